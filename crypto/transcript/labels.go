@@ -1,0 +1,29 @@
+package transcript
+
+// Version is the protocol version that stands in every ballot transcript.
+const Version = 1
+
+// The domain labels of the whole project. A label is used for one purpose only; docs/spec/02-encodings.md lists for each what
+// is framed after it.
+const (
+	LabelBallot           = "votenode/v1/ballot"            // transcript of a ballot's proof and signature
+	LabelBallotGenerator  = "votenode/v1/ballot-generator"  // hash-to-group of H and K_i
+	LabelBallotRandomness = "votenode/v1/ballot-randomness" // hedged randomness of a ballot
+	LabelConfirmationCode = "votenode/v1/confirmation-code" // digest of an encrypted ballot
+	LabelSpoil            = "votenode/v1/spoil"             // transcript of a spoiling signature
+
+	LabelDealHash        = "votenode/v1/deal-hash"        // digest of a dealer's commitments, published before them
+	LabelDealRandomness  = "votenode/v1/deal-randomness"  // hedged randomness of a dealer
+	LabelPossession      = "votenode/v1/possession"       // transcript of a dealer's proof of possession
+	LabelShare           = "votenode/v1/share"            // HPKE info of an encrypted share
+	LabelKeyDigest       = "votenode/v1/key-digest"       // digest of the joint keys of an election
+	LabelTrialBase       = "votenode/v1/trial-base"       // hash-to-group of the trial ciphertext
+	LabelTrial           = "votenode/v1/trial"            // transcript of a trial decryption's proof
+	LabelDecryption      = "votenode/v1/decryption"       // transcript of a partial decryption's proof
+	LabelShareRandomness = "votenode/v1/share-randomness" // hedged randomness of a trustee's proofs
+
+	LabelTransaction     = "votenode/v1/transaction"      // signed bytes of a transaction
+	LabelResolution      = "votenode/v1/resolution"       // digest of a resolution
+	LabelGenesisEntry    = "votenode/v1/genesis-entry"    // signed bytes of an entry for a genesis document
+	LabelGenesisApproval = "votenode/v1/genesis-approval" // signed bytes of an organisation's approval of a genesis hash
+)

@@ -1,0 +1,161 @@
+package ballot
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/oasisprotocol/curve25519-voi/curve"
+	"github.com/oasisprotocol/curve25519-voi/curve/scalar"
+)
+
+// equations is the number of equations that a ballot must satisfy, weightSize the length of a weight in bytes.
+const (
+	equations  = 5
+	weightSize = 16
+)
+
+// weights are the random factors of one ballot's equations, each below 2^128.
+type weights [equations]scalar.Scalar
+
+// VerifyBatch checks many ballots at once and returns the positions of those that are not valid, ascending (section 3.8).
+//
+// Every equation of every ballot has its own 128-bit weight, drawn from rand once the batch is fixed, 80 bytes a ballot. A
+// valid ballot never fails; an invalid one passes with probability 2^-128; neither depends on the other ballots. The error is
+// that of rand, or ErrElection where the caller mixed elections, and says nothing about any ballot. Variable time.
+func (e *Election) VerifyBatch(ballots []*EncryptedBallot, rand io.Reader) (bad []int, err error) {
+	for _, b := range ballots {
+		if b.election != e {
+			return nil, ErrElection
+		}
+	}
+	w, err := drawWeights(len(ballots), rand)
+	if err != nil {
+		return nil, err
+	}
+	return e.bisect(ballots, w, 0, e.residue(ballots, w), nil), nil
+}
+
+// drawWeights draws independent weights for n ballots.
+func drawWeights(n int, rand io.Reader) ([]weights, error) {
+	random := make([]byte, n*equations*weightSize)
+	if _, err := io.ReadFull(rand, random); err != nil {
+		return nil, fmt.Errorf("ballot: random source: %w", err)
+	}
+	w := make([]weights, n)
+	for i := range n * equations {
+		var b [scalar.ScalarSize]byte
+		copy(b[:], random[i*weightSize:(i+1)*weightSize])
+		if _, err := w[i/equations][i%equations].SetCanonicalBytes(b[:]); err != nil {
+			panic("ballot: a number below 2^128 is always canonical: " + err.Error())
+		}
+	}
+	return w, nil
+}
+
+// bisect appends the positions of the bad ballots to bad, given their weighted residue; the first stands at position first.
+// The residue of the second half is that of the whole less that of the first half, so each level costs half a batch.
+func (e *Election) bisect(ballots []*EncryptedBallot, w []weights, first int, residue *curve.RistrettoPoint, bad []int) []int {
+	if residue.IsIdentity() {
+		return bad
+	}
+	if len(ballots) == 1 {
+		return append(bad, first)
+	}
+	mid := len(ballots) / 2
+	left := e.residue(ballots[:mid], w[:mid])
+	right := curve.NewRistrettoPoint().Sub(residue, left)
+	bad = e.bisect(ballots[:mid], w[:mid], first, left, bad)
+	return e.bisect(ballots[mid:], w[mid:], first+mid, right, bad)
+}
+
+// accumulator collects the coefficients of one multiscalar multiplication: one for each generator that the ballots share and
+// one for each point of their own.
+type accumulator struct {
+	g, h    scalar.Scalar
+	k, keys []scalar.Scalar // by position from 0, by slot
+	used    []bool          // by slot
+
+	scalars []*scalar.Scalar
+	points  []*curve.RistrettoPoint
+}
+
+func (acc *accumulator) add(s *scalar.Scalar, p *curve.RistrettoPoint) {
+	acc.scalars, acc.points = append(acc.scalars, s), append(acc.points, p)
+}
+
+// residue returns sum over ballots and equations of weight times (left side - right side): the identity for valid ballots.
+func (e *Election) residue(ballots []*EncryptedBallot, w []weights) *curve.RistrettoPoint {
+	acc := &accumulator{
+		k: make([]scalar.Scalar, len(e.k)), keys: make([]scalar.Scalar, len(e.keys)), used: make([]bool, len(e.keys)),
+	}
+	for i, b := range ballots {
+		acc.addBits(b, &w[i][0], &w[i][1])
+		acc.addCiphertext(b, &w[i][2], &w[i][3])
+		acc.addSignature(b, &w[i][4])
+	}
+	fixed := []*scalar.Scalar{&acc.g, &acc.h}
+	tables := []*curve.ExpandedRistrettoPoint{e.gTable, e.hTable}
+	for i := range acc.k {
+		fixed, tables = append(fixed, &acc.k[i]), append(tables, e.kTable[i])
+	}
+	for j, used := range acc.used {
+		if used {
+			fixed, tables = append(fixed, &acc.keys[j]), append(tables, e.keysTable[j])
+		}
+	}
+	return curve.NewRistrettoPoint().ExpandedMultiscalarMulVartime(fixed, tables, acc.scalars, acc.points)
+}
+
+// addBits adds the first two equations:
+//
+//	u (x B + A - zA H - sum f_i K_i)
+//	v (x C + D - zC H - sum f_i (x - f_i) K_i)
+func (acc *accumulator) addBits(b *EncryptedBallot, u, v *scalar.Scalar) {
+	var t scalar.Scalar
+	acc.add(scalar.New().Mul(u, b.x), b.b)
+	acc.add(u, b.a)
+	acc.add(scalar.New().Mul(v, b.x), b.c)
+	acc.add(v, b.d)
+	acc.h.Sub(&acc.h, t.Mul(u, b.zA))
+	acc.h.Sub(&acc.h, t.Mul(v, b.zC))
+	for i, f := range b.f {
+		// u f_i + v f_i (x - f_i) = f_i (u + v (x - f_i))
+		t.Sub(b.x, f)
+		t.Mul(&t, v)
+		t.Add(&t, u)
+		t.Mul(&t, f)
+		acc.k[i].Sub(&acc.k[i], &t)
+	}
+}
+
+// addCiphertext adds the next two:
+//
+//	u (x C_0 + T0 - zr G)
+//	v (x sum rho_j C_j + T1 - (sum rho_j f_j) G - zr sum rho_j P_j)
+func (acc *accumulator) addCiphertext(b *EncryptedBallot, u, v *scalar.Scalar) {
+	var t scalar.Scalar
+	acc.add(scalar.New().Mul(u, b.x), b.ciphertext.c0)
+	acc.add(u, b.t0)
+	acc.add(v, b.t1)
+	acc.g.Sub(&acc.g, t.Mul(u, b.zR))
+	vRho := *v
+	for i, j := range b.ciphertext.style.optionAt {
+		if j < 0 {
+			continue
+		}
+		vRho.Mul(&vRho, b.rho) // v rho_j
+		acc.add(scalar.New().Mul(&vRho, b.x), b.ciphertext.c[j])
+		acc.g.Sub(&acc.g, t.Mul(&vRho, b.f[i]))
+		slot := b.ciphertext.style.slots[j]
+		acc.used[slot] = true
+		acc.keys[slot].Sub(&acc.keys[slot], t.Mul(&vRho, b.zR))
+	}
+}
+
+// addSignature adds the last, u (R + e V - s G).
+func (acc *accumulator) addSignature(b *EncryptedBallot, u *scalar.Scalar) {
+	var t scalar.Scalar
+	acc.add(u, b.nonce)
+	acc.add(scalar.New().Mul(u, b.e), b.statement.Voter.point)
+	acc.g.Sub(&acc.g, t.Mul(u, b.s))
+}

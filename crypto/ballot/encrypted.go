@@ -1,0 +1,133 @@
+package ballot
+
+import (
+	"fmt"
+
+	"github.com/oasisprotocol/curve25519-voi/curve"
+	"github.com/oasisprotocol/curve25519-voi/curve/scalar"
+
+	"votenode/crypto/group"
+	"votenode/crypto/transcript"
+)
+
+// EncryptedBallot is a decoded ballot with its challenges. That one exists says nothing about its validity: see Verify and
+// VerifyBatch. Immutable.
+type EncryptedBallot struct {
+	election   *Election
+	statement  Statement
+	code       [32]byte
+	ciphertext *Ciphertext
+
+	a, b, c, d, t0, t1 *curve.RistrettoPoint
+	f                  []*scalar.Scalar // by position, the last of each contest filled in
+	zA, zC, zR         *scalar.Scalar
+	nonce              *curve.RistrettoPoint // R
+	s                  *scalar.Scalar
+
+	rho, x, e *scalar.Scalar
+}
+
+// The parts of a proof by their place: A, B, C, D, then T0, T1, then f, zA, zC, zr (section 3.6).
+const (
+	commitmentsEnd = 4 * group.PointSize
+	openingsEnd    = 6 * group.PointSize
+)
+
+// ParseBallot decodes a ballot and computes its challenges (sections 3.5 and 3.6). Lengths are exact, encodings canonical, no
+// point is the identity. It fails with ErrStyle, ErrLength, group.ErrPoint, group.ErrIdentity or group.ErrScalar.
+func (e *Election) ParseBallot(st Statement, ciphertext, proof, signature []byte) (*EncryptedBallot, error) {
+	if err := st.Voter.check(); err != nil {
+		return nil, err
+	}
+	s, err := e.style(st.Style)
+	if err != nil {
+		return nil, err
+	}
+	if len(proof) != s.ProofSize() {
+		return nil, fmt.Errorf("%w: proof of %d bytes, want %d", ErrLength, len(proof), s.ProofSize())
+	}
+	if len(signature) != SignatureSize {
+		return nil, fmt.Errorf("%w: signature of %d bytes, want %d", ErrLength, len(signature), SignatureSize)
+	}
+	b := &EncryptedBallot{election: e, statement: st}
+	if b.ciphertext, err = e.ParseCiphertext(st.Style, ciphertext); err != nil {
+		return nil, err
+	}
+	points, err := parsePoints(proof[:openingsEnd])
+	if err != nil {
+		return nil, fmt.Errorf("proof: %w", err)
+	}
+	b.a, b.b, b.c, b.d, b.t0, b.t1 = points[0], points[1], points[2], points[3], points[4], points[5]
+	responses, err := parseScalars(proof[openingsEnd:])
+	if err != nil {
+		return nil, fmt.Errorf("proof: %w", err)
+	}
+	if b.nonce, err = group.ParsePoint(signature[:group.PointSize]); err != nil {
+		return nil, fmt.Errorf("signature: %w", err)
+	}
+	if b.s, err = group.ParseScalar(signature[group.PointSize:]); err != nil {
+		return nil, fmt.Errorf("signature: %w", err)
+	}
+
+	t := e.statement(st, ciphertext)
+	b.rho = appendCommitments(t, proof[:commitmentsEnd])
+	b.x = appendOpenings(t, proof[commitmentsEnd:openingsEnd])
+	b.e = appendResponses(t, proof[openingsEnd:], signature[:group.PointSize])
+	b.respond(responses)
+	b.code = ConfirmationCode(e.chain, e.election, st.Style, st.RollIndex, st.Sequence, ciphertext)
+	return b, nil
+}
+
+// respond distributes the scalars of a proof. In each contest f_last = max x - (the other f).
+func (b *EncryptedBallot) respond(responses []*scalar.Scalar) {
+	for _, c := range b.ciphertext.style.Contests {
+		last := scalar.NewFromUint64(uint64(c.Max))
+		last.Mul(last, b.x)
+		for _, f := range responses[:c.positions()-1] {
+			last.Sub(last, f)
+		}
+		b.f = append(append(b.f, responses[:c.positions()-1]...), last)
+		responses = responses[c.positions()-1:]
+	}
+	b.zA, b.zC, b.zR = responses[0], responses[1], responses[2]
+}
+
+// appendCommitments appends A, B, C, D and returns rho.
+func appendCommitments(t *transcript.Transcript, abcd []byte) *scalar.Scalar {
+	t.Append("commitments", abcd)
+	return group.ReduceScalar(t.Challenge("rho"))
+}
+
+// appendOpenings appends T0, T1 and returns x.
+func appendOpenings(t *transcript.Transcript, t0t1 []byte) *scalar.Scalar {
+	t.Append("openings", t0t1)
+	return group.ReduceScalar(t.Challenge("x"))
+}
+
+// appendResponses appends f, zA, zC, zr and the signature's R, and returns e.
+func appendResponses(t *transcript.Transcript, responses, nonce []byte) *scalar.Scalar {
+	t.Append("responses", responses)
+	t.Append("nonce", nonce)
+	return group.ReduceScalar(t.Challenge("signature"))
+}
+
+func parseScalars(b []byte) ([]*scalar.Scalar, error) {
+	scalars := make([]*scalar.Scalar, len(b)/group.ScalarSize)
+	for i := range scalars {
+		s, err := group.ParseScalar(b[i*group.ScalarSize : (i+1)*group.ScalarSize])
+		if err != nil {
+			return nil, fmt.Errorf("scalar %d: %w", i, err)
+		}
+		scalars[i] = s
+	}
+	return scalars, nil
+}
+
+// Statement returns whose ballot it is.
+func (b *EncryptedBallot) Statement() Statement { return b.statement }
+
+// Code returns the confirmation code.
+func (b *EncryptedBallot) Code() [32]byte { return b.code }
+
+// Ciphertext returns the decoded ciphertext, for the sums.
+func (b *EncryptedBallot) Ciphertext() *Ciphertext { return b.ciphertext }

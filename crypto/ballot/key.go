@@ -1,0 +1,99 @@
+package ballot
+
+import (
+	"crypto/subtle"
+	"fmt"
+	"io"
+
+	"github.com/oasisprotocol/curve25519-voi/curve"
+	"github.com/oasisprotocol/curve25519-voi/curve/scalar"
+
+	"votenode/crypto/group"
+)
+
+// PublicKey is a voter's key V = vG. The zero value is no key and is refused wherever a key is used.
+type PublicKey struct {
+	bytes [group.PointSize]byte
+	point *curve.RistrettoPoint
+}
+
+// ParsePublicKey decodes 32 bytes. It fails with group.ErrPoint or group.ErrIdentity.
+func ParsePublicKey(b []byte) (PublicKey, error) {
+	p, err := group.ParsePoint(b)
+	if err != nil {
+		return PublicKey{}, fmt.Errorf("voter key: %w", err)
+	}
+	return PublicKey{bytes: [group.PointSize]byte(b), point: p}, nil
+}
+
+// Bytes returns the canonical encoding, 32 bytes.
+func (k PublicKey) Bytes() []byte { return append([]byte(nil), k.bytes[:]...) }
+
+// check returns group.ErrIdentity for the zero value.
+func (k PublicKey) check() error {
+	if k.point == nil {
+		return fmt.Errorf("voter key: %w", group.ErrIdentity)
+	}
+	return nil
+}
+
+// SecretKey is a voter's secret scalar v, never zero, with its public key.
+type SecretKey struct {
+	v      *scalar.Scalar
+	public PublicKey
+}
+
+// GenerateKey draws a key from 64 bytes of rand. It fails when rand does.
+func GenerateKey(rand io.Reader) (*SecretKey, error) {
+	var wide [64]byte
+	if _, err := io.ReadFull(rand, wide[:]); err != nil {
+		return nil, fmt.Errorf("ballot: random source: %w", err)
+	}
+	return newSecretKey(group.ReduceScalar(wide))
+}
+
+// ParseSecretKey decodes the 32 bytes of SecretKey.Bytes. It fails with group.ErrScalar, for zero too.
+func ParseSecretKey(b []byte) (*SecretKey, error) {
+	v, err := group.ParseScalar(b)
+	if err != nil {
+		return nil, fmt.Errorf("voter secret: %w", err)
+	}
+	return newSecretKey(v)
+}
+
+func newSecretKey(v *scalar.Scalar) (*SecretKey, error) {
+	if v.Equal(scalar.New()) == 1 {
+		return nil, fmt.Errorf("voter secret: %w", group.ErrScalar)
+	}
+	p := curve.NewRistrettoPoint().MulBasepoint(curve.RISTRETTO_BASEPOINT_TABLE, v)
+	return &SecretKey{v: v, public: PublicKey{bytes: [group.PointSize]byte(group.PointBytes(p)), point: p}}, nil
+}
+
+// Public returns V = vG.
+func (k *SecretKey) Public() PublicKey { return k.public }
+
+// Bytes returns the canonical encoding of v, 32 little-endian bytes: a secret.
+func (k *SecretKey) Bytes() []byte { return group.ScalarBytes(k.v) }
+
+// owns says whether p is the public key of k. Constant time.
+func (k *SecretKey) owns(p PublicKey) bool {
+	return subtle.ConstantTimeCompare(k.public.bytes[:], p.bytes[:]) == 1
+}
+
+// sign returns the Schnorr signature R || s with R = kG and s = k + e v (section 3.9). challenge gives e for the 32 bytes of
+// R. k is a fresh secret for each signature. Constant time in k and v.
+func (key *SecretKey) sign(k *scalar.Scalar, challenge func(nonce []byte) *scalar.Scalar) []byte {
+	nonce := group.PointBytes(curve.NewRistrettoPoint().MulBasepoint(curve.RISTRETTO_BASEPOINT_TABLE, k))
+	s := scalar.New().Mul(challenge(nonce), key.v)
+	return append(nonce, group.ScalarBytes(s.Add(s, k))...)
+}
+
+// verifySchnorr checks s G = R + e V. It fails with ErrSignature.
+func verifySchnorr(voter PublicKey, nonce *curve.RistrettoPoint, s, e *scalar.Scalar) error {
+	// R = s G - e V
+	r := curve.NewRistrettoPoint().DoubleScalarMulBasepointVartime(scalar.New().Neg(e), voter.point, s)
+	if r.Equal(nonce) != 1 {
+		return ErrSignature
+	}
+	return nil
+}

@@ -1,0 +1,129 @@
+package state
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"strings"
+)
+
+// Load rebuilds the snapshot of a committed height from the backend, in a pass over all records and over the leaves of all
+// voters' trees: seconds for a million voters. It fails with ErrPruned, or with ErrCorrupted where what is stored does not
+// hash to the root that stands for it.
+func Load(b Backend, height int64) (*Snapshot, error) {
+	reader, err := b.At(height)
+	if err != nil {
+		return nil, err
+	}
+	s := &Snapshot{height: height, reader: reader, logs: map[string]*logTree{}, voters: map[string]tree{}}
+	heads := map[string]Head{} // of the records that stand for trees
+	if err := s.loadRecords(heads); err != nil {
+		return nil, err
+	}
+	for key, head := range heads {
+		if election, ok := votersElection(key); ok {
+			err = s.loadVoters(election, head)
+		} else {
+			err = s.loadLog(strings.TrimPrefix(key, logPrefix), head)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// loadRecords builds the record map and collects the heads among the records.
+func (s *Snapshot) loadRecords(heads map[string]Head) error {
+	var keys []string
+	var hashes []Hash
+	err := s.reader.Iterate([]byte{keyRecord}, func(k, value []byte) error {
+		key := string(k[1:])
+		keys, hashes = append(keys, key), append(hashes, hashRecord(key, sha256.Sum256(value)))
+		_, voters := votersElection(key)
+		if !voters && !strings.HasPrefix(key, logPrefix) {
+			return nil
+		}
+		head, err := ParseHead(value)
+		if err != nil {
+			return fmt.Errorf("%w: record %s: %w", ErrCorrupted, key, err)
+		}
+		heads[key] = head
+		return nil
+	})
+	s.records = &recordMap{
+		keys: keys,
+		tree: tree{}.resized(0, uint64(len(keys)), func(i uint64) Hash { return hashes[i] }),
+	}
+	return err
+}
+
+// loadVoters builds the voters' tree of an election from its leaves.
+func (s *Snapshot) loadVoters(election string, head Head) error {
+	if head.Size == 0 || head.Size > MaxVoters {
+		return fmt.Errorf("%w: a voters' tree of %d places", ErrCorrupted, head.Size)
+	}
+	leaves := make([]Hash, head.Size)
+	none := hashLeaf(nil)
+	for i := range leaves {
+		leaves[i] = none
+	}
+	prefix := numbered(keyVoter, election, 0)
+	prefix = prefix[:len(prefix)-8]
+	err := s.reader.Iterate(prefix, func(key, value []byte) error {
+		if len(key) != len(prefix)+8 {
+			return fmt.Errorf("%w: key %q", ErrCorrupted, key)
+		}
+		i := binary.BigEndian.Uint64(key[len(prefix):])
+		if i >= head.Size {
+			return fmt.Errorf("%w: voter %d of election %s, which has %d", ErrCorrupted, i, election, head.Size)
+		}
+		leaves[i] = hashLeaf(value)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	t := tree{}.resized(0, head.Size, func(i uint64) Hash { return leaves[i] })
+	if t.root() != head.Root {
+		return fmt.Errorf("%w: the voters of election %s do not hash to the root on record", ErrCorrupted, election)
+	}
+	s.voters[election] = t
+	return nil
+}
+
+// loadLog builds the right edge of a log: the newest leaves are hashed, and each level above takes the roots of the full
+// tiles below it.
+func (s *Snapshot) loadLog(log string, head Head) error {
+	t := &logTree{size: head.Size}
+	s.logs[log] = t
+	for level := 0; head.Size>>(tileHeight*level) > 0; level++ {
+		nodes := head.Size >> (tileHeight * level)
+		row := make([]Hash, 0, tileWidth)
+		for i := nodes - nodes%tileWidth; i < nodes; i++ {
+			h, err := s.edgeNode(log, level, i)
+			if err != nil {
+				return err
+			}
+			row = append(row, h)
+		}
+		t.edge = append(t.edge, row)
+	}
+	if t.head() != head {
+		return fmt.Errorf("%w: the newest leaves of log %s do not hash to the root on record", ErrCorrupted, log)
+	}
+	return nil
+}
+
+// edgeNode computes a node of level 8*level from the leaf or the full tile below it.
+func (s *Snapshot) edgeNode(log string, level int, index uint64) (Hash, error) {
+	if level == 0 {
+		leaf, err := s.Leaf(log, index)
+		return hashLeaf(leaf), err
+	}
+	hashes, err := s.tiles(log)(level-1, index)
+	if err != nil {
+		return Hash{}, err
+	}
+	return rootOf(hashes), nil
+}

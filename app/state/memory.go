@@ -1,0 +1,105 @@
+package state
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Memory is a Backend in memory that keeps the newest height only: for the auditor, who replays a chain, and for tests. The
+// zero value is empty and usable. Readers of older heights get ErrPruned.
+type Memory struct {
+	// Leaf, where set before the first commit, gives the leaves of logs, which Memory then does not keep: the auditor has
+	// them in the blocks already.
+	Leaf func(log string, index uint64) ([]byte, error)
+
+	mu        sync.RWMutex
+	height    int64
+	committed bool
+	kinds     [256]map[string][]byte // by the first byte of the key, then by the others
+}
+
+var _ Backend = (*Memory)(nil)
+
+// Height implements Backend.
+func (m *Memory) Height() (int64, bool) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.height, m.committed
+}
+
+// At implements Backend.
+func (m *Memory) At(height int64) (Reader, error) {
+	if newest, ok := m.Height(); !ok || height != newest {
+		return nil, fmt.Errorf("%w: %d", ErrPruned, height)
+	}
+	return &memoryReader{m, height}, nil
+}
+
+// Commit implements Backend. It never fails but for a wrong height (ErrMisuse).
+func (m *Memory) Commit(height int64, changes []Change) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.committed && height != m.height+1 {
+		return fmt.Errorf("%w: height %d after %d", ErrMisuse, height, m.height)
+	}
+	m.height, m.committed = height, true
+	for _, c := range changes {
+		kind := c.Key[0]
+		switch {
+		case kind == keyLeaf && m.Leaf != nil:
+		case c.Value == nil:
+			delete(m.kinds[kind], string(c.Key[1:]))
+		default:
+			if m.kinds[kind] == nil {
+				m.kinds[kind] = map[string][]byte{}
+			}
+			m.kinds[kind][string(c.Key[1:])] = c.Value
+		}
+	}
+	return nil
+}
+
+// memoryReader reads a Memory as long as it is at a height.
+type memoryReader struct {
+	m      *Memory
+	height int64
+}
+
+// Get implements Reader.
+func (r *memoryReader) Get(key []byte) ([]byte, error) {
+	r.m.mu.RLock()
+	defer r.m.mu.RUnlock()
+	if r.m.height != r.height {
+		return nil, fmt.Errorf("%w: %d", ErrPruned, r.height)
+	}
+	if key[0] == keyLeaf && r.m.Leaf != nil {
+		log, number, _ := strings.Cut(string(key[1:]), "\x00")
+		return r.m.Leaf(log, binary.BigEndian.Uint64([]byte(number)))
+	}
+	return r.m.kinds[key[0]][string(key[1:])], nil
+}
+
+// Iterate implements Reader. The prefix is at least one byte.
+func (r *memoryReader) Iterate(prefix []byte, fn func(key, value []byte) error) error {
+	r.m.mu.RLock()
+	defer r.m.mu.RUnlock()
+	if r.m.height != r.height {
+		return fmt.Errorf("%w: %d", ErrPruned, r.height)
+	}
+	kind := r.m.kinds[prefix[0]]
+	for _, rest := range slices.Sorted(maps.Keys(kind)) {
+		key := append([]byte{prefix[0]}, rest...)
+		if !bytes.HasPrefix(key, prefix) {
+			continue
+		}
+		if err := fn(key, kind[rest]); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,176 @@
+package state
+
+import (
+	"fmt"
+
+	"github.com/transparency-dev/merkle/proof"
+
+	votenodev1 "votenode/proto/votenode/v1"
+)
+
+// Snapshot is the state after the block of one height, with all trees. It is immutable and implements View; it can in
+// addition prove what it says.
+type Snapshot struct {
+	height  int64
+	reader  Reader // the bytes at height; nil until committed
+	records *recordMap
+	logs    map[string]*logTree
+	voters  map[string]tree
+}
+
+var _ View = (*Snapshot)(nil)
+
+// Height implements View.
+func (s *Snapshot) Height() int64 { return s.height }
+
+// AppHash returns the root of the record map: what CometBFT puts into the header of the next height.
+func (s *Snapshot) AppHash() Hash { return s.records.tree.root() }
+
+// Record implements View.
+func (s *Snapshot) Record(key string) ([]byte, error) {
+	if _, present := s.records.find(key); !present {
+		return nil, nil
+	}
+	return s.must(recordKey(key))
+}
+
+// Records implements View.
+func (s *Snapshot) Records(prefix string, fn func(key string, value []byte) error) error {
+	for _, key := range s.records.withPrefix(prefix) {
+		value, err := s.must(recordKey(key))
+		if err != nil {
+			return err
+		}
+		if err := fn(key, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Head implements View.
+func (s *Snapshot) Head(log string) (Head, error) {
+	if t := s.logs[log]; t != nil {
+		return t.head(), nil
+	}
+	return Head{0, emptyRoot}, nil
+}
+
+// size returns the size of a log.
+func (s *Snapshot) size(log string) uint64 {
+	if t := s.logs[log]; t != nil {
+		return t.size
+	}
+	return 0
+}
+
+// Leaf implements View.
+func (s *Snapshot) Leaf(log string, index uint64) ([]byte, error) {
+	if size := s.size(log); index >= size {
+		return nil, fmt.Errorf("%w: leaf %d of log %s, which has %d", ErrNotFound, index, log, size)
+	}
+	return s.must(numbered(keyLeaf, log, index))
+}
+
+// Leaves implements View.
+func (s *Snapshot) Leaves(log string, from, to uint64, fn func(index uint64, leaf []byte) error) error {
+	return eachLeaf(s, log, from, to, fn)
+}
+
+// eachLeaf implements Leaves by Leaf.
+func eachLeaf(v View, log string, from, to uint64, fn func(index uint64, leaf []byte) error) error {
+	for i := from; i < to; i++ {
+		leaf, err := v.Leaf(log, i)
+		if err != nil {
+			return err
+		}
+		if err := fn(i, leaf); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Voters implements View.
+func (s *Snapshot) Voters(election string) uint64 { return s.voters[election].size }
+
+// Voter implements View.
+func (s *Snapshot) Voter(election string, index uint64) ([]byte, error) {
+	if size := s.Voters(election); index >= size {
+		return nil, fmt.Errorf("%w: voter %d of election %s, which has %d", ErrNotFound, index, election, size)
+	}
+	return s.reader.Get(numbered(keyVoter, election, index))
+}
+
+// Index implements View.
+func (s *Snapshot) Index(key []byte) ([]byte, error) { return s.reader.Get(indexKey(key)) }
+
+// must reads a key that the trees say is there.
+func (s *Snapshot) must(key []byte) ([]byte, error) {
+	value, err := s.reader.Get(key)
+	if err == nil && value == nil {
+		err = fmt.Errorf("%w: nothing stored at key %q of height %d", ErrCorrupted, key, s.height)
+	}
+	return value, err
+}
+
+// ProveRecord returns the proof of a record's value, or of its absence, under the AppHash. See VerifyRecord and
+// VerifyAbsence.
+func (s *Snapshot) ProveRecord(key string) (*votenodev1.RecordProof, error) {
+	if err := checkKey(key); err != nil {
+		return nil, err
+	}
+	return s.records.prove(key, s.Record)
+}
+
+// ProveInclusion returns the proof that a leaf of a log is among its first size leaves: sibling hashes from the leaf up, as
+// VerifyInclusion takes them. It fails with ErrNotFound unless index < size <= the size of the log.
+func (s *Snapshot) ProveInclusion(log string, index, size uint64) ([][]byte, error) {
+	if have := s.size(log); index >= size || size > have {
+		return nil, fmt.Errorf("%w: leaf %d of the first %d of log %s, which has %d", ErrNotFound, index, size, log, have)
+	}
+	plan, err := proof.Inclusion(index, size)
+	if err != nil {
+		return nil, err
+	}
+	return s.logs[log].prove(plan, s.tiles(log))
+}
+
+// ProveConsistency returns the proof that the first m leaves of a log are the first of its first n, as VerifyConsistency
+// takes it. It fails with ErrNotFound unless m <= n <= the size of the log.
+func (s *Snapshot) ProveConsistency(log string, m, n uint64) ([][]byte, error) {
+	if have := s.size(log); m > n || n > have {
+		return nil, fmt.Errorf("%w: sizes %d and %d of log %s, which has %d", ErrNotFound, m, n, log, have)
+	}
+	plan, err := proof.Consistency(m, n)
+	if err != nil {
+		return nil, err
+	}
+	return s.logs[log].prove(plan, s.tiles(log))
+}
+
+// ProveVoter returns the proof of a voter's leaf in the voters' tree: sibling hashes from the leaf up, as VerifyInclusion
+// takes them with the head from the record VotersKey. It fails with ErrNotFound.
+func (s *Snapshot) ProveVoter(election string, index uint64) ([][]byte, error) {
+	t := s.voters[election]
+	if index >= t.size {
+		return nil, fmt.Errorf("%w: voter %d of election %s, which has %d", ErrNotFound, index, election, t.size)
+	}
+	return t.path(index), nil
+}
+
+// tiles reads the full tiles of a log.
+func (s *Snapshot) tiles(log string) tileReader {
+	return func(level int, number uint64) ([]Hash, error) {
+		b, err := s.must(tileKey(log, level, number))
+		if err != nil {
+			return nil, err
+		}
+		return parseTile(b)
+	}
+}
+
+// tileKey returns the key of a full tile; level and number share the eight bytes of the number.
+func tileKey(log string, level int, number uint64) []byte {
+	return numbered(keyTile, log, uint64(level)<<56|number)
+}

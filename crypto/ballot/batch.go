@@ -17,12 +17,12 @@ const (
 // weights are the random factors of one ballot's equations, each below 2^128.
 type weights [equations]scalar.Scalar
 
-// VerifyBatch checks many ballots at once and returns the positions of those that are not valid, ascending (section 3.8).
+// VerifyBatch checks many ballots at once and returns for each nil, ErrSignature or ErrProof (section 3.8).
 //
 // Every equation of every ballot has its own 128-bit weight, drawn from rand once the batch is fixed, 80 bytes a ballot. A
 // valid ballot never fails; an invalid one passes with probability 2^-128; neither depends on the other ballots. The error is
 // that of rand, or ErrElection where the caller mixed elections, and says nothing about any ballot. Variable time.
-func (e *Election) VerifyBatch(ballots []*EncryptedBallot, rand io.Reader) (bad []int, err error) {
+func (e *Election) VerifyBatch(ballots []*EncryptedBallot, rand io.Reader) (faults []error, err error) {
 	for _, b := range ballots {
 		if b.election != e {
 			return nil, ErrElection
@@ -32,7 +32,9 @@ func (e *Election) VerifyBatch(ballots []*EncryptedBallot, rand io.Reader) (bad 
 	if err != nil {
 		return nil, err
 	}
-	return e.bisect(ballots, w, 0, e.residue(ballots, w), nil), nil
+	faults = make([]error, len(ballots))
+	e.bisect(ballots, w, e.residue(ballots, w), faults)
+	return faults, nil
 }
 
 // drawWeights draws independent weights for n ballots.
@@ -52,20 +54,22 @@ func drawWeights(n int, rand io.Reader) ([]weights, error) {
 	return w, nil
 }
 
-// bisect appends the positions of the bad ballots to bad, given their weighted residue; the first stands at position first.
-// The residue of the second half is that of the whole less that of the first half, so each level costs half a batch.
-func (e *Election) bisect(ballots []*EncryptedBallot, w []weights, first int, residue *curve.RistrettoPoint, bad []int) []int {
+// bisect sets the faults of the bad ballots, given their weighted residue. The residue of the second half is that of the whole
+// less that of the first half, so each level costs half a batch.
+func (e *Election) bisect(ballots []*EncryptedBallot, w []weights, residue *curve.RistrettoPoint, faults []error) {
 	if residue.IsIdentity() {
-		return bad
+		return
 	}
 	if len(ballots) == 1 {
-		return append(bad, first)
+		if faults[0] = VerifySignature(ballots[0]); faults[0] == nil {
+			faults[0] = ErrProof
+		}
+		return
 	}
 	mid := len(ballots) / 2
 	left := e.residue(ballots[:mid], w[:mid])
-	right := curve.NewRistrettoPoint().Sub(residue, left)
-	bad = e.bisect(ballots[:mid], w[:mid], first, left, bad)
-	return e.bisect(ballots[mid:], w[mid:], first+mid, right, bad)
+	e.bisect(ballots[:mid], w[:mid], left, faults[:mid])
+	e.bisect(ballots[mid:], w[mid:], curve.NewRistrettoPoint().Sub(residue, left), faults[mid:])
 }
 
 // accumulator collects the coefficients of one multiscalar multiplication: one for each generator that the ballots share and

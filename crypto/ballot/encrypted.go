@@ -46,10 +46,10 @@ func (e *Election) ParseBallot(st Statement, ciphertext, proof, signature []byte
 	if len(proof) != s.ProofSize() {
 		return nil, fmt.Errorf("%w: proof of %d bytes, want %d", ErrLength, len(proof), s.ProofSize())
 	}
-	if len(signature) != SignatureSize {
-		return nil, fmt.Errorf("%w: signature of %d bytes, want %d", ErrLength, len(signature), SignatureSize)
-	}
 	b := &EncryptedBallot{election: e, statement: st}
+	if b.nonce, b.s, err = parseSignature(signature); err != nil {
+		return nil, err
+	}
 	if b.ciphertext, err = e.ParseCiphertext(st.Style, ciphertext); err != nil {
 		return nil, err
 	}
@@ -61,12 +61,6 @@ func (e *Election) ParseBallot(st Statement, ciphertext, proof, signature []byte
 	responses, err := parseScalars(proof[openingsEnd:])
 	if err != nil {
 		return nil, fmt.Errorf("proof: %w", err)
-	}
-	if b.nonce, err = group.ParsePoint(signature[:group.PointSize]); err != nil {
-		return nil, fmt.Errorf("signature: %w", err)
-	}
-	if b.s, err = group.ParseScalar(signature[group.PointSize:]); err != nil {
-		return nil, fmt.Errorf("signature: %w", err)
 	}
 
 	t := e.statement(st, ciphertext)
@@ -107,8 +101,7 @@ func appendOpenings(t *transcript.Transcript, t0t1 []byte) *scalar.Scalar {
 // appendResponses appends f, zA, zC, zr and the signature's R, and returns e.
 func appendResponses(t *transcript.Transcript, responses, nonce []byte) *scalar.Scalar {
 	t.Append("responses", responses)
-	t.Append("nonce", nonce)
-	return group.ReduceScalar(t.Challenge("signature"))
+	return appendNonce(t, nonce)
 }
 
 func parseScalars(b []byte) ([]*scalar.Scalar, error) {

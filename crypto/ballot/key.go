@@ -9,6 +9,7 @@ import (
 	"github.com/oasisprotocol/curve25519-voi/curve/scalar"
 
 	"votenode/crypto/group"
+	"votenode/crypto/transcript"
 )
 
 // PublicKey is a voter's key V = vG. The zero value is no key and is refused wherever a key is used.
@@ -86,6 +87,26 @@ func (key *SecretKey) sign(k *scalar.Scalar, challenge func(nonce []byte) *scala
 	nonce := group.PointBytes(curve.NewRistrettoPoint().MulBasepoint(curve.RISTRETTO_BASEPOINT_TABLE, k))
 	s := scalar.New().Mul(challenge(nonce), key.v)
 	return append(nonce, group.ScalarBytes(s.Add(s, k))...)
+}
+
+// parseSignature decodes R || s. It fails with ErrLength, group.ErrPoint, group.ErrIdentity or group.ErrScalar.
+func parseSignature(b []byte) (nonce *curve.RistrettoPoint, s *scalar.Scalar, err error) {
+	if len(b) != SignatureSize {
+		return nil, nil, fmt.Errorf("%w: signature of %d bytes, want %d", ErrLength, len(b), SignatureSize)
+	}
+	if nonce, err = group.ParsePoint(b[:group.PointSize]); err != nil {
+		return nil, nil, fmt.Errorf("signature: %w", err)
+	}
+	if s, err = group.ParseScalar(b[group.PointSize:]); err != nil {
+		return nil, nil, fmt.Errorf("signature: %w", err)
+	}
+	return nonce, s, nil
+}
+
+// appendNonce appends R and returns e.
+func appendNonce(t *transcript.Transcript, nonce []byte) *scalar.Scalar {
+	t.Append("nonce", nonce)
+	return group.ReduceScalar(t.Challenge("signature"))
 }
 
 // verifySchnorr checks s G = R + e V. It fails with ErrSignature.

@@ -21,9 +21,9 @@ var (
 	ErrVoterKey = errors.New("ballot: secret key of another voter")
 	// ErrSpent says that a draft was already cast or challenged.
 	ErrSpent = errors.New("ballot: draft was already cast or challenged")
-	// ErrChallengeMismatch says that a challenged ciphertext does not hold the opened selections: the program that made it
-	// is not to be trusted.
-	ErrChallengeMismatch = errors.New("ballot: ciphertext does not hold the opened selections")
+	// ErrChallengeMismatch says that a challenged ballot does not hold the opened selections: the program that made it is not
+	// to be trusted.
+	ErrChallengeMismatch = errors.New("ballot: the challenged ballot does not hold the opened selections")
 )
 
 // nonces is the stream of secret scalars of one ballot or spoiling signature (section 3.10).
@@ -167,27 +167,6 @@ func (d *Draft) Challenge() (Opening, error) {
 	}
 	d.drop()
 	return o, nil
-}
-
-// CheckOpening encrypts the opened selections again and compares with the ciphertext of the challenged ballot. It fails with
-// ErrStyle, ErrSelections, group.ErrScalar or ErrChallengeMismatch.
-func (e *Election) CheckOpening(st Statement, ciphertext []byte, o Opening) error {
-	s, err := e.style(st.Style)
-	if err != nil {
-		return err
-	}
-	bits, err := s.bits(o.Selections)
-	if err != nil {
-		return err
-	}
-	r, err := group.ParseScalar(o.Randomness[:])
-	if err != nil {
-		return err
-	}
-	if subtle.ConstantTimeCompare(e.encrypt(s, bits, r), ciphertext) != 1 {
-		return ErrChallengeMismatch
-	}
-	return nil
 }
 
 // drop overwrites and forgets the secrets.

@@ -2,33 +2,36 @@ package ballot
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/oasisprotocol/curve25519-voi/curve"
 	"github.com/oasisprotocol/curve25519-voi/curve/scalar"
 )
 
-// The five equations of section 3.7 by name. ErrElection says that a ballot was parsed for another election.
 var (
-	ErrBits       = errors.New("ballot: the selections are not committed to (equation 1)")
-	ErrProducts   = errors.New("ballot: a selection is neither 0 nor 1 (equation 2)")
-	ErrNonce      = errors.New("ballot: the randomness is not known (equation 3)")
-	ErrCiphertext = errors.New("ballot: the ciphertext does not hold the selections (equation 4)")
-	ErrSignature  = errors.New("ballot: bad signature (equation 5)")
-	ErrElection   = errors.New("ballot: parsed for another election")
+	// ErrSignature says that the voter did not sign: equation 5 fails (section 3.7).
+	ErrSignature = errors.New("ballot: not signed by the voter")
+	// ErrProof says that the voter signed a ballot whose proof is not valid: one of the equations 1 to 4 fails.
+	ErrProof = errors.New("ballot: proof not valid")
+	// ErrElection says that a ballot was parsed for another election.
+	ErrElection = errors.New("ballot: parsed for another election")
 )
 
-// Verify checks one ballot equation by equation and names the first that fails. It is the reference for VerifyBatch, which is
-// faster even for one ballot. Variable time.
+// Verify checks one ballot equation by equation as section 3.7 has them. It is the reference for VerifyBatch, which is faster
+// even for one ballot. It fails with ErrElection, ErrSignature or ErrProof, which names the equation. Variable time.
 func (e *Election) Verify(b *EncryptedBallot) error {
 	if b.election != e {
 		return ErrElection
 	}
+	if err := VerifySignature(b); err != nil {
+		return err
+	}
 	s, k := b.ciphertext.style, e.k[:len(b.f)]
-	one, negX := scalar.One(), scalar.New().Neg(b.x)
+	negOne, negX := minus(scalar.One()), minus(b.x)
 
 	// x B + A = zA H + sum f_i K_i
-	if !sum(terms{{negX, b.b}, {minus(one), b.a}, {b.zA, e.h}}.and(b.f, k)) {
-		return ErrBits
+	if !vanishes(terms{{negX, b.b}, {negOne, b.a}, {b.zA, e.h}}.and(b.f, k)) {
+		return fmt.Errorf("%w: equation 1, the commitment to the selections", ErrProof)
 	}
 	// x C + D = zC H + sum f_i (x - f_i) K_i
 	products := make([]*scalar.Scalar, len(b.f))
@@ -36,15 +39,15 @@ func (e *Election) Verify(b *EncryptedBallot) error {
 		products[i] = scalar.New().Sub(b.x, f)
 		products[i].Mul(products[i], f)
 	}
-	if !sum(terms{{negX, b.c}, {minus(one), b.d}, {b.zC, e.h}}.and(products, k)) {
-		return ErrProducts
+	if !vanishes(terms{{negX, b.c}, {negOne, b.d}, {b.zC, e.h}}.and(products, k)) {
+		return fmt.Errorf("%w: equation 2, selections of 0 or 1", ErrProof)
 	}
 	// x C_0 + T0 = zr G
-	if !sum(terms{{negX, b.ciphertext.c0}, {minus(one), b.t0}, {b.zR, curve.RISTRETTO_BASEPOINT_POINT}}) {
-		return ErrNonce
+	if !vanishes(terms{{negX, b.ciphertext.c0}, {negOne, b.t0}, {b.zR, curve.RISTRETTO_BASEPOINT_POINT}}) {
+		return fmt.Errorf("%w: equation 3, the randomness", ErrProof)
 	}
 	// x sum rho_j C_j + T1 = (sum rho_j f_j) G + zr sum rho_j P_j
-	rhoJ, g, ts := scalar.One(), scalar.New(), terms{{minus(one), b.t1}}
+	rhoJ, g, ts := scalar.One(), scalar.New(), terms{{negOne, b.t1}}
 	for i, j := range s.optionAt {
 		if j < 0 {
 			continue
@@ -54,10 +57,10 @@ func (e *Election) Verify(b *EncryptedBallot) error {
 		ts = append(ts, term{scalar.New().Mul(rhoJ, negX), b.ciphertext.c[j]})
 		ts = append(ts, term{scalar.New().Mul(rhoJ, b.zR), e.keys[s.slots[j]]})
 	}
-	if !sum(append(ts, term{g, curve.RISTRETTO_BASEPOINT_POINT})) {
-		return ErrCiphertext
+	if !vanishes(append(ts, term{g, curve.RISTRETTO_BASEPOINT_POINT})) {
+		return fmt.Errorf("%w: equation 4, the ciphertext", ErrProof)
 	}
-	return VerifySignature(b)
+	return nil
 }
 
 // VerifySignature checks the signature of a ballot alone, without its proof: s G = R + e V. It fails with ErrSignature.
@@ -66,6 +69,7 @@ func VerifySignature(b *EncryptedBallot) error {
 	return verifySchnorr(b.statement.Voter, b.nonce, b.s, b.e)
 }
 
+// term is a summand s p.
 type term struct {
 	s *scalar.Scalar
 	p *curve.RistrettoPoint
@@ -73,6 +77,7 @@ type term struct {
 
 type terms []term
 
+// and appends s_i p_i for all i.
 func (ts terms) and(s []*scalar.Scalar, p []*curve.RistrettoPoint) terms {
 	for i := range s {
 		ts = append(ts, term{s[i], p[i]})
@@ -80,8 +85,8 @@ func (ts terms) and(s []*scalar.Scalar, p []*curve.RistrettoPoint) terms {
 	return ts
 }
 
-// sum says whether the terms add up to the identity.
-func sum(ts terms) bool {
+// vanishes says whether the terms add up to the identity.
+func vanishes(ts terms) bool {
 	s, p := make([]*scalar.Scalar, len(ts)), make([]*curve.RistrettoPoint, len(ts))
 	for i, t := range ts {
 		s[i], p[i] = t.s, t.p
@@ -89,4 +94,5 @@ func sum(ts terms) bool {
 	return curve.NewRistrettoPoint().MultiscalarMulVartime(s, p).IsIdentity()
 }
 
+// minus returns -s. Constant time.
 func minus(s *scalar.Scalar) *scalar.Scalar { return scalar.New().Neg(s) }

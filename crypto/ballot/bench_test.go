@@ -1,0 +1,123 @@
+package ballot
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/oasisprotocol/curve25519-voi/curve"
+	"github.com/oasisprotocol/curve25519-voi/curve/scalar"
+)
+
+// castBytes is a ballot as it arrives.
+type castBytes struct {
+	st                           Statement
+	ciphertext, proof, signature []byte
+}
+
+// benchmarkBallots makes n distinct ballots of n voters in one contest, of which one to all options may be left out.
+func benchmarkBallots(b testing.TB, options, n int) (*Election, []castBytes) {
+	e, err := NewElection(testParameters(b, options, Style{[]Contest{{0, options, 0, 1}}}))
+	if err != nil {
+		b.Fatal(err)
+	}
+	out := make([]castBytes, n)
+	for i := range out {
+		key, err := GenerateKey(rand.Reader)
+		if err != nil {
+			b.Fatal(err)
+		}
+		st := Statement{0, uint64(i), key.Public(), 1}
+		d, err := e.Encrypt(st, [][]int{{i % options}}, key, rand.Reader)
+		if err != nil {
+			b.Fatal(err)
+		}
+		out[i].st = st
+		if out[i].ciphertext, out[i].proof, out[i].signature, err = d.Cast(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return e, out
+}
+
+func perBallot(b *testing.B, n int) {
+	b.ReportMetric(float64(b.Elapsed())/float64(time.Microsecond)/float64(b.N*n), "us/ballot")
+}
+
+// BenchmarkVerify decodes and verifies distinct ballots from bytes; "parse" is the part before the batch, and "bare" the
+// multiscalar multiplication of as many points by full scalars and nothing else.
+func BenchmarkVerify(b *testing.B) {
+	for _, options := range []int{3, 5, 10, 30} {
+		e, all := benchmarkBallots(b, options, 1024)
+		for _, n := range []int{1, 16, 128, 1024} {
+			name := fmt.Sprintf("options=%d/batch=%d", options, n)
+			ballots := make([]*EncryptedBallot, n)
+			parse := func(b *testing.B) {
+				for i, c := range all[:n] {
+					voter, err := ParsePublicKey(c.st.Voter.Bytes())
+					if err != nil {
+						b.Fatal(err)
+					}
+					c.st.Voter = voter
+					if ballots[i], err = e.ParseBallot(c.st, c.ciphertext, c.proof, c.signature); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+			b.Run(name+"/verify", func(b *testing.B) {
+				for b.Loop() {
+					parse(b)
+					if faults, err := e.VerifyBatch(ballots, rand.Reader); err != nil || errors.Join(faults...) != nil {
+						b.Fatal(faults, err)
+					}
+				}
+				perBallot(b, n)
+			})
+			b.Run(name+"/parse", func(b *testing.B) {
+				for b.Loop() {
+					parse(b)
+				}
+				perBallot(b, n)
+			})
+			b.Run(name+"/bare", func(b *testing.B) {
+				points := append([]*curve.RistrettoPoint{e.h}, e.k...)
+				points = append(points, e.keys...)
+				for _, ballot := range ballots {
+					points = append(points, ballot.a, ballot.b, ballot.c, ballot.d, ballot.t0, ballot.t1, ballot.nonce,
+						ballot.statement.Voter.point, ballot.ciphertext.c0)
+					points = append(points, ballot.ciphertext.c...)
+				}
+				scalars := make([]*scalar.Scalar, len(points))
+				for i := range scalars {
+					scalars[i] = testScalar(b)
+				}
+				for b.Loop() {
+					curve.NewRistrettoPoint().MultiscalarMulVartime(scalars, points)
+				}
+				perBallot(b, n)
+			})
+		}
+	}
+}
+
+// BenchmarkCast encrypts, proves and signs one ballot.
+func BenchmarkCast(b *testing.B) {
+	for _, options := range []int{3, 5, 10, 30} {
+		b.Run(fmt.Sprintf("options=%d", options), func(b *testing.B) {
+			e, all := benchmarkBallots(b, options, 1)
+			key, _ := GenerateKey(rand.Reader)
+			st := all[0].st
+			st.Voter = key.Public()
+			for b.Loop() {
+				d, err := e.Encrypt(st, [][]int{{0}}, key, rand.Reader)
+				if err != nil {
+					b.Fatal(err)
+				}
+				d.Cast()
+			}
+			perBallot(b, 1)
+		})
+	}
+}

@@ -96,7 +96,7 @@ func TestReopen(t *testing.T) {
 			h++
 		}
 		for past := range h {
-			old, err := state.Load(s, int64(past))
+			old, err := state.OpenAt(s, int64(past))
 			if err != nil || old.AppHash() != want[past] {
 				t.Fatalf("loading height %d: %v", past, err)
 			}

@@ -26,7 +26,7 @@ func Open(b Backend) (*Ledger, error) {
 	if !ok {
 		return l, nil
 	}
-	s, err := Load(b, height)
+	s, err := OpenAt(b, height)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +44,7 @@ func (l *Ledger) Newest() *Snapshot {
 	return l.kept[len(l.kept)-1]
 }
 
-// At returns the snapshot of one of the newest heights, at most Kept, or ErrPruned. Load rebuilds older ones.
+// At returns the snapshot of one of the newest heights, at most Kept, or ErrPruned. OpenAt rebuilds older ones.
 func (l *Ledger) At(height int64) (*Snapshot, error) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// Load rebuilds the snapshot of a committed height from the backend, in a pass over all records and over the leaves of all
+// OpenAt rebuilds the snapshot of a committed height from the backend, in a pass over all records and over the leaves of all
 // voters' trees: seconds for a million voters. It fails with ErrPruned, or with ErrCorrupted where what is stored does not
 // hash to the root that stands for it.
-func Load(b Backend, height int64) (*Snapshot, error) {
+func OpenAt(b Backend, height int64) (*Snapshot, error) {
 	reader, err := b.At(height)
 	if err != nil {
 		return nil, err

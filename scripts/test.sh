@@ -1,0 +1,119 @@
+#!/usr/bin/env bash
+# Everything that must hold before a change goes in: build, form, generated files, tests, races, short fuzzing, the demo and a replay of
+# real figures. Stops at the first failure. Installs what is missing where it may (Debian: gcc, protobuf-compiler).
+#
+#   scripts/test.sh              all steps
+#   scripts/test.sh vet tests    only these; `scripts/test.sh help` lists them
+#
+# FUZZTIME=30s fuzzes each target longer; FIGURES=FILE.csv names the figures to replay.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+cometbft=v0.40.0
+staticcheck=honnef.co/go/tools/cmd/staticcheck@v0.8.2
+fuzztime=${FUZZTIME:-4s}
+figures=${FIGURES:-../shared/data/nh-2014-republican-primary.csv}
+all="tools build form vet staticcheck versions generated tests race fuzz demo difference replay"
+
+# Where goroutines share state; the mathematics below has none and takes minutes under the race detector.
+races=(./app/... ./store/... ./abci/... ./client/... ./node/... ./internal/demo/...)
+
+step_tools() {
+  local missing=()
+  command -v gcc >/dev/null || missing+=(gcc libc6-dev)
+  command -v protoc >/dev/null || missing+=(protobuf-compiler)
+  [ ${#missing[@]} -gt 0 ] || return 0
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+    echo "These are missing: ${missing[*]}. Install them with your system's package manager and run this again." >&2
+    return 1
+  fi
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+step_build() {
+  CGO_ENABLED=0 go build ./...
+  CGO_ENABLED=0 go build -trimpath -o bin/votenode ./cmd/votenode
+}
+
+step_form() {
+  local files
+  files=$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l)
+  [ -z "$files" ] || { echo "Run gofmt -w on: $files" >&2; return 1; }
+  bash -n scripts/*.sh proto/generate.sh .ci/run
+}
+
+step_vet() { CGO_ENABLED=0 go vet ./...; }
+
+step_staticcheck() { CGO_ENABLED=0 go run "$staticcheck" ./...; }
+
+step_versions() {
+  local got
+  got=$(go list -m -f '{{.Version}}' github.com/cometbft/cometbft)
+  [ "$got" = "$cometbft" ] || { echo "CometBFT is $got, but only $cometbft will do: see docs/adr." >&2; return 1; }
+  go mod verify >/dev/null
+  go mod tidy -diff >/dev/null || { echo "go.mod is not tidy: run go mod tidy." >&2; return 1; }
+}
+
+# Files that a program of this repository writes, made anew, must be what is committed.
+step_generated() {
+  local before after packages
+  sums() { git ls-files -z '*.pb.go' '*/testdata/*' docs/cli | xargs -0 -r sha256sum; }
+  before=$(sums)
+  proto/generate.sh
+  mapfile -t packages < <(git grep -lE 'flag\.Bool\("update"' -- '*_test.go' | xargs -r -n1 dirname | sort -u | sed 's#^#./#')
+  [ ${#packages[@]} -eq 0 ] || CGO_ENABLED=0 go test -count=1 -run 'Vectors|Golden' "${packages[@]}" -update
+  after=$(sums)
+  [ "$before" = "$after" ] || { diff <(echo "$before") <(echo "$after") >&2; echo "Generated files differ from their sources: commit what was just made." >&2; return 1; }
+}
+
+step_tests() { CGO_ENABLED=0 go test -timeout 20m ./...; }
+
+step_race() { CGO_ENABLED=1 go test -race -short -timeout 20m "${races[@]}"; }
+
+step_fuzz() {
+  local file name
+  git grep -E '^func Fuzz[A-Za-z0-9_]+\(' -- '*_test.go' | sed -E 's/^([^:]+):func (Fuzz[A-Za-z0-9_]+).*/\1 \2/' |
+    while read -r file name; do
+      echo "$(dirname "$file") $name"
+      CGO_ENABLED=0 go test -run '^$' -fuzz "^$name\$" -fuzztime "$fuzztime" "./$(dirname "$file")" >"$logs/fuzz" 2>&1 </dev/null ||
+        { cat "$logs/fuzz" >&2; return 1; }
+    done
+}
+
+step_demo() { scripts/demo.sh; }
+
+# A result that is not the figures is exit 3, whichever of the two is higher.
+step_difference() {
+  local change code
+  for change in 's/,Ann,2$/,Ann,1/' 's/,Bob,1$/,Bob,2/'; do
+    sed "$change" internal/demo/testdata/small.csv >"$logs/changed.csv"
+    code=0
+    scripts/demo.sh --results internal/demo/testdata/small.csv --expect "$logs/changed.csv" >"$logs/demo" 2>&1 || code=$?
+    [ "$code" = 3 ] || { cat "$logs/demo" >&2; echo "A changed figure gave exit $code, not 3." >&2; return 1; }
+  done
+}
+
+step_replay() {
+  if [ ! -e "$figures" ]; then
+    echo "SKIPPED: $figures is not there; name a file of figures with FIGURES=FILE.csv."
+    return 0
+  fi
+  scripts/demo.sh --results "$figures" --limit 5000
+}
+
+if [ "${1:-}" = help ]; then
+  echo "$all"
+  exit 0
+fi
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+begin=$SECONDS
+for step in ${*:-$all}; do
+  declare -F "step_$step" >/dev/null || { echo "No step is called $step. There are: $all" >&2; exit 2; }
+  echo "== $step"
+  start=$SECONDS
+  "step_$step"
+  echo "== $step: ok, $((SECONDS - start)) s"
+done
+echo "== all: ok, $((SECONDS - begin)) s"

@@ -38,8 +38,8 @@ func (t *LogTable) Solve(point *curve.RistrettoPoint, max uint64) (uint64, bool)
 	rest := curve.NewRistrettoPoint().Set(point)
 	size := uint64(len(t.baby))
 	for base := uint64(0); ; base += size {
-		if i, ok := t.baby[encode(rest)]; ok {
-			return base + i, base+i <= max
+		if i, ok := t.baby[encode(rest)]; ok && i <= max-base {
+			return base + i, true
 		}
 		if max-base < size {
 			return 0, false

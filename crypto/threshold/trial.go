@@ -85,26 +85,20 @@ func (k *OrganisationKey) CheckTrial(shares []TrusteeShares) error {
 	if err != nil {
 		return err
 	}
-	var combined []*curve.RistrettoPoint
-	for _, quorum := range [][]TrusteeShares{trustees[:k.Quorum], trustees[len(trustees)-k.Quorum:]} {
-		weights := coefficients(quorum)
-		keys := make([]TrusteeShares, len(quorum))
-		for i, trustee := range quorum {
-			keys[i] = TrusteeShares{Index: trustee.Index, Shares: k.Trustee(trustee.Index)}
-			if keys[i].Shares == nil {
-				return ErrIndex
-			}
+	keys := make([]TrusteeShares, len(trustees))
+	for i, trustee := range trustees {
+		keys[i] = TrusteeShares{Index: trustee.Index, Shares: k.Trustee(trustee.Index)}
+		if len(keys[i].Shares) != len(k.Keys) {
+			return ErrIndex
 		}
-		for j, key := range k.Keys {
-			if interpolate(weights, keys, j).Equal(key) != 1 {
-				return ErrTrial
-			}
-			point := interpolate(weights, quorum, j)
-			if len(combined) <= j {
-				combined = append(combined, point)
-			} else if combined[j].Equal(point) != 1 {
-				return ErrTrial
-			}
+	}
+	last := len(trustees) - k.Quorum
+	low, high := coefficients(trustees[:k.Quorum]), coefficients(trustees[last:])
+	for j, key := range k.Keys {
+		if interpolate(low, keys[:k.Quorum], j).Equal(key) != 1 ||
+			interpolate(high, keys[last:], j).Equal(key) != 1 ||
+			interpolate(low, trustees[:k.Quorum], j).Equal(interpolate(high, trustees[last:], j)) != 1 {
+			return ErrTrial
 		}
 	}
 	return nil

@@ -5,6 +5,7 @@ package votenodev1
 
 import (
 	fmt "fmt"
+	_ "github.com/cosmos/gogoproto/gogoproto"
 	proto "github.com/cosmos/gogoproto/proto"
 	io "io"
 	math "math"
@@ -25,25 +26,22 @@ const _ = proto.GoGoProtoPackageIsVersion3 // please upgrade the proto package
 type ResolutionStatus int32
 
 const (
-	ResolutionStatus_RESOLUTION_OPEN      ResolutionStatus = 0
-	ResolutionStatus_RESOLUTION_EFFECTIVE ResolutionStatus = 1
+	RESOLUTION_OPEN      ResolutionStatus = 0
+	RESOLUTION_EFFECTIVE ResolutionStatus = 1
 	// Completed, but the rule refused it; code says why.
-	ResolutionStatus_RESOLUTION_REFUSED ResolutionStatus = 2
-	ResolutionStatus_RESOLUTION_EXPIRED ResolutionStatus = 3
+	RESOLUTION_REFUSED ResolutionStatus = 2
 )
 
 var ResolutionStatus_name = map[int32]string{
 	0: "RESOLUTION_OPEN",
 	1: "RESOLUTION_EFFECTIVE",
 	2: "RESOLUTION_REFUSED",
-	3: "RESOLUTION_EXPIRED",
 }
 
 var ResolutionStatus_value = map[string]int32{
 	"RESOLUTION_OPEN":      0,
 	"RESOLUTION_EFFECTIVE": 1,
 	"RESOLUTION_REFUSED":   2,
-	"RESOLUTION_EXPIRED":   3,
 }
 
 func (x ResolutionStatus) String() string {
@@ -57,15 +55,15 @@ func (ResolutionStatus) EnumDescriptor() ([]byte, []int) {
 type Phase int32
 
 const (
-	Phase_PHASE_NONE         Phase = 0
-	Phase_PHASE_SETUP        Phase = 1
-	Phase_PHASE_KEY_CEREMONY Phase = 2
-	Phase_PHASE_READY        Phase = 3
-	Phase_PHASE_VOTING       Phase = 4
-	Phase_PHASE_CLOSED       Phase = 5
-	Phase_PHASE_DECRYPTING   Phase = 6
-	Phase_PHASE_FINAL        Phase = 7
-	Phase_PHASE_CANCELLED    Phase = 8
+	PHASE_NONE         Phase = 0
+	PHASE_SETUP        Phase = 1
+	PHASE_KEY_CEREMONY Phase = 2
+	PHASE_READY        Phase = 3
+	PHASE_VOTING       Phase = 4
+	PHASE_CLOSED       Phase = 5
+	PHASE_DECRYPTING   Phase = 6
+	PHASE_FINAL        Phase = 7
+	PHASE_CANCELLED    Phase = 8
 )
 
 var Phase_name = map[int32]string{
@@ -103,12 +101,12 @@ func (Phase) EnumDescriptor() ([]byte, []int) {
 type CeremonyStep int32
 
 const (
-	CeremonyStep_CEREMONY_ANNOUNCE CeremonyStep = 0
-	CeremonyStep_CEREMONY_DEAL     CeremonyStep = 1
-	CeremonyStep_CEREMONY_CONFIRM  CeremonyStep = 2
-	CeremonyStep_CEREMONY_DONE     CeremonyStep = 3
+	CEREMONY_ANNOUNCE CeremonyStep = 0
+	CEREMONY_DEAL     CeremonyStep = 1
+	CEREMONY_CONFIRM  CeremonyStep = 2
+	CEREMONY_DONE     CeremonyStep = 3
 	// Too few trustees left; waits for ReplaceTrustees.
-	CeremonyStep_CEREMONY_WAITING CeremonyStep = 4
+	CEREMONY_WAITING CeremonyStep = 4
 )
 
 var CeremonyStep_name = map[int32]string{
@@ -138,13 +136,13 @@ func (CeremonyStep) EnumDescriptor() ([]byte, []int) {
 type Ejection int32
 
 const (
-	Ejection_EJECTION_NONE Ejection = 0
+	EJECTION_NONE Ejection = 0
 	// Did not act before a deadline.
-	Ejection_EJECTION_SILENT Ejection = 1
+	EJECTION_SILENT Ejection = 1
 	// Dealt a share that did not open or match.
-	Ejection_EJECTION_BAD_SHARE Ejection = 2
+	EJECTION_BAD_SHARE Ejection = 2
 	// Complained of a share that was right.
-	Ejection_EJECTION_FALSE_COMPLAINT Ejection = 3
+	EJECTION_FALSE_COMPLAINT Ejection = 3
 )
 
 var Ejection_name = map[int32]string{
@@ -172,9 +170,9 @@ func (Ejection) EnumDescriptor() ([]byte, []int) {
 type VoterStatus int32
 
 const (
-	VoterStatus_VOTER_NONE    VoterStatus = 0
-	VoterStatus_VOTER_COUNTS  VoterStatus = 1
-	VoterStatus_VOTER_REVOKED VoterStatus = 2
+	VOTER_NONE    VoterStatus = 0
+	VOTER_COUNTS  VoterStatus = 1
+	VOTER_REVOKED VoterStatus = 2
 )
 
 var VoterStatus_name = map[int32]string{
@@ -200,10 +198,10 @@ func (VoterStatus) EnumDescriptor() ([]byte, []int) {
 type ResultStatus int32
 
 const (
-	ResultStatus_RESULT_NONE   ResultStatus = 0
-	ResultStatus_RESULT_OPENED ResultStatus = 1
+	RESULT_NONE   ResultStatus = 0
+	RESULT_OPENED ResultStatus = 1
 	// Fewer counted ballots than open_min.
-	ResultStatus_RESULT_WITHHELD ResultStatus = 2
+	RESULT_WITHHELD ResultStatus = 2
 )
 
 var ResultStatus_name = map[int32]string{
@@ -281,9 +279,9 @@ func (m *Chain) GetGenesisHash() []byte {
 
 // ValidatorEpochs is the record `validators`.
 type ValidatorEpochs struct {
-	Present *ValidatorEpoch `protobuf:"bytes,1,opt,name=present,proto3" json:"present,omitempty"`
+	Present ValidatorEpoch `protobuf:"bytes,1,opt,name=present,proto3" json:"present"`
 	// Absent unless announced.
-	Next *ValidatorEpoch `protobuf:"bytes,2,opt,name=next,proto3" json:"next,omitempty"`
+	Next ValidatorEpoch `protobuf:"bytes,2,opt,name=next,proto3" json:"next"`
 }
 
 func (m *ValidatorEpochs) Reset()         { *m = ValidatorEpochs{} }
@@ -319,18 +317,18 @@ func (m *ValidatorEpochs) XXX_DiscardUnknown() {
 
 var xxx_messageInfo_ValidatorEpochs proto.InternalMessageInfo
 
-func (m *ValidatorEpochs) GetPresent() *ValidatorEpoch {
+func (m *ValidatorEpochs) GetPresent() ValidatorEpoch {
 	if m != nil {
 		return m.Present
 	}
-	return nil
+	return ValidatorEpoch{}
 }
 
-func (m *ValidatorEpochs) GetNext() *ValidatorEpoch {
+func (m *ValidatorEpochs) GetNext() ValidatorEpoch {
 	if m != nil {
 		return m.Next
 	}
-	return nil
+	return ValidatorEpoch{}
 }
 
 // ValidatorEpoch is a validator set with the height from which it signs.
@@ -338,7 +336,7 @@ type ValidatorEpoch struct {
 	Number      uint64 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
 	FirstHeight int64  `protobuf:"varint,2,opt,name=first_height,json=firstHeight,proto3" json:"first_height,omitempty"`
 	// Sorted by key.
-	Validators []*Validator `protobuf:"bytes,3,rep,name=validators,proto3" json:"validators,omitempty"`
+	Validators []Validator `protobuf:"bytes,3,rep,name=validators,proto3" json:"validators"`
 }
 
 func (m *ValidatorEpoch) Reset()         { *m = ValidatorEpoch{} }
@@ -388,7 +386,7 @@ func (m *ValidatorEpoch) GetFirstHeight() int64 {
 	return 0
 }
 
-func (m *ValidatorEpoch) GetValidators() []*Validator {
+func (m *ValidatorEpoch) GetValidators() []Validator {
 	if m != nil {
 		return m.Validators
 	}
@@ -448,10 +446,13 @@ func (m *ValidatorKey) GetRetired() bool {
 	return false
 }
 
-// Document is the record `document/<hash>`.
+// Document is the record `document/<hash>/<officer>` while an officer publishes it, and `document/<hash>` once it is whole.
+// Its chunks are the records `document/<hash>/<officer>/<number>`.
 type Document struct {
 	Size_    uint64 `protobuf:"varint,1,opt,name=size,proto3" json:"size,omitempty"`
 	Received uint64 `protobuf:"varint,2,opt,name=received,proto3" json:"received,omitempty"`
+	// The officer whose chunks they are.
+	Publisher []byte `protobuf:"bytes,3,opt,name=publisher,proto3" json:"publisher,omitempty"`
 }
 
 func (m *Document) Reset()         { *m = Document{} }
@@ -501,9 +502,16 @@ func (m *Document) GetReceived() uint64 {
 	return 0
 }
 
+func (m *Document) GetPublisher() []byte {
+	if m != nil {
+		return m.Publisher
+	}
+	return nil
+}
+
 // ResolutionRecord is the record `resolution/<hash>`.
 type ResolutionRecord struct {
-	Resolution *Resolution      `protobuf:"bytes,1,opt,name=resolution,proto3" json:"resolution,omitempty"`
+	Resolution Resolution       `protobuf:"bytes,1,opt,name=resolution,proto3" json:"resolution"`
 	Status     ResolutionStatus `protobuf:"varint,2,opt,name=status,proto3,enum=votenode.v1.ResolutionStatus" json:"status,omitempty"`
 	Proposed   int64            `protobuf:"varint,3,opt,name=proposed,proto3" json:"proposed,omitempty"`
 	// Last height at which it can take effect.
@@ -512,7 +520,7 @@ type ResolutionRecord struct {
 	Decided int64  `protobuf:"varint,5,opt,name=decided,proto3" json:"decided,omitempty"`
 	Code    uint32 `protobuf:"varint,6,opt,name=code,proto3" json:"code,omitempty"`
 	// Sorted by organisation, then officer.
-	Approvals []*Approval `protobuf:"bytes,7,rep,name=approvals,proto3" json:"approvals,omitempty"`
+	Approvals []Approval `protobuf:"bytes,7,rep,name=approvals,proto3" json:"approvals"`
 }
 
 func (m *ResolutionRecord) Reset()         { *m = ResolutionRecord{} }
@@ -548,18 +556,18 @@ func (m *ResolutionRecord) XXX_DiscardUnknown() {
 
 var xxx_messageInfo_ResolutionRecord proto.InternalMessageInfo
 
-func (m *ResolutionRecord) GetResolution() *Resolution {
+func (m *ResolutionRecord) GetResolution() Resolution {
 	if m != nil {
 		return m.Resolution
 	}
-	return nil
+	return Resolution{}
 }
 
 func (m *ResolutionRecord) GetStatus() ResolutionStatus {
 	if m != nil {
 		return m.Status
 	}
-	return ResolutionStatus_RESOLUTION_OPEN
+	return RESOLUTION_OPEN
 }
 
 func (m *ResolutionRecord) GetProposed() int64 {
@@ -590,7 +598,7 @@ func (m *ResolutionRecord) GetCode() uint32 {
 	return 0
 }
 
-func (m *ResolutionRecord) GetApprovals() []*Approval {
+func (m *ResolutionRecord) GetApprovals() []Approval {
 	if m != nil {
 		return m.Approvals
 	}
@@ -649,6 +657,205 @@ func (m *Approval) GetOfficer() []byte {
 	return nil
 }
 
+// PendingResolutions is the record `resolutions/pending`: completely approved, in this order, and without effect yet.
+type PendingResolutions struct {
+	Hashes [][]byte `protobuf:"bytes,1,rep,name=hashes,proto3" json:"hashes,omitempty"`
+}
+
+func (m *PendingResolutions) Reset()         { *m = PendingResolutions{} }
+func (m *PendingResolutions) String() string { return proto.CompactTextString(m) }
+func (*PendingResolutions) ProtoMessage()    {}
+func (*PendingResolutions) Descriptor() ([]byte, []int) {
+	return fileDescriptor_2974fa7522dd5fdd, []int{7}
+}
+func (m *PendingResolutions) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *PendingResolutions) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_PendingResolutions.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *PendingResolutions) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_PendingResolutions.Merge(m, src)
+}
+func (m *PendingResolutions) XXX_Size() int {
+	return m.Size()
+}
+func (m *PendingResolutions) XXX_DiscardUnknown() {
+	xxx_messageInfo_PendingResolutions.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_PendingResolutions proto.InternalMessageInfo
+
+func (m *PendingResolutions) GetHashes() [][]byte {
+	if m != nil {
+		return m.Hashes
+	}
+	return nil
+}
+
+// ElectionList is the record `elections`, in order of creation.
+type ElectionList struct {
+	Ids []string `protobuf:"bytes,1,rep,name=ids,proto3" json:"ids,omitempty"`
+}
+
+func (m *ElectionList) Reset()         { *m = ElectionList{} }
+func (m *ElectionList) String() string { return proto.CompactTextString(m) }
+func (*ElectionList) ProtoMessage()    {}
+func (*ElectionList) Descriptor() ([]byte, []int) {
+	return fileDescriptor_2974fa7522dd5fdd, []int{8}
+}
+func (m *ElectionList) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *ElectionList) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_ElectionList.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *ElectionList) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_ElectionList.Merge(m, src)
+}
+func (m *ElectionList) XXX_Size() int {
+	return m.Size()
+}
+func (m *ElectionList) XXX_DiscardUnknown() {
+	xxx_messageInfo_ElectionList.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_ElectionList proto.InternalMessageInfo
+
+func (m *ElectionList) GetIds() []string {
+	if m != nil {
+		return m.Ids
+	}
+	return nil
+}
+
+// TallyQueue is the record `election/<id>/tally-queue`: contests whose partial decryptions suffice and that wait for the budget of
+// a block.
+type TallyQueue struct {
+	Contests []uint32 `protobuf:"varint,1,rep,packed,name=contests,proto3" json:"contests,omitempty"`
+}
+
+func (m *TallyQueue) Reset()         { *m = TallyQueue{} }
+func (m *TallyQueue) String() string { return proto.CompactTextString(m) }
+func (*TallyQueue) ProtoMessage()    {}
+func (*TallyQueue) Descriptor() ([]byte, []int) {
+	return fileDescriptor_2974fa7522dd5fdd, []int{9}
+}
+func (m *TallyQueue) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *TallyQueue) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_TallyQueue.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *TallyQueue) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_TallyQueue.Merge(m, src)
+}
+func (m *TallyQueue) XXX_Size() int {
+	return m.Size()
+}
+func (m *TallyQueue) XXX_DiscardUnknown() {
+	xxx_messageInfo_TallyQueue.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_TallyQueue proto.InternalMessageInfo
+
+func (m *TallyQueue) GetContests() []uint32 {
+	if m != nil {
+		return m.Contests
+	}
+	return nil
+}
+
+// Misbehaviour is the record `misbehaviour/<height>/<address>`: evidence that CometBFT found and a block carried.
+type Misbehaviour struct {
+	Type uint32 `protobuf:"varint,1,opt,name=type,proto3" json:"type,omitempty"`
+	// Unix nanoseconds.
+	Time int64 `protobuf:"varint,2,opt,name=time,proto3" json:"time,omitempty"`
+	// Height of the block that carried it.
+	Reported int64 `protobuf:"varint,3,opt,name=reported,proto3" json:"reported,omitempty"`
+}
+
+func (m *Misbehaviour) Reset()         { *m = Misbehaviour{} }
+func (m *Misbehaviour) String() string { return proto.CompactTextString(m) }
+func (*Misbehaviour) ProtoMessage()    {}
+func (*Misbehaviour) Descriptor() ([]byte, []int) {
+	return fileDescriptor_2974fa7522dd5fdd, []int{10}
+}
+func (m *Misbehaviour) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *Misbehaviour) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_Misbehaviour.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *Misbehaviour) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_Misbehaviour.Merge(m, src)
+}
+func (m *Misbehaviour) XXX_Size() int {
+	return m.Size()
+}
+func (m *Misbehaviour) XXX_DiscardUnknown() {
+	xxx_messageInfo_Misbehaviour.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_Misbehaviour proto.InternalMessageInfo
+
+func (m *Misbehaviour) GetType() uint32 {
+	if m != nil {
+		return m.Type
+	}
+	return 0
+}
+
+func (m *Misbehaviour) GetTime() int64 {
+	if m != nil {
+		return m.Time
+	}
+	return 0
+}
+
+func (m *Misbehaviour) GetReported() int64 {
+	if m != nil {
+		return m.Reported
+	}
+	return 0
+}
+
 // Election is the record `election/<id>`.
 type Election struct {
 	Phase    Phase  `protobuf:"varint,1,opt,name=phase,proto3,enum=votenode.v1.Phase" json:"phase,omitempty"`
@@ -671,7 +878,7 @@ func (m *Election) Reset()         { *m = Election{} }
 func (m *Election) String() string { return proto.CompactTextString(m) }
 func (*Election) ProtoMessage()    {}
 func (*Election) Descriptor() ([]byte, []int) {
-	return fileDescriptor_2974fa7522dd5fdd, []int{7}
+	return fileDescriptor_2974fa7522dd5fdd, []int{11}
 }
 func (m *Election) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -704,7 +911,7 @@ func (m *Election) GetPhase() Phase {
 	if m != nil {
 		return m.Phase
 	}
-	return Phase_PHASE_NONE
+	return PHASE_NONE
 }
 
 func (m *Election) GetManifest() []byte {
@@ -778,14 +985,14 @@ type Ceremony struct {
 	// Block time at which the step ends at the latest, unix seconds.
 	Deadline int64 `protobuf:"varint,4,opt,name=deadline,proto3" json:"deadline,omitempty"`
 	// By index, from 1.
-	Trustees []*TrusteeState `protobuf:"bytes,5,rep,name=trustees,proto3" json:"trustees,omitempty"`
+	Trustees []TrusteeState `protobuf:"bytes,5,rep,name=trustees,proto3" json:"trustees"`
 }
 
 func (m *Ceremony) Reset()         { *m = Ceremony{} }
 func (m *Ceremony) String() string { return proto.CompactTextString(m) }
 func (*Ceremony) ProtoMessage()    {}
 func (*Ceremony) Descriptor() ([]byte, []int) {
-	return fileDescriptor_2974fa7522dd5fdd, []int{8}
+	return fileDescriptor_2974fa7522dd5fdd, []int{12}
 }
 func (m *Ceremony) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -832,7 +1039,7 @@ func (m *Ceremony) GetStep() CeremonyStep {
 	if m != nil {
 		return m.Step
 	}
-	return CeremonyStep_CEREMONY_ANNOUNCE
+	return CEREMONY_ANNOUNCE
 }
 
 func (m *Ceremony) GetDeadline() int64 {
@@ -842,7 +1049,7 @@ func (m *Ceremony) GetDeadline() int64 {
 	return 0
 }
 
-func (m *Ceremony) GetTrustees() []*TrusteeState {
+func (m *Ceremony) GetTrustees() []TrusteeState {
 	if m != nil {
 		return m.Trustees
 	}
@@ -850,7 +1057,7 @@ func (m *Ceremony) GetTrustees() []*TrusteeState {
 }
 
 type TrusteeState struct {
-	Trustee *Member  `protobuf:"bytes,1,opt,name=trustee,proto3" json:"trustee,omitempty"`
+	Trustee Member   `protobuf:"bytes,1,opt,name=trustee,proto3" json:"trustee"`
 	Ejected Ejection `protobuf:"varint,2,opt,name=ejected,proto3,enum=votenode.v1.Ejection" json:"ejected,omitempty"`
 }
 
@@ -858,7 +1065,7 @@ func (m *TrusteeState) Reset()         { *m = TrusteeState{} }
 func (m *TrusteeState) String() string { return proto.CompactTextString(m) }
 func (*TrusteeState) ProtoMessage()    {}
 func (*TrusteeState) Descriptor() ([]byte, []int) {
-	return fileDescriptor_2974fa7522dd5fdd, []int{9}
+	return fileDescriptor_2974fa7522dd5fdd, []int{13}
 }
 func (m *TrusteeState) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -887,34 +1094,34 @@ func (m *TrusteeState) XXX_DiscardUnknown() {
 
 var xxx_messageInfo_TrusteeState proto.InternalMessageInfo
 
-func (m *TrusteeState) GetTrustee() *Member {
+func (m *TrusteeState) GetTrustee() Member {
 	if m != nil {
 		return m.Trustee
 	}
-	return nil
+	return Member{}
 }
 
 func (m *TrusteeState) GetEjected() Ejection {
 	if m != nil {
 		return m.Ejected
 	}
-	return Ejection_EJECTION_NONE
+	return EJECTION_NONE
 }
 
 // Deal is the record `election/<id>/deal/<organisation>/<attempt>/<trustee>`.
 type Deal struct {
-	DealHash     []byte            `protobuf:"bytes,1,opt,name=deal_hash,json=dealHash,proto3" json:"deal_hash,omitempty"`
-	ReceiverKeys []*ReceiverKey    `protobuf:"bytes,2,rep,name=receiver_keys,json=receiverKeys,proto3" json:"receiver_keys,omitempty"`
-	Commitments  []byte            `protobuf:"bytes,3,opt,name=commitments,proto3" json:"commitments,omitempty"`
-	Shares       []*EncryptedShare `protobuf:"bytes,4,rep,name=shares,proto3" json:"shares,omitempty"`
-	Confirmed    bool              `protobuf:"varint,5,opt,name=confirmed,proto3" json:"confirmed,omitempty"`
+	DealHash     []byte           `protobuf:"bytes,1,opt,name=deal_hash,json=dealHash,proto3" json:"deal_hash,omitempty"`
+	ReceiverKeys []ReceiverKey    `protobuf:"bytes,2,rep,name=receiver_keys,json=receiverKeys,proto3" json:"receiver_keys"`
+	Commitments  []byte           `protobuf:"bytes,3,opt,name=commitments,proto3" json:"commitments,omitempty"`
+	Shares       []EncryptedShare `protobuf:"bytes,4,rep,name=shares,proto3" json:"shares"`
+	Confirmed    bool             `protobuf:"varint,5,opt,name=confirmed,proto3" json:"confirmed,omitempty"`
 }
 
 func (m *Deal) Reset()         { *m = Deal{} }
 func (m *Deal) String() string { return proto.CompactTextString(m) }
 func (*Deal) ProtoMessage()    {}
 func (*Deal) Descriptor() ([]byte, []int) {
-	return fileDescriptor_2974fa7522dd5fdd, []int{10}
+	return fileDescriptor_2974fa7522dd5fdd, []int{14}
 }
 func (m *Deal) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -950,7 +1157,7 @@ func (m *Deal) GetDealHash() []byte {
 	return nil
 }
 
-func (m *Deal) GetReceiverKeys() []*ReceiverKey {
+func (m *Deal) GetReceiverKeys() []ReceiverKey {
 	if m != nil {
 		return m.ReceiverKeys
 	}
@@ -964,7 +1171,7 @@ func (m *Deal) GetCommitments() []byte {
 	return nil
 }
 
-func (m *Deal) GetShares() []*EncryptedShare {
+func (m *Deal) GetShares() []EncryptedShare {
 	if m != nil {
 		return m.Shares
 	}
@@ -983,14 +1190,14 @@ type ElectionKeys struct {
 	// P_j, 32 bytes for each slot.
 	Keys []byte `protobuf:"bytes,1,opt,name=keys,proto3" json:"keys,omitempty"`
 	// Sorted by organisation.
-	Organisations []*OrganisationKeys `protobuf:"bytes,2,rep,name=organisations,proto3" json:"organisations,omitempty"`
+	Organisations []OrganisationKeys `protobuf:"bytes,2,rep,name=organisations,proto3" json:"organisations"`
 }
 
 func (m *ElectionKeys) Reset()         { *m = ElectionKeys{} }
 func (m *ElectionKeys) String() string { return proto.CompactTextString(m) }
 func (*ElectionKeys) ProtoMessage()    {}
 func (*ElectionKeys) Descriptor() ([]byte, []int) {
-	return fileDescriptor_2974fa7522dd5fdd, []int{11}
+	return fileDescriptor_2974fa7522dd5fdd, []int{15}
 }
 func (m *ElectionKeys) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -1026,7 +1233,7 @@ func (m *ElectionKeys) GetKeys() []byte {
 	return nil
 }
 
-func (m *ElectionKeys) GetOrganisations() []*OrganisationKeys {
+func (m *ElectionKeys) GetOrganisations() []OrganisationKeys {
 	if m != nil {
 		return m.Organisations
 	}
@@ -1039,14 +1246,14 @@ type OrganisationKeys struct {
 	// P_{o,j}, 32 bytes for each slot.
 	Keys []byte `protobuf:"bytes,3,opt,name=keys,proto3" json:"keys,omitempty"`
 	// Ascending by index.
-	Trustees []*TrusteeKeys `protobuf:"bytes,4,rep,name=trustees,proto3" json:"trustees,omitempty"`
+	Trustees []TrusteeKeys `protobuf:"bytes,4,rep,name=trustees,proto3" json:"trustees"`
 }
 
 func (m *OrganisationKeys) Reset()         { *m = OrganisationKeys{} }
 func (m *OrganisationKeys) String() string { return proto.CompactTextString(m) }
 func (*OrganisationKeys) ProtoMessage()    {}
 func (*OrganisationKeys) Descriptor() ([]byte, []int) {
-	return fileDescriptor_2974fa7522dd5fdd, []int{12}
+	return fileDescriptor_2974fa7522dd5fdd, []int{16}
 }
 func (m *OrganisationKeys) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -1096,7 +1303,7 @@ func (m *OrganisationKeys) GetKeys() []byte {
 	return nil
 }
 
-func (m *OrganisationKeys) GetTrustees() []*TrusteeKeys {
+func (m *OrganisationKeys) GetTrustees() []TrusteeKeys {
 	if m != nil {
 		return m.Trustees
 	}
@@ -1113,7 +1320,7 @@ func (m *TrusteeKeys) Reset()         { *m = TrusteeKeys{} }
 func (m *TrusteeKeys) String() string { return proto.CompactTextString(m) }
 func (*TrusteeKeys) ProtoMessage()    {}
 func (*TrusteeKeys) Descriptor() ([]byte, []int) {
-	return fileDescriptor_2974fa7522dd5fdd, []int{13}
+	return fileDescriptor_2974fa7522dd5fdd, []int{17}
 }
 func (m *TrusteeKeys) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -1160,17 +1367,17 @@ func (m *TrusteeKeys) GetKeys() []byte {
 type Trial struct {
 	Deadline int64 `protobuf:"varint,1,opt,name=deadline,proto3" json:"deadline,omitempty"`
 	// Sorted by organisation, then index.
-	Posted  []*TrusteeRef `protobuf:"bytes,2,rep,name=posted,proto3" json:"posted,omitempty"`
-	Excused []*TrusteeRef `protobuf:"bytes,3,rep,name=excused,proto3" json:"excused,omitempty"`
+	Posted  []TrusteeRef `protobuf:"bytes,2,rep,name=posted,proto3" json:"posted"`
+	Excused []TrusteeRef `protobuf:"bytes,3,rep,name=excused,proto3" json:"excused"`
 	// Named at the deadline.
-	Missing []*TrusteeRef `protobuf:"bytes,4,rep,name=missing,proto3" json:"missing,omitempty"`
+	Missing []TrusteeRef `protobuf:"bytes,4,rep,name=missing,proto3" json:"missing"`
 }
 
 func (m *Trial) Reset()         { *m = Trial{} }
 func (m *Trial) String() string { return proto.CompactTextString(m) }
 func (*Trial) ProtoMessage()    {}
 func (*Trial) Descriptor() ([]byte, []int) {
-	return fileDescriptor_2974fa7522dd5fdd, []int{14}
+	return fileDescriptor_2974fa7522dd5fdd, []int{18}
 }
 func (m *Trial) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -1206,21 +1413,21 @@ func (m *Trial) GetDeadline() int64 {
 	return 0
 }
 
-func (m *Trial) GetPosted() []*TrusteeRef {
+func (m *Trial) GetPosted() []TrusteeRef {
 	if m != nil {
 		return m.Posted
 	}
 	return nil
 }
 
-func (m *Trial) GetExcused() []*TrusteeRef {
+func (m *Trial) GetExcused() []TrusteeRef {
 	if m != nil {
 		return m.Excused
 	}
 	return nil
 }
 
-func (m *Trial) GetMissing() []*TrusteeRef {
+func (m *Trial) GetMissing() []TrusteeRef {
 	if m != nil {
 		return m.Missing
 	}
@@ -1236,7 +1443,7 @@ func (m *TrusteeRef) Reset()         { *m = TrusteeRef{} }
 func (m *TrusteeRef) String() string { return proto.CompactTextString(m) }
 func (*TrusteeRef) ProtoMessage()    {}
 func (*TrusteeRef) Descriptor() ([]byte, []int) {
-	return fileDescriptor_2974fa7522dd5fdd, []int{15}
+	return fileDescriptor_2974fa7522dd5fdd, []int{19}
 }
 func (m *TrusteeRef) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -1289,7 +1496,7 @@ func (m *TrialShares) Reset()         { *m = TrialShares{} }
 func (m *TrialShares) String() string { return proto.CompactTextString(m) }
 func (*TrialShares) ProtoMessage()    {}
 func (*TrialShares) Descriptor() ([]byte, []int) {
-	return fileDescriptor_2974fa7522dd5fdd, []int{16}
+	return fileDescriptor_2974fa7522dd5fdd, []int{20}
 }
 func (m *TrialShares) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -1347,7 +1554,7 @@ func (m *Voter) Reset()         { *m = Voter{} }
 func (m *Voter) String() string { return proto.CompactTextString(m) }
 func (*Voter) ProtoMessage()    {}
 func (*Voter) Descriptor() ([]byte, []int) {
-	return fileDescriptor_2974fa7522dd5fdd, []int{17}
+	return fileDescriptor_2974fa7522dd5fdd, []int{21}
 }
 func (m *Voter) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -1380,7 +1587,7 @@ func (m *Voter) GetStatus() VoterStatus {
 	if m != nil {
 		return m.Status
 	}
-	return VoterStatus_VOTER_NONE
+	return VOTER_NONE
 }
 
 func (m *Voter) GetSequence() uint64 {
@@ -1413,14 +1620,14 @@ func (m *Voter) GetTime() int64 {
 
 // Spoiled is the record `election/<id>/spoiled/<roll index>`.
 type Spoiled struct {
-	Ballots []*SpoiledBallot `protobuf:"bytes,1,rep,name=ballots,proto3" json:"ballots,omitempty"`
+	Ballots []SpoiledBallot `protobuf:"bytes,1,rep,name=ballots,proto3" json:"ballots"`
 }
 
 func (m *Spoiled) Reset()         { *m = Spoiled{} }
 func (m *Spoiled) String() string { return proto.CompactTextString(m) }
 func (*Spoiled) ProtoMessage()    {}
 func (*Spoiled) Descriptor() ([]byte, []int) {
-	return fileDescriptor_2974fa7522dd5fdd, []int{18}
+	return fileDescriptor_2974fa7522dd5fdd, []int{22}
 }
 func (m *Spoiled) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -1449,7 +1656,7 @@ func (m *Spoiled) XXX_DiscardUnknown() {
 
 var xxx_messageInfo_Spoiled proto.InternalMessageInfo
 
-func (m *Spoiled) GetBallots() []*SpoiledBallot {
+func (m *Spoiled) GetBallots() []SpoiledBallot {
 	if m != nil {
 		return m.Ballots
 	}
@@ -1465,7 +1672,7 @@ func (m *SpoiledBallot) Reset()         { *m = SpoiledBallot{} }
 func (m *SpoiledBallot) String() string { return proto.CompactTextString(m) }
 func (*SpoiledBallot) ProtoMessage()    {}
 func (*SpoiledBallot) Descriptor() ([]byte, []int) {
-	return fileDescriptor_2974fa7522dd5fdd, []int{19}
+	return fileDescriptor_2974fa7522dd5fdd, []int{23}
 }
 func (m *SpoiledBallot) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -1518,7 +1725,7 @@ func (m *Partial) Reset()         { *m = Partial{} }
 func (m *Partial) String() string { return proto.CompactTextString(m) }
 func (*Partial) ProtoMessage()    {}
 func (*Partial) Descriptor() ([]byte, []int) {
-	return fileDescriptor_2974fa7522dd5fdd, []int{20}
+	return fileDescriptor_2974fa7522dd5fdd, []int{24}
 }
 func (m *Partial) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -1574,7 +1781,7 @@ func (m *Result) Reset()         { *m = Result{} }
 func (m *Result) String() string { return proto.CompactTextString(m) }
 func (*Result) ProtoMessage()    {}
 func (*Result) Descriptor() ([]byte, []int) {
-	return fileDescriptor_2974fa7522dd5fdd, []int{21}
+	return fileDescriptor_2974fa7522dd5fdd, []int{25}
 }
 func (m *Result) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -1607,7 +1814,7 @@ func (m *Result) GetStatus() ResultStatus {
 	if m != nil {
 		return m.Status
 	}
-	return ResultStatus_RESULT_NONE
+	return RESULT_NONE
 }
 
 func (m *Result) GetBallots() uint64 {
@@ -1631,14 +1838,14 @@ type BlockLeaf struct {
 	Time       int64  `protobuf:"varint,2,opt,name=time,proto3" json:"time,omitempty"`
 	HeaderHash []byte `protobuf:"bytes,3,opt,name=header_hash,json=headerHash,proto3" json:"header_hash,omitempty"`
 	// Sizes of all other logs after this block, sorted by id.
-	Logs []*LogSize `protobuf:"bytes,4,rep,name=logs,proto3" json:"logs,omitempty"`
+	Logs []LogSize `protobuf:"bytes,4,rep,name=logs,proto3" json:"logs"`
 }
 
 func (m *BlockLeaf) Reset()         { *m = BlockLeaf{} }
 func (m *BlockLeaf) String() string { return proto.CompactTextString(m) }
 func (*BlockLeaf) ProtoMessage()    {}
 func (*BlockLeaf) Descriptor() ([]byte, []int) {
-	return fileDescriptor_2974fa7522dd5fdd, []int{22}
+	return fileDescriptor_2974fa7522dd5fdd, []int{26}
 }
 func (m *BlockLeaf) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -1688,7 +1895,7 @@ func (m *BlockLeaf) GetHeaderHash() []byte {
 	return nil
 }
 
-func (m *BlockLeaf) GetLogs() []*LogSize {
+func (m *BlockLeaf) GetLogs() []LogSize {
 	if m != nil {
 		return m.Logs
 	}
@@ -1704,7 +1911,7 @@ func (m *LogSize) Reset()         { *m = LogSize{} }
 func (m *LogSize) String() string { return proto.CompactTextString(m) }
 func (*LogSize) ProtoMessage()    {}
 func (*LogSize) Descriptor() ([]byte, []int) {
-	return fileDescriptor_2974fa7522dd5fdd, []int{23}
+	return fileDescriptor_2974fa7522dd5fdd, []int{27}
 }
 func (m *LogSize) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -1761,6 +1968,10 @@ func init() {
 	proto.RegisterType((*Document)(nil), "votenode.v1.Document")
 	proto.RegisterType((*ResolutionRecord)(nil), "votenode.v1.ResolutionRecord")
 	proto.RegisterType((*Approval)(nil), "votenode.v1.Approval")
+	proto.RegisterType((*PendingResolutions)(nil), "votenode.v1.PendingResolutions")
+	proto.RegisterType((*ElectionList)(nil), "votenode.v1.ElectionList")
+	proto.RegisterType((*TallyQueue)(nil), "votenode.v1.TallyQueue")
+	proto.RegisterType((*Misbehaviour)(nil), "votenode.v1.Misbehaviour")
 	proto.RegisterType((*Election)(nil), "votenode.v1.Election")
 	proto.RegisterType((*Ceremony)(nil), "votenode.v1.Ceremony")
 	proto.RegisterType((*TrusteeState)(nil), "votenode.v1.TrusteeState")
@@ -1783,113 +1994,122 @@ func init() {
 func init() { proto.RegisterFile("votenode/v1/record.proto", fileDescriptor_2974fa7522dd5fdd) }
 
 var fileDescriptor_2974fa7522dd5fdd = []byte{
-	// 1695 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x94, 0x57, 0x4f, 0x6f, 0xdb, 0xc8,
-	0x15, 0x37, 0xf5, 0xdf, 0x4f, 0x92, 0xc3, 0x4c, 0xbc, 0x29, 0x93, 0xdd, 0x78, 0x5d, 0x16, 0x05,
-	0x0c, 0x03, 0x1b, 0xd7, 0xce, 0xa6, 0x01, 0x76, 0x51, 0x2c, 0x64, 0x89, 0x5e, 0xab, 0x51, 0x24,
-	0x61, 0x24, 0x7b, 0x9b, 0x5e, 0x04, 0x86, 0x1c, 0x4b, 0x5c, 0x53, 0x1c, 0x86, 0x43, 0xb9, 0x71,
-	0x8f, 0xed, 0x17, 0xe8, 0xb1, 0x68, 0x3f, 0x45, 0xaf, 0x3d, 0xf4, 0x58, 0xf4, 0xb8, 0xb7, 0xf6,
-	0x58, 0x24, 0x5f, 0xa4, 0x98, 0x7f, 0x14, 0xa9, 0x6c, 0xb7, 0xe9, 0x8d, 0xef, 0xf7, 0x7e, 0x33,
-	0xf3, 0xe6, 0x37, 0xef, 0xbd, 0x19, 0x82, 0x75, 0x43, 0x53, 0x12, 0x51, 0x9f, 0x1c, 0xdd, 0x1c,
-	0x1f, 0x25, 0xc4, 0xa3, 0x89, 0xff, 0x38, 0x4e, 0x68, 0x4a, 0x51, 0x53, 0x7b, 0x1e, 0xdf, 0x1c,
-	0x3f, 0x7c, 0x90, 0xa7, 0xcd, 0x49, 0x44, 0x58, 0xc0, 0x24, 0xef, 0xe1, 0xa3, 0xbc, 0x2b, 0x4d,
-	0xdc, 0x88, 0xb9, 0x5e, 0x1a, 0xd0, 0x48, 0xba, 0xed, 0x2f, 0xa0, 0xda, 0x5d, 0xb8, 0x41, 0x84,
-	0x76, 0xa0, 0x14, 0xf8, 0x96, 0xb1, 0x6f, 0x1c, 0x6c, 0xe3, 0x52, 0xe0, 0xa3, 0x1f, 0x43, 0x4b,
-	0x4d, 0x34, 0x5b, 0xb8, 0x6c, 0x61, 0x95, 0xf6, 0x8d, 0x83, 0x16, 0x6e, 0x2a, 0xec, 0xdc, 0x65,
-	0x0b, 0xfb, 0x16, 0xee, 0x5c, 0xba, 0x61, 0xe0, 0xbb, 0x29, 0x4d, 0x9c, 0x98, 0x7a, 0x0b, 0x86,
-	0x9e, 0x42, 0x3d, 0x4e, 0x08, 0x23, 0x51, 0x2a, 0xa6, 0x6a, 0x9e, 0x7c, 0xfc, 0x38, 0x17, 0xe7,
-	0xe3, 0x22, 0x1d, 0x6b, 0x2e, 0x3a, 0x82, 0x4a, 0x44, 0xde, 0xa4, 0x62, 0x91, 0xff, 0x31, 0x46,
-	0x10, 0xed, 0xdf, 0x1b, 0xb0, 0x53, 0x74, 0xa0, 0xfb, 0x50, 0x8b, 0x56, 0xcb, 0x57, 0x24, 0x11,
-	0x2b, 0x57, 0xb0, 0xb2, 0xf8, 0x46, 0xae, 0x82, 0x84, 0xa5, 0xb3, 0x05, 0x09, 0xe6, 0x0b, 0xb9,
-	0x46, 0x19, 0x37, 0x05, 0x76, 0x2e, 0x20, 0xf4, 0x73, 0x80, 0x1b, 0x3d, 0x19, 0xb3, 0xca, 0xfb,
-	0xe5, 0x83, 0xe6, 0xc9, 0xfd, 0xef, 0x0f, 0x02, 0xe7, 0x98, 0xf6, 0x00, 0x5a, 0x99, 0xe3, 0x39,
-	0xb9, 0x45, 0x36, 0xb4, 0x68, 0x32, 0x77, 0xa3, 0x80, 0xb9, 0x5c, 0x62, 0xa5, 0x66, 0x01, 0x43,
-	0x16, 0xd4, 0x13, 0x92, 0x06, 0x09, 0xf1, 0x45, 0x24, 0x0d, 0xac, 0x4d, 0xfb, 0x0b, 0x68, 0xf4,
-	0xa8, 0xb7, 0x5a, 0x72, 0x41, 0x10, 0x54, 0x58, 0xf0, 0x5b, 0xa2, 0xb6, 0x22, 0xbe, 0xd1, 0x43,
-	0x68, 0x24, 0xc4, 0x23, 0xc1, 0x8d, 0x1a, 0x5a, 0xc1, 0x99, 0x6d, 0xff, 0xb9, 0x04, 0x26, 0x26,
-	0x8c, 0x86, 0x2b, 0xbe, 0x08, 0x16, 0x89, 0x82, 0x9e, 0x01, 0x24, 0x19, 0xa6, 0xce, 0xe3, 0x47,
-	0x85, 0x6d, 0xe5, 0x86, 0xe4, 0xa8, 0xe8, 0x29, 0xd4, 0x58, 0xea, 0xa6, 0x2b, 0x26, 0xd6, 0xd9,
-	0x39, 0x79, 0xf4, 0x5f, 0x06, 0x4d, 0x04, 0x09, 0x2b, 0x32, 0x0f, 0x30, 0x4e, 0x68, 0x4c, 0x19,
-	0xf1, 0xad, 0xb2, 0x50, 0x39, 0xb3, 0xf9, 0xb6, 0xc9, 0x9b, 0x38, 0x48, 0x08, 0xb3, 0x2a, 0xc2,
-	0xa5, 0x4d, 0xee, 0xf1, 0x89, 0x17, 0xf8, 0xc4, 0xb7, 0xaa, 0xd2, 0xa3, 0x4c, 0x2e, 0x82, 0x47,
-	0x7d, 0x62, 0xd5, 0xf6, 0x8d, 0x83, 0x36, 0x16, 0xdf, 0xe8, 0x09, 0x6c, 0xbb, 0x71, 0x9c, 0xd0,
-	0x1b, 0x37, 0x64, 0x56, 0x5d, 0x9c, 0xd4, 0x47, 0x85, 0xe8, 0x3a, 0xca, 0x8b, 0xd7, 0x3c, 0xfb,
-	0x1c, 0x1a, 0x1a, 0xfe, 0xd0, 0x33, 0xa2, 0x57, 0x57, 0x81, 0x47, 0x12, 0x95, 0xf6, 0xda, 0xb4,
-	0xff, 0x5e, 0x82, 0x86, 0x13, 0x12, 0x51, 0x41, 0xe8, 0x00, 0xaa, 0xf1, 0xc2, 0x65, 0xf2, 0x94,
-	0x76, 0x4e, 0x50, 0x21, 0x8e, 0x31, 0xf7, 0x60, 0x49, 0xe0, 0xca, 0x2c, 0xdd, 0x28, 0xb8, 0x22,
-	0x2c, 0x55, 0x33, 0x66, 0xb6, 0x58, 0x2c, 0x26, 0x51, 0x10, 0xcd, 0x95, 0x68, 0xda, 0xe4, 0x1e,
-	0x2f, 0xa4, 0x8c, 0x7b, 0x94, 0x66, 0xca, 0x44, 0x9f, 0x42, 0x33, 0xa1, 0x61, 0x38, 0x63, 0xc4,
-	0x0d, 0x95, 0x6e, 0x0d, 0x0c, 0x1c, 0x9a, 0x08, 0x04, 0x7d, 0x0c, 0xdb, 0x92, 0xc0, 0x93, 0xa8,
-	0xa6, 0x92, 0x85, 0xbb, 0x79, 0x22, 0x69, 0x67, 0x42, 0x69, 0x6a, 0xd5, 0x65, 0x38, 0x1c, 0xc0,
-	0x94, 0xa6, 0xe8, 0x11, 0xc0, 0x35, 0xb9, 0x9d, 0xf9, 0xc1, 0x9c, 0x07, 0xdb, 0x10, 0xde, 0xed,
-	0x6b, 0x72, 0xdb, 0x13, 0x00, 0xaf, 0xa6, 0x34, 0x09, 0xdc, 0x70, 0x16, 0xbb, 0x8c, 0x9f, 0xf3,
-	0xb6, 0x58, 0xba, 0x29, 0xb0, 0xb1, 0x80, 0xd0, 0x4f, 0xa0, 0xed, 0xd1, 0x28, 0x25, 0x2c, 0x65,
-	0x33, 0xbe, 0x15, 0x0b, 0xc4, 0xf9, 0xb5, 0x34, 0x38, 0x8a, 0x49, 0x64, 0xff, 0xcd, 0x80, 0x46,
-	0x97, 0x24, 0x64, 0x49, 0xa3, 0x5b, 0x5e, 0xba, 0xaf, 0x57, 0x34, 0x59, 0x2d, 0x85, 0x92, 0x6d,
-	0xac, 0x2c, 0x2e, 0x80, 0x9b, 0xa6, 0x64, 0x19, 0x4b, 0xd5, 0xda, 0x58, 0x9b, 0xe8, 0x33, 0xa8,
-	0xb0, 0x94, 0xc4, 0x42, 0xb1, 0x9d, 0x93, 0x07, 0x05, 0xe5, 0xf5, 0xb4, 0x93, 0x94, 0xc4, 0x58,
-	0xd0, 0xb8, 0xfe, 0x3e, 0x71, 0xfd, 0x30, 0x88, 0x88, 0x92, 0x32, 0xb3, 0xd1, 0x53, 0x68, 0xa4,
-	0xc9, 0x8a, 0xa5, 0x84, 0x30, 0xab, 0x2a, 0x12, 0xaa, 0x38, 0xdd, 0x54, 0x3a, 0x79, 0xae, 0x13,
-	0x9c, 0x51, 0xed, 0x08, 0x5a, 0x79, 0x0f, 0xfa, 0x0c, 0xea, 0xca, 0xa7, 0x2a, 0xed, 0x5e, 0x61,
-	0x96, 0x17, 0x84, 0x37, 0x23, 0xac, 0x39, 0xe8, 0x08, 0xea, 0xe4, 0x5b, 0xe2, 0xa5, 0xaa, 0x96,
-	0x77, 0x36, 0xb2, 0xd8, 0xf9, 0x56, 0xe6, 0x18, 0xd6, 0x2c, 0xfb, 0x9f, 0x06, 0x54, 0x7a, 0xc4,
-	0x0d, 0xf9, 0xe9, 0xf9, 0xc4, 0x0d, 0x65, 0x57, 0x36, 0xe4, 0xe9, 0x71, 0x80, 0xb7, 0x64, 0xf4,
-	0x0b, 0x68, 0xab, 0x9e, 0x90, 0xcc, 0xae, 0xc9, 0x2d, 0x2f, 0x60, 0xbe, 0x23, 0x6b, 0xa3, 0x80,
-	0x25, 0xe3, 0x39, 0xb9, 0xc5, 0xad, 0x64, 0x6d, 0x30, 0xb4, 0x0f, 0x4d, 0x8f, 0x2e, 0x97, 0x41,
-	0xca, 0x9b, 0x10, 0x13, 0xea, 0xb6, 0x70, 0x1e, 0x42, 0x4f, 0xa0, 0xc6, 0x16, 0xae, 0x2c, 0xe3,
-	0xf2, 0x7b, 0xbd, 0xda, 0x89, 0xbc, 0xe4, 0x36, 0x4e, 0x89, 0x3f, 0xe1, 0x1c, 0xac, 0xa8, 0xe8,
-	0x13, 0xd8, 0xf6, 0x68, 0x74, 0x15, 0x24, 0xcb, 0x2c, 0x59, 0xd7, 0x80, 0x3d, 0x87, 0x96, 0x2e,
-	0x29, 0x11, 0x04, 0x82, 0x8a, 0x08, 0x5d, 0xee, 0x4d, 0x7c, 0xa3, 0x2e, 0xb4, 0xf3, 0x15, 0xaa,
-	0xf7, 0x55, 0x6c, 0x4c, 0xa3, 0x1c, 0x83, 0xcf, 0x84, 0x8b, 0x63, 0xec, 0x3f, 0x1a, 0x60, 0x6e,
-	0x72, 0x3e, 0xa8, 0x1f, 0xac, 0xf3, 0xb3, 0x54, 0xc8, 0x4f, 0x1d, 0x69, 0x39, 0x17, 0xe9, 0xe7,
-	0xb9, 0x74, 0xaa, 0x7c, 0x8f, 0xf8, 0x2a, 0x69, 0x44, 0x7c, 0xeb, 0x6c, 0x7a, 0x06, 0xcd, 0x9c,
-	0x03, 0xed, 0x42, 0x35, 0x88, 0x7c, 0xf2, 0x46, 0xd5, 0x83, 0x34, 0xb2, 0xe5, 0x4a, 0xeb, 0xe5,
-	0xec, 0xbf, 0x1a, 0x50, 0x9d, 0xf2, 0xe2, 0x2b, 0xe4, 0xb8, 0xb1, 0x91, 0xe3, 0x47, 0x50, 0x8b,
-	0x29, 0x93, 0xc9, 0x56, 0x7e, 0xef, 0x16, 0x50, 0x2b, 0x63, 0x72, 0x85, 0x15, 0x0d, 0x1d, 0xf3,
-	0x76, 0xed, 0xad, 0x64, 0x27, 0xff, 0xc1, 0x11, 0x9a, 0xc7, 0x87, 0x2c, 0x03, 0xa6, 0xba, 0xd5,
-	0x0f, 0x0f, 0x51, 0x3c, 0xfb, 0x0c, 0x60, 0x0d, 0x7f, 0xd0, 0x49, 0x64, 0xc2, 0x94, 0x72, 0xc2,
-	0xd8, 0x5f, 0x72, 0xf5, 0x02, 0x37, 0x9c, 0xc8, 0x74, 0xbb, 0x9f, 0xe5, 0xa8, 0x4c, 0x21, 0x9d,
-	0x86, 0xbb, 0x50, 0x8d, 0x13, 0x4a, 0xaf, 0x94, 0x80, 0xd2, 0xb0, 0xff, 0x64, 0x40, 0xf5, 0x92,
-	0xa6, 0x24, 0x41, 0x3f, 0xcb, 0xae, 0x3d, 0xd9, 0xd0, 0x8b, 0x07, 0x27, 0x38, 0xef, 0xdf, 0x78,
-	0x8c, 0xbc, 0x5e, 0x91, 0xc8, 0x23, 0xfa, 0x4a, 0xd6, 0x36, 0xaf, 0xd3, 0x90, 0xce, 0x67, 0x32,
-	0xdc, 0xb2, 0x74, 0x86, 0x74, 0xde, 0xd7, 0x47, 0x29, 0xae, 0xb6, 0x8a, 0x3c, 0x4a, 0x71, 0xb5,
-	0x21, 0xa8, 0xa4, 0xc1, 0x92, 0xa8, 0x5b, 0x50, 0x7c, 0xdb, 0x5f, 0x41, 0x7d, 0x12, 0xd3, 0x80,
-	0xb7, 0xf4, 0xcf, 0xa1, 0xfe, 0xca, 0x0d, 0x43, 0x9a, 0xf2, 0xf0, 0xb8, 0xbe, 0x0f, 0x0b, 0xe1,
-	0x29, 0xda, 0xa9, 0xa0, 0x60, 0x4d, 0xb5, 0x07, 0xd0, 0x2e, 0x78, 0x0a, 0x21, 0x1b, 0x1b, 0x21,
-	0x7f, 0x0a, 0xcd, 0x88, 0x46, 0x1e, 0x99, 0xc5, 0x34, 0x88, 0xf4, 0x4d, 0x05, 0x02, 0x1a, 0x73,
-	0xc4, 0x7e, 0x06, 0xf5, 0xb1, 0x9b, 0xa4, 0x3c, 0xdd, 0xfe, 0x3f, 0x91, 0xaf, 0xa1, 0x86, 0x09,
-	0x5b, 0x85, 0x29, 0x3a, 0xde, 0x10, 0xf9, 0xc1, 0xe6, 0xdb, 0x62, 0x15, 0xa6, 0x1b, 0x2a, 0x5b,
-	0xeb, 0x9d, 0x4b, 0x91, 0xb5, 0xc9, 0x17, 0xe3, 0xa3, 0xe5, 0x9b, 0xad, 0x82, 0xa5, 0x61, 0xff,
-	0xce, 0x80, 0xed, 0xd3, 0x90, 0x7a, 0xd7, 0x03, 0xe2, 0x5e, 0xf1, 0x40, 0xd5, 0xcb, 0x4f, 0x56,
-	0x85, 0xb2, 0x32, 0xb9, 0x4b, 0x6b, 0xb9, 0xb9, 0x00, 0x0b, 0xe2, 0xfa, 0x24, 0x91, 0xdd, 0x55,
-	0xd6, 0x35, 0x48, 0x48, 0xf4, 0xd7, 0x03, 0xa8, 0x84, 0x74, 0xae, 0x2b, 0x7b, 0xb7, 0x10, 0xfb,
-	0x80, 0xce, 0xf9, 0xf5, 0x8a, 0x05, 0xc3, 0x3e, 0x82, 0xba, 0x02, 0x90, 0x09, 0xe5, 0x90, 0xce,
-	0x55, 0x3e, 0xf3, 0xcf, 0xec, 0x79, 0x57, 0x5a, 0x3f, 0xef, 0x0e, 0x5f, 0xe7, 0x5f, 0x70, 0x52,
-	0x01, 0x74, 0x0f, 0xee, 0x60, 0x67, 0x32, 0x1a, 0x5c, 0x4c, 0xfb, 0xa3, 0xe1, 0x6c, 0x34, 0x76,
-	0x86, 0xe6, 0x16, 0xb2, 0x60, 0x37, 0x07, 0x3a, 0x67, 0x67, 0x4e, 0x77, 0xda, 0xbf, 0x74, 0x4c,
-	0x03, 0xdd, 0x07, 0x94, 0xf3, 0x60, 0xe7, 0xec, 0x62, 0xe2, 0xf4, 0xcc, 0xd2, 0x06, 0xee, 0xfc,
-	0x6a, 0xdc, 0xc7, 0x4e, 0xcf, 0x2c, 0x1f, 0xfe, 0xc5, 0x80, 0xaa, 0x78, 0xa7, 0xa0, 0x1d, 0x80,
-	0xf1, 0x79, 0x67, 0xe2, 0xcc, 0x86, 0xa3, 0xa1, 0x63, 0x6e, 0xa1, 0x3b, 0xd0, 0x94, 0xf6, 0xc4,
-	0x99, 0x5e, 0x8c, 0xe5, 0xd4, 0x12, 0x78, 0xee, 0xbc, 0x9c, 0x75, 0x1d, 0xec, 0xbc, 0x18, 0x0d,
-	0x5f, 0x9a, 0xa5, 0x35, 0x11, 0x3b, 0x9d, 0xde, 0x4b, 0xb3, 0x8c, 0x4c, 0x68, 0x49, 0xe0, 0x72,
-	0x34, 0xed, 0x0f, 0xbf, 0x36, 0x2b, 0x6b, 0xa4, 0x3b, 0x18, 0xf1, 0x78, 0xaa, 0x68, 0x17, 0x4c,
-	0x89, 0xf4, 0x9c, 0x2e, 0x7e, 0x39, 0x16, 0xbc, 0xda, 0x7a, 0xaa, 0xb3, 0xfe, 0xb0, 0x33, 0x30,
-	0xeb, 0x7c, 0xf7, 0x6a, 0x60, 0x67, 0xd8, 0x75, 0x06, 0x03, 0xa7, 0x67, 0x36, 0x0e, 0x7f, 0x03,
-	0xad, 0xfc, 0x05, 0x8f, 0x3e, 0x82, 0xbb, 0x3a, 0x9c, 0x59, 0x67, 0x38, 0x1c, 0x5d, 0x0c, 0xbb,
-	0x7c, 0x03, 0x77, 0xa1, 0x9d, 0xc1, 0x3d, 0xa7, 0x33, 0x30, 0x0d, 0xbe, 0x6a, 0x06, 0x75, 0x47,
-	0xc3, 0xb3, 0x3e, 0x7e, 0x61, 0x96, 0x8a, 0x44, 0xbe, 0xf9, 0x72, 0x81, 0xf8, 0x4d, 0xa7, 0x2f,
-	0xb7, 0x71, 0xb8, 0x80, 0x86, 0xbe, 0x95, 0xf9, 0x20, 0xe7, 0x97, 0x5c, 0xf6, 0xd1, 0x50, 0x2b,
-	0x76, 0x0f, 0xee, 0x64, 0xd0, 0xa4, 0x3f, 0x70, 0x86, 0x53, 0xa9, 0x5a, 0x06, 0x9e, 0x76, 0x7a,
-	0xb3, 0xc9, 0x79, 0x07, 0x3b, 0x66, 0x09, 0x7d, 0x02, 0x56, 0x86, 0x9f, 0x75, 0x06, 0x7c, 0x8b,
-	0xa3, 0x17, 0xe3, 0x41, 0xa7, 0x3f, 0x9c, 0x9a, 0xe5, 0xc3, 0x53, 0x68, 0xe6, 0x9a, 0x0d, 0x3f,
-	0x9b, 0xcb, 0xd1, 0xd4, 0xc1, 0x7a, 0x25, 0x13, 0x5a, 0xd2, 0xee, 0x8e, 0x2e, 0x86, 0xd3, 0x89,
-	0x69, 0xf0, 0x70, 0x24, 0x82, 0x9d, 0xcb, 0xd1, 0x73, 0x7e, 0xe4, 0x87, 0x5f, 0x43, 0x2b, 0x5f,
-	0x4b, 0x5c, 0x5c, 0xec, 0x4c, 0x2e, 0x06, 0x53, 0x3d, 0xcb, 0x5d, 0x68, 0x2b, 0x80, 0xa7, 0x95,
-	0xd3, 0x33, 0x0d, 0x95, 0x6d, 0x1c, 0xfa, 0xa6, 0x3f, 0x3d, 0x3f, 0x77, 0x06, 0x3d, 0xb3, 0x74,
-	0xfa, 0xd5, 0x3f, 0xde, 0xee, 0x19, 0xdf, 0xbd, 0xdd, 0x33, 0xfe, 0xfd, 0x76, 0xcf, 0xf8, 0xc3,
-	0xbb, 0xbd, 0xad, 0xef, 0xde, 0xed, 0x6d, 0xfd, 0xeb, 0xdd, 0xde, 0xd6, 0xaf, 0x7f, 0x9a, 0xfd,
-	0x59, 0x8a, 0x5f, 0xc9, 0xa3, 0xdc, 0x8f, 0xe6, 0x97, 0xfa, 0xfb, 0xe6, 0xf8, 0x55, 0x4d, 0x78,
-	0x9f, 0xfc, 0x27, 0x00, 0x00, 0xff, 0xff, 0x04, 0xa7, 0xc7, 0x92, 0xcb, 0x0e, 0x00, 0x00,
+	// 1828 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x94, 0x57, 0xcd, 0x73, 0x1b, 0x49,
+	0x15, 0xf7, 0xe8, 0xc3, 0x92, 0x9f, 0x24, 0x67, 0xd2, 0xf1, 0x06, 0x25, 0xbb, 0x71, 0xcc, 0x50,
+	0x54, 0xb9, 0x5c, 0x60, 0x13, 0x6f, 0xa5, 0x52, 0x9b, 0xc0, 0x41, 0x96, 0xc6, 0x6b, 0x11, 0x59,
+	0x12, 0x2d, 0xd9, 0x8b, 0xb9, 0xa8, 0xc6, 0x9a, 0xb6, 0x34, 0xeb, 0xd1, 0xf4, 0xec, 0xf4, 0xc8,
+	0x44, 0xdc, 0xa9, 0x82, 0x1b, 0x67, 0x0e, 0x5c, 0x39, 0xf3, 0x3f, 0x50, 0x54, 0x0e, 0x1c, 0x72,
+	0xe4, 0x44, 0x41, 0xf2, 0x8f, 0x50, 0xfd, 0x35, 0x1f, 0x4e, 0xa8, 0xf2, 0xde, 0xe6, 0xfd, 0xde,
+	0x7b, 0xdd, 0xef, 0xfb, 0xf5, 0x40, 0xf3, 0x86, 0xc6, 0x24, 0xa0, 0x2e, 0x39, 0xb8, 0x79, 0x76,
+	0x10, 0x91, 0x29, 0x8d, 0xdc, 0xfd, 0x30, 0xa2, 0x31, 0x45, 0x35, 0xcd, 0xd9, 0xbf, 0x79, 0xf6,
+	0x78, 0x6b, 0x46, 0x67, 0x54, 0xe0, 0x07, 0xfc, 0x4b, 0x8a, 0x3c, 0x7e, 0x94, 0x55, 0x9e, 0x91,
+	0x80, 0x30, 0x8f, 0x29, 0xd6, 0x93, 0x2c, 0x2b, 0x8e, 0x9c, 0x80, 0x39, 0xd3, 0xd8, 0xa3, 0x81,
+	0x64, 0x5b, 0x2f, 0xa1, 0xdc, 0x9e, 0x3b, 0x5e, 0x80, 0x36, 0xa1, 0xe0, 0xb9, 0x4d, 0x63, 0xc7,
+	0xd8, 0xdd, 0xc0, 0x05, 0xcf, 0x45, 0x3f, 0x84, 0xba, 0x3a, 0x68, 0x32, 0x77, 0xd8, 0xbc, 0x59,
+	0xd8, 0x31, 0x76, 0xeb, 0xb8, 0xa6, 0xb0, 0x13, 0x87, 0xcd, 0xad, 0xdf, 0x1b, 0x70, 0xef, 0xdc,
+	0xf1, 0x3d, 0xd7, 0x89, 0x69, 0x64, 0x87, 0x74, 0x3a, 0x67, 0xe8, 0x15, 0x54, 0xc2, 0x88, 0x30,
+	0x12, 0xc4, 0xe2, 0xac, 0xda, 0xe1, 0xe7, 0xfb, 0x19, 0xf3, 0xf7, 0xf3, 0xe2, 0x47, 0xa5, 0xb7,
+	0xff, 0x7e, 0xba, 0x86, 0xb5, 0x06, 0x7a, 0x0e, 0xa5, 0x80, 0xbc, 0x89, 0xc5, 0x5d, 0x77, 0xd2,
+	0x14, 0xe2, 0xd6, 0x1f, 0x0d, 0xd8, 0xcc, 0xb3, 0xd1, 0x43, 0x58, 0x0f, 0x96, 0x8b, 0x4b, 0x12,
+	0x09, 0x2b, 0x4a, 0x58, 0x51, 0xdc, 0xab, 0x2b, 0x2f, 0x62, 0xf1, 0x64, 0x4e, 0xbc, 0xd9, 0x5c,
+	0xde, 0x54, 0xc4, 0x35, 0x81, 0x9d, 0x08, 0x08, 0xfd, 0x1c, 0xe0, 0x46, 0x1f, 0xc6, 0x9a, 0xc5,
+	0x9d, 0xe2, 0x6e, 0xed, 0xf0, 0xe1, 0xa7, 0x4d, 0x51, 0x56, 0x64, 0xe4, 0xad, 0x1e, 0xd4, 0x13,
+	0xf6, 0x6b, 0xb2, 0x42, 0x16, 0xd4, 0x69, 0x34, 0x73, 0x02, 0x8f, 0x39, 0x3c, 0xea, 0x2a, 0xc0,
+	0x39, 0x0c, 0x35, 0xa1, 0x12, 0x91, 0xd8, 0x8b, 0x88, 0x2b, 0xec, 0xa9, 0x62, 0x4d, 0x5a, 0xbf,
+	0x86, 0x6a, 0x87, 0x4e, 0x97, 0x0b, 0x1e, 0x1c, 0x04, 0x25, 0xe6, 0xfd, 0x8e, 0x28, 0x87, 0xc4,
+	0x37, 0x7a, 0x0c, 0xd5, 0x88, 0x4c, 0x89, 0x77, 0xa3, 0x54, 0x4b, 0x38, 0xa1, 0xd1, 0x17, 0xb0,
+	0x11, 0x2e, 0x2f, 0x7d, 0x8f, 0xcd, 0x49, 0xd4, 0x2c, 0x8a, 0xec, 0xa5, 0x80, 0xf5, 0xd7, 0x02,
+	0x98, 0x98, 0x30, 0xea, 0x2f, 0xb9, 0x09, 0x58, 0xd4, 0x1b, 0xfa, 0x05, 0x40, 0x94, 0x60, 0x2a,
+	0x7f, 0x3f, 0xc8, 0xb9, 0x9e, 0xaa, 0x68, 0xdf, 0x53, 0x05, 0xf4, 0x1c, 0xd6, 0x59, 0xec, 0xc4,
+	0x4b, 0x26, 0x6c, 0xd9, 0x3c, 0x7c, 0xf2, 0x7f, 0x54, 0x47, 0x42, 0x08, 0x2b, 0x61, 0xee, 0x44,
+	0x18, 0xd1, 0x90, 0x32, 0xe2, 0x0a, 0x3b, 0x8b, 0x38, 0xa1, 0x79, 0x68, 0xc8, 0x9b, 0xd0, 0x8b,
+	0x08, 0x6b, 0x96, 0x04, 0x4b, 0x93, 0x9c, 0xe3, 0x92, 0xa9, 0xe7, 0x12, 0xb7, 0x59, 0x96, 0x1c,
+	0x45, 0xf2, 0x40, 0x4d, 0xa9, 0x4b, 0x9a, 0xeb, 0x3b, 0xc6, 0x6e, 0x03, 0x8b, 0x6f, 0xf4, 0x15,
+	0x6c, 0x38, 0x61, 0x18, 0xd1, 0x1b, 0xc7, 0x67, 0xcd, 0x8a, 0xc8, 0xe9, 0x67, 0x39, 0xeb, 0x5a,
+	0x8a, 0xab, 0xdc, 0x4a, 0xa5, 0xad, 0x13, 0xa8, 0x6a, 0xe6, 0x5d, 0xb3, 0x49, 0xaf, 0xae, 0xbc,
+	0x29, 0x89, 0x54, 0xcf, 0x68, 0xd2, 0xfa, 0x09, 0xa0, 0x21, 0x09, 0x5c, 0x2f, 0x98, 0xa5, 0xb1,
+	0x60, 0xbc, 0x54, 0x79, 0x83, 0x11, 0xd6, 0x34, 0x76, 0x8a, 0xbb, 0x75, 0xac, 0x28, 0x6b, 0x07,
+	0xea, 0xb6, 0x4f, 0x44, 0xaf, 0xf6, 0x3c, 0x16, 0x23, 0x13, 0x8a, 0x9e, 0x2b, 0x85, 0x36, 0x30,
+	0xff, 0xb4, 0x76, 0x01, 0xc6, 0x8e, 0xef, 0xaf, 0x7e, 0xb5, 0x24, 0x4b, 0x51, 0x0b, 0x53, 0x1a,
+	0xc4, 0x84, 0xc5, 0x52, 0xa8, 0x81, 0x13, 0xda, 0xc2, 0x50, 0x3f, 0xf5, 0xd8, 0x25, 0x99, 0x3b,
+	0x37, 0x1e, 0x5d, 0x46, 0x3c, 0x44, 0xf1, 0x2a, 0x94, 0xb5, 0xd4, 0xc0, 0xe2, 0x5b, 0x60, 0xde,
+	0x82, 0xa8, 0x96, 0x10, 0xdf, 0xb2, 0xbe, 0x42, 0x1a, 0xc5, 0x69, 0x6a, 0x34, 0x6d, 0xfd, 0xa3,
+	0x00, 0x55, 0x6d, 0x20, 0xda, 0x85, 0x72, 0x38, 0x77, 0x98, 0x3c, 0x71, 0xf3, 0x10, 0xe5, 0x62,
+	0x3b, 0xe4, 0x1c, 0x2c, 0x05, 0xf8, 0x91, 0x0b, 0x27, 0xf0, 0xae, 0x08, 0x8b, 0x55, 0x7c, 0x12,
+	0x5a, 0x84, 0x2e, 0x24, 0x81, 0x17, 0xcc, 0xd4, 0x6d, 0x9a, 0xe4, 0x9c, 0xa9, 0x4f, 0x19, 0xe7,
+	0xa8, 0x3a, 0x50, 0x24, 0x7a, 0x0a, 0xb5, 0x88, 0xfa, 0xfe, 0x84, 0x11, 0xc7, 0x57, 0xb5, 0x50,
+	0xc5, 0xc0, 0xa1, 0x91, 0x40, 0xd0, 0xe7, 0xb0, 0x21, 0x05, 0x78, 0xf3, 0xac, 0xab, 0x26, 0xe1,
+	0x6c, 0xde, 0x40, 0x9a, 0x19, 0x51, 0x1a, 0x37, 0x2b, 0xd2, 0x1c, 0x0e, 0x60, 0x4a, 0x63, 0xf4,
+	0x04, 0xe0, 0x9a, 0xac, 0x26, 0xae, 0x37, 0xe3, 0xc6, 0x56, 0x65, 0x0b, 0x5d, 0x93, 0x55, 0x47,
+	0x00, 0x7c, 0x96, 0xc4, 0x91, 0xe7, 0xf8, 0x93, 0xd0, 0x61, 0xbc, 0x76, 0x37, 0xc4, 0xd5, 0x35,
+	0x81, 0x0d, 0x05, 0x84, 0x7e, 0x04, 0x0d, 0x9d, 0x83, 0x09, 0x77, 0xa5, 0x09, 0x22, 0xe0, 0x75,
+	0x0d, 0x0e, 0x42, 0x12, 0x58, 0x7f, 0x37, 0xa0, 0xda, 0x26, 0x11, 0x59, 0xd0, 0x60, 0xc5, 0xab,
+	0xe1, 0xbb, 0x25, 0x8d, 0x96, 0x0b, 0x95, 0x1b, 0x45, 0xf1, 0x00, 0x38, 0x71, 0x4c, 0x16, 0xa1,
+	0x8c, 0x5a, 0x03, 0x6b, 0x12, 0xfd, 0x14, 0x4a, 0x2c, 0x26, 0xa1, 0x88, 0xd8, 0xe6, 0xe1, 0xa3,
+	0x5c, 0xe4, 0xf5, 0xb1, 0xa3, 0x98, 0x84, 0x58, 0x88, 0xf1, 0xf8, 0xbb, 0xc4, 0x71, 0x7d, 0x2f,
+	0x20, 0x2a, 0x94, 0x09, 0x8d, 0x5e, 0x41, 0x35, 0x8e, 0x96, 0x2c, 0x26, 0x84, 0x35, 0xcb, 0xa2,
+	0x49, 0xf2, 0xc7, 0x8d, 0x25, 0x93, 0xf7, 0x2f, 0x51, 0x8d, 0x92, 0x28, 0x58, 0x31, 0xd4, 0xb3,
+	0x7c, 0xf4, 0x25, 0x54, 0x14, 0x4f, 0x4d, 0x92, 0x07, 0xb9, 0xb3, 0x4e, 0x09, 0x1f, 0xc8, 0x7a,
+	0x03, 0x28, 0x49, 0x74, 0x00, 0x15, 0xf2, 0x2d, 0x99, 0xc6, 0x6a, 0x9e, 0x6d, 0xde, 0xea, 0x52,
+	0xfb, 0x5b, 0x59, 0x6f, 0x58, 0x4b, 0x59, 0x1f, 0x0c, 0x28, 0x75, 0x88, 0xe3, 0xf3, 0x4c, 0xba,
+	0xc4, 0xf1, 0xe5, 0xb2, 0x32, 0x64, 0x26, 0x39, 0xc0, 0x37, 0x15, 0x6a, 0x43, 0x43, 0xcd, 0xc5,
+	0x68, 0x72, 0x4d, 0x56, 0x7c, 0x40, 0x71, 0xef, 0x9a, 0xb7, 0x06, 0x94, 0x94, 0x78, 0x4d, 0x56,
+	0xca, 0xac, 0x7a, 0x94, 0x42, 0x0c, 0xed, 0x40, 0x6d, 0x4a, 0x17, 0x0b, 0x2f, 0xe6, 0xe3, 0x98,
+	0xa9, 0x91, 0x9a, 0x85, 0xd0, 0x57, 0xb0, 0xce, 0xe6, 0x8e, 0x1c, 0x56, 0xc5, 0x8f, 0x36, 0x98,
+	0x1d, 0x4c, 0xa3, 0x55, 0x18, 0x13, 0x77, 0xc4, 0x65, 0xd4, 0x15, 0x4a, 0x81, 0x4f, 0xeb, 0x29,
+	0x0d, 0xae, 0xbc, 0x68, 0x91, 0x14, 0x71, 0x0a, 0x58, 0x8b, 0x74, 0x16, 0x08, 0x53, 0x10, 0x94,
+	0x84, 0x1b, 0xd2, 0x4f, 0xf1, 0x8d, 0xba, 0xd0, 0xc8, 0xce, 0x21, 0xed, 0x63, 0x7e, 0x08, 0x0f,
+	0x32, 0x12, 0xfc, 0x24, 0x65, 0x45, 0x5e, 0xd3, 0xfa, 0x8b, 0x01, 0xe6, 0x6d, 0xc9, 0x3b, 0xcd,
+	0xbe, 0xb4, 0x7a, 0x0b, 0xb9, 0xea, 0xd5, 0xf6, 0x16, 0x33, 0xf6, 0xbe, 0xcc, 0x14, 0x5b, 0xe9,
+	0x13, 0xe9, 0x50, 0xc5, 0x94, 0xb1, 0x32, 0xad, 0xb5, 0x17, 0x50, 0xcb, 0xb0, 0xd1, 0x16, 0x94,
+	0xbd, 0xc0, 0x25, 0x6f, 0x54, 0xcf, 0x48, 0x22, 0xb9, 0xb4, 0x90, 0x5e, 0x6a, 0xfd, 0xd3, 0x80,
+	0xf2, 0x98, 0x37, 0x68, 0xae, 0x0f, 0x8c, 0x5b, 0x7d, 0xf0, 0x1c, 0xd6, 0x43, 0xca, 0x64, 0x11,
+	0x16, 0x3f, 0xda, 0x81, 0xea, 0x66, 0x4c, 0xae, 0x74, 0x0e, 0xa5, 0x30, 0x7a, 0xc1, 0x97, 0xd5,
+	0x74, 0x29, 0xf7, 0xd8, 0x1d, 0xf4, 0xb4, 0x34, 0x57, 0x5c, 0x78, 0x4c, 0x4d, 0xb7, 0xbb, 0x28,
+	0x2a, 0x69, 0xeb, 0x18, 0x20, 0x65, 0xde, 0x29, 0x43, 0x49, 0xa8, 0x0a, 0x99, 0x50, 0x59, 0xaf,
+	0x78, 0x3c, 0x3d, 0xc7, 0x1f, 0xc9, 0x62, 0x7c, 0x98, 0xd4, 0xb1, 0x2c, 0x30, 0x5d, 0xa4, 0x5b,
+	0x50, 0x0e, 0x23, 0x4a, 0xaf, 0x54, 0x48, 0x25, 0x61, 0xfd, 0xd9, 0x80, 0xf2, 0x39, 0x8d, 0x49,
+	0x84, 0x7e, 0x96, 0x3c, 0x00, 0xe4, 0x1a, 0xc8, 0x27, 0x54, 0xc8, 0x7c, 0xbc, 0xfb, 0x19, 0xf9,
+	0x6e, 0x49, 0x82, 0x29, 0xd1, 0x0f, 0x18, 0x4d, 0xf3, 0x8e, 0xf6, 0xe9, 0x6c, 0x22, 0xcd, 0x2d,
+	0x4a, 0xa6, 0x4f, 0x67, 0x5d, 0x9d, 0x5c, 0xb1, 0xe4, 0x4b, 0x32, 0xb9, 0x62, 0xc9, 0xeb, 0x0d,
+	0x56, 0x4e, 0x37, 0x98, 0x65, 0x43, 0x65, 0x14, 0x52, 0x8f, 0x2f, 0x82, 0x97, 0x50, 0xb9, 0x74,
+	0x7c, 0x9f, 0xaa, 0xfd, 0x58, 0x3b, 0x7c, 0x9c, 0x33, 0x4f, 0x89, 0x1d, 0x09, 0x11, 0x1d, 0x68,
+	0xa5, 0x60, 0xf5, 0xa0, 0x91, 0xe3, 0xe7, 0x0c, 0x37, 0x6e, 0x19, 0xfe, 0x14, 0x6a, 0x01, 0x0d,
+	0xa6, 0x64, 0x12, 0x52, 0x2f, 0xd0, 0x5b, 0x0e, 0x04, 0x34, 0xe4, 0x88, 0xf5, 0x02, 0x2a, 0x43,
+	0x27, 0x8a, 0x79, 0x19, 0x7e, 0xbf, 0x50, 0x5f, 0xc3, 0x3a, 0x26, 0x6c, 0xe9, 0xc7, 0xe8, 0xd9,
+	0xad, 0x50, 0x3f, 0xba, 0xfd, 0xd6, 0x5a, 0xfa, 0xf1, 0xad, 0x58, 0x37, 0x53, 0xff, 0x65, 0xa8,
+	0x35, 0xc9, 0x2f, 0xe3, 0xda, 0xf2, 0xb5, 0x5b, 0xc2, 0x92, 0xb0, 0xfe, 0x60, 0xc0, 0xc6, 0x91,
+	0x4f, 0xa7, 0xd7, 0x3d, 0xe2, 0x5c, 0x89, 0x67, 0x8a, 0x7c, 0x33, 0xcb, 0x6e, 0x51, 0xd4, 0x27,
+	0x9f, 0x0d, 0x4f, 0xa1, 0x36, 0x27, 0x8e, 0x4b, 0x22, 0x39, 0x8d, 0x65, 0xd7, 0x83, 0x84, 0xc4,
+	0x3c, 0xde, 0x87, 0x92, 0x4f, 0x67, 0xba, 0xef, 0xb7, 0x72, 0xb6, 0xf7, 0xe8, 0x8c, 0xaf, 0x66,
+	0xfd, 0xc2, 0xe7, 0x72, 0xd6, 0x01, 0x54, 0x14, 0xcc, 0x9f, 0x41, 0x3e, 0x9d, 0xa9, 0xda, 0xe6,
+	0x9f, 0xc9, 0xc3, 0xb8, 0x90, 0x3e, 0x8c, 0xf7, 0x2e, 0xb2, 0xaf, 0x5b, 0x19, 0x07, 0xf4, 0x00,
+	0xee, 0x61, 0x7b, 0x34, 0xe8, 0x9d, 0x8d, 0xbb, 0x83, 0xfe, 0x64, 0x30, 0xb4, 0xfb, 0xe6, 0x1a,
+	0x6a, 0xc2, 0x56, 0x06, 0xb4, 0x8f, 0x8f, 0xed, 0xf6, 0xb8, 0x7b, 0x6e, 0x9b, 0x06, 0x7a, 0x08,
+	0x28, 0xc3, 0xc1, 0xf6, 0xf1, 0xd9, 0xc8, 0xee, 0x98, 0x85, 0xbd, 0xbf, 0x19, 0x50, 0x16, 0x2f,
+	0x1a, 0xb4, 0x09, 0x30, 0x3c, 0x69, 0x8d, 0xec, 0x49, 0x7f, 0xd0, 0xb7, 0xcd, 0x35, 0x74, 0x0f,
+	0x6a, 0x92, 0x1e, 0xd9, 0xe3, 0xb3, 0xa1, 0x3c, 0x42, 0x02, 0xaf, 0xed, 0x8b, 0x49, 0xdb, 0xc6,
+	0xf6, 0xe9, 0xa0, 0x7f, 0x61, 0x16, 0x52, 0x41, 0x6c, 0xb7, 0x3a, 0x17, 0x66, 0x11, 0x99, 0x50,
+	0x97, 0xc0, 0xf9, 0x60, 0xdc, 0xed, 0x7f, 0x6d, 0x96, 0x52, 0xa4, 0xdd, 0x1b, 0xf0, 0x7b, 0xcb,
+	0x68, 0x0b, 0x4c, 0x89, 0x74, 0xec, 0x36, 0xbe, 0x18, 0x0a, 0xb9, 0xf5, 0xf4, 0xa8, 0xe3, 0x6e,
+	0xbf, 0xd5, 0x33, 0x2b, 0xdc, 0x4b, 0xa5, 0xd8, 0xea, 0xb7, 0xed, 0x5e, 0xcf, 0xee, 0x98, 0xd5,
+	0xbd, 0xdf, 0x42, 0x3d, 0xfb, 0x14, 0x40, 0x9f, 0xc1, 0x7d, 0x6d, 0xce, 0xa4, 0xd5, 0xef, 0x0f,
+	0xce, 0xfa, 0x6d, 0xee, 0xc0, 0x7d, 0x68, 0x24, 0x70, 0xc7, 0x6e, 0xf5, 0x4c, 0x83, 0xdf, 0x9a,
+	0x40, 0xed, 0x41, 0xff, 0xb8, 0x8b, 0x4f, 0xcd, 0x42, 0x5e, 0x90, 0x3b, 0x5f, 0xcc, 0x09, 0x7e,
+	0xd3, 0xea, 0x4a, 0x37, 0xf6, 0xe6, 0x50, 0xd5, 0x3b, 0x9b, 0x2b, 0xd9, 0xbf, 0xe4, 0xe1, 0x1d,
+	0xf4, 0x75, 0xc4, 0x1e, 0xc0, 0xbd, 0x04, 0x1a, 0x75, 0x7b, 0x76, 0x7f, 0x2c, 0xa3, 0x96, 0x80,
+	0x47, 0xad, 0xce, 0x64, 0x74, 0xd2, 0xc2, 0xb6, 0x59, 0x40, 0x5f, 0x40, 0x33, 0xc1, 0x8f, 0x5b,
+	0x3d, 0xee, 0xe2, 0xe0, 0x74, 0xd8, 0x6b, 0x75, 0xfb, 0x63, 0xb3, 0xb8, 0x77, 0x04, 0xb5, 0xcc,
+	0x80, 0xe1, 0xb9, 0x39, 0x1f, 0x8c, 0x6d, 0xac, 0x6f, 0x32, 0xa1, 0x2e, 0xe9, 0xf6, 0xe0, 0xac,
+	0x3f, 0x1e, 0x99, 0x06, 0x37, 0x47, 0x22, 0xd8, 0x3e, 0x1f, 0xbc, 0x16, 0xa9, 0xfd, 0x1a, 0xea,
+	0xd9, 0xce, 0xe1, 0xc1, 0xc5, 0xf6, 0xe8, 0xac, 0x37, 0xd6, 0xa7, 0xdc, 0x87, 0x86, 0x02, 0x78,
+	0xf9, 0xd8, 0x1d, 0xd3, 0x50, 0x55, 0xc5, 0xa1, 0x6f, 0xba, 0xe3, 0x93, 0x13, 0xbb, 0xd7, 0x31,
+	0x0b, 0x47, 0xed, 0x77, 0xff, 0xdd, 0x5e, 0x7b, 0xfb, 0x7e, 0xdb, 0x78, 0xf7, 0x7e, 0xdb, 0xf8,
+	0xcf, 0xfb, 0x6d, 0xe3, 0x4f, 0x1f, 0xb6, 0xd7, 0xde, 0x7d, 0xd8, 0x5e, 0xfb, 0xd7, 0x87, 0xed,
+	0xb5, 0xdf, 0xfc, 0x38, 0xf9, 0x25, 0x97, 0x3f, 0xf2, 0x99, 0x3f, 0xf4, 0x57, 0xfa, 0xfb, 0xe6,
+	0xd9, 0xe5, 0xba, 0xe0, 0x7e, 0xf9, 0xbf, 0x00, 0x00, 0x00, 0xff, 0xff, 0x6e, 0x71, 0x77, 0xe1,
+	0x1a, 0x10, 0x00, 0x00,
 }
 
 func (m *Chain) Marshal() (dAtA []byte, err error) {
@@ -1949,30 +2169,26 @@ func (m *ValidatorEpochs) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
-	if m.Next != nil {
-		{
-			size, err := m.Next.MarshalToSizedBuffer(dAtA[:i])
-			if err != nil {
-				return 0, err
-			}
-			i -= size
-			i = encodeVarintRecord(dAtA, i, uint64(size))
+	{
+		size, err := m.Next.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
 		}
-		i--
-		dAtA[i] = 0x12
+		i -= size
+		i = encodeVarintRecord(dAtA, i, uint64(size))
 	}
-	if m.Present != nil {
-		{
-			size, err := m.Present.MarshalToSizedBuffer(dAtA[:i])
-			if err != nil {
-				return 0, err
-			}
-			i -= size
-			i = encodeVarintRecord(dAtA, i, uint64(size))
+	i--
+	dAtA[i] = 0x12
+	{
+		size, err := m.Present.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
 		}
-		i--
-		dAtA[i] = 0xa
+		i -= size
+		i = encodeVarintRecord(dAtA, i, uint64(size))
 	}
+	i--
+	dAtA[i] = 0xa
 	return len(dAtA) - i, nil
 }
 
@@ -2083,6 +2299,13 @@ func (m *Document) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if len(m.Publisher) > 0 {
+		i -= len(m.Publisher)
+		copy(dAtA[i:], m.Publisher)
+		i = encodeVarintRecord(dAtA, i, uint64(len(m.Publisher)))
+		i--
+		dAtA[i] = 0x1a
+	}
 	if m.Received != 0 {
 		i = encodeVarintRecord(dAtA, i, uint64(m.Received))
 		i--
@@ -2155,18 +2378,16 @@ func (m *ResolutionRecord) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 		i--
 		dAtA[i] = 0x10
 	}
-	if m.Resolution != nil {
-		{
-			size, err := m.Resolution.MarshalToSizedBuffer(dAtA[:i])
-			if err != nil {
-				return 0, err
-			}
-			i -= size
-			i = encodeVarintRecord(dAtA, i, uint64(size))
+	{
+		size, err := m.Resolution.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
 		}
-		i--
-		dAtA[i] = 0xa
+		i -= size
+		i = encodeVarintRecord(dAtA, i, uint64(size))
 	}
+	i--
+	dAtA[i] = 0xa
 	return len(dAtA) - i, nil
 }
 
@@ -2203,6 +2424,149 @@ func (m *Approval) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 		i = encodeVarintRecord(dAtA, i, uint64(len(m.Organisation)))
 		i--
 		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *PendingResolutions) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *PendingResolutions) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *PendingResolutions) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Hashes) > 0 {
+		for iNdEx := len(m.Hashes) - 1; iNdEx >= 0; iNdEx-- {
+			i -= len(m.Hashes[iNdEx])
+			copy(dAtA[i:], m.Hashes[iNdEx])
+			i = encodeVarintRecord(dAtA, i, uint64(len(m.Hashes[iNdEx])))
+			i--
+			dAtA[i] = 0xa
+		}
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *ElectionList) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *ElectionList) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *ElectionList) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Ids) > 0 {
+		for iNdEx := len(m.Ids) - 1; iNdEx >= 0; iNdEx-- {
+			i -= len(m.Ids[iNdEx])
+			copy(dAtA[i:], m.Ids[iNdEx])
+			i = encodeVarintRecord(dAtA, i, uint64(len(m.Ids[iNdEx])))
+			i--
+			dAtA[i] = 0xa
+		}
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *TallyQueue) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *TallyQueue) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *TallyQueue) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Contests) > 0 {
+		dAtA5 := make([]byte, len(m.Contests)*10)
+		var j4 int
+		for _, num := range m.Contests {
+			for num >= 1<<7 {
+				dAtA5[j4] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j4++
+			}
+			dAtA5[j4] = uint8(num)
+			j4++
+		}
+		i -= j4
+		copy(dAtA[i:], dAtA5[:j4])
+		i = encodeVarintRecord(dAtA, i, uint64(j4))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *Misbehaviour) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Misbehaviour) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Misbehaviour) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Reported != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.Reported))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.Time != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.Time))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.Type != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.Type))
+		i--
+		dAtA[i] = 0x8
 	}
 	return len(dAtA) - i, nil
 }
@@ -2378,18 +2742,16 @@ func (m *TrusteeState) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 		i--
 		dAtA[i] = 0x10
 	}
-	if m.Trustee != nil {
-		{
-			size, err := m.Trustee.MarshalToSizedBuffer(dAtA[:i])
-			if err != nil {
-				return 0, err
-			}
-			i -= size
-			i = encodeVarintRecord(dAtA, i, uint64(size))
+	{
+		size, err := m.Trustee.MarshalToSizedBuffer(dAtA[:i])
+		if err != nil {
+			return 0, err
 		}
-		i--
-		dAtA[i] = 0xa
+		i -= size
+		i = encodeVarintRecord(dAtA, i, uint64(size))
 	}
+	i--
+	dAtA[i] = 0xa
 	return len(dAtA) - i, nil
 }
 
@@ -2925,20 +3287,20 @@ func (m *Result) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	var l int
 	_ = l
 	if len(m.Votes) > 0 {
-		dAtA6 := make([]byte, len(m.Votes)*10)
-		var j5 int
+		dAtA8 := make([]byte, len(m.Votes)*10)
+		var j7 int
 		for _, num := range m.Votes {
 			for num >= 1<<7 {
-				dAtA6[j5] = uint8(uint64(num)&0x7f | 0x80)
+				dAtA8[j7] = uint8(uint64(num)&0x7f | 0x80)
 				num >>= 7
-				j5++
+				j7++
 			}
-			dAtA6[j5] = uint8(num)
-			j5++
+			dAtA8[j7] = uint8(num)
+			j7++
 		}
-		i -= j5
-		copy(dAtA[i:], dAtA6[:j5])
-		i = encodeVarintRecord(dAtA, i, uint64(j5))
+		i -= j7
+		copy(dAtA[i:], dAtA8[:j7])
+		i = encodeVarintRecord(dAtA, i, uint64(j7))
 		i--
 		dAtA[i] = 0x1a
 	}
@@ -3078,14 +3440,10 @@ func (m *ValidatorEpochs) Size() (n int) {
 	}
 	var l int
 	_ = l
-	if m.Present != nil {
-		l = m.Present.Size()
-		n += 1 + l + sovRecord(uint64(l))
-	}
-	if m.Next != nil {
-		l = m.Next.Size()
-		n += 1 + l + sovRecord(uint64(l))
-	}
+	l = m.Present.Size()
+	n += 1 + l + sovRecord(uint64(l))
+	l = m.Next.Size()
+	n += 1 + l + sovRecord(uint64(l))
 	return n
 }
 
@@ -3138,6 +3496,10 @@ func (m *Document) Size() (n int) {
 	if m.Received != 0 {
 		n += 1 + sovRecord(uint64(m.Received))
 	}
+	l = len(m.Publisher)
+	if l > 0 {
+		n += 1 + l + sovRecord(uint64(l))
+	}
 	return n
 }
 
@@ -3147,10 +3509,8 @@ func (m *ResolutionRecord) Size() (n int) {
 	}
 	var l int
 	_ = l
-	if m.Resolution != nil {
-		l = m.Resolution.Size()
-		n += 1 + l + sovRecord(uint64(l))
-	}
+	l = m.Resolution.Size()
+	n += 1 + l + sovRecord(uint64(l))
 	if m.Status != 0 {
 		n += 1 + sovRecord(uint64(m.Status))
 	}
@@ -3188,6 +3548,70 @@ func (m *Approval) Size() (n int) {
 	l = len(m.Officer)
 	if l > 0 {
 		n += 1 + l + sovRecord(uint64(l))
+	}
+	return n
+}
+
+func (m *PendingResolutions) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if len(m.Hashes) > 0 {
+		for _, b := range m.Hashes {
+			l = len(b)
+			n += 1 + l + sovRecord(uint64(l))
+		}
+	}
+	return n
+}
+
+func (m *ElectionList) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if len(m.Ids) > 0 {
+		for _, s := range m.Ids {
+			l = len(s)
+			n += 1 + l + sovRecord(uint64(l))
+		}
+	}
+	return n
+}
+
+func (m *TallyQueue) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if len(m.Contests) > 0 {
+		l = 0
+		for _, e := range m.Contests {
+			l += sovRecord(uint64(e))
+		}
+		n += 1 + sovRecord(uint64(l)) + l
+	}
+	return n
+}
+
+func (m *Misbehaviour) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Type != 0 {
+		n += 1 + sovRecord(uint64(m.Type))
+	}
+	if m.Time != 0 {
+		n += 1 + sovRecord(uint64(m.Time))
+	}
+	if m.Reported != 0 {
+		n += 1 + sovRecord(uint64(m.Reported))
 	}
 	return n
 }
@@ -3267,10 +3691,8 @@ func (m *TrusteeState) Size() (n int) {
 	}
 	var l int
 	_ = l
-	if m.Trustee != nil {
-		l = m.Trustee.Size()
-		n += 1 + l + sovRecord(uint64(l))
-	}
+	l = m.Trustee.Size()
+	n += 1 + l + sovRecord(uint64(l))
 	if m.Ejected != 0 {
 		n += 1 + sovRecord(uint64(m.Ejected))
 	}
@@ -3749,9 +4171,6 @@ func (m *ValidatorEpochs) Unmarshal(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			if m.Present == nil {
-				m.Present = &ValidatorEpoch{}
-			}
 			if err := m.Present.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
@@ -3784,9 +4203,6 @@ func (m *ValidatorEpochs) Unmarshal(dAtA []byte) error {
 			}
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
-			}
-			if m.Next == nil {
-				m.Next = &ValidatorEpoch{}
 			}
 			if err := m.Next.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
@@ -3909,7 +4325,7 @@ func (m *ValidatorEpoch) Unmarshal(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Validators = append(m.Validators, &Validator{})
+			m.Validators = append(m.Validators, Validator{})
 			if err := m.Validators[len(m.Validators)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
@@ -4104,6 +4520,40 @@ func (m *Document) Unmarshal(dAtA []byte) error {
 					break
 				}
 			}
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Publisher", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthRecord
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Publisher = append(m.Publisher[:0], dAtA[iNdEx:postIndex]...)
+			if m.Publisher == nil {
+				m.Publisher = []byte{}
+			}
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := skipRecord(dAtA[iNdEx:])
@@ -4182,9 +4632,6 @@ func (m *ResolutionRecord) Unmarshal(dAtA []byte) error {
 			}
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
-			}
-			if m.Resolution == nil {
-				m.Resolution = &Resolution{}
 			}
 			if err := m.Resolution.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
@@ -4314,7 +4761,7 @@ func (m *ResolutionRecord) Unmarshal(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Approvals = append(m.Approvals, &Approval{})
+			m.Approvals = append(m.Approvals, Approval{})
 			if err := m.Approvals[len(m.Approvals)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
@@ -4435,6 +4882,403 @@ func (m *Approval) Unmarshal(dAtA []byte) error {
 				m.Officer = []byte{}
 			}
 			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipRecord(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *PendingResolutions) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowRecord
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: PendingResolutions: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: PendingResolutions: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Hashes", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthRecord
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Hashes = append(m.Hashes, make([]byte, postIndex-iNdEx))
+			copy(m.Hashes[len(m.Hashes)-1], dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipRecord(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *ElectionList) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowRecord
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: ElectionList: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: ElectionList: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Ids", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthRecord
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Ids = append(m.Ids, string(dAtA[iNdEx:postIndex]))
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipRecord(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *TallyQueue) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowRecord
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: TallyQueue: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: TallyQueue: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType == 0 {
+				var v uint32
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowRecord
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint32(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				m.Contests = append(m.Contests, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowRecord
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return ErrInvalidLengthRecord
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return ErrInvalidLengthRecord
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.Contests) == 0 {
+					m.Contests = make([]uint32, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint32
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return ErrIntOverflowRecord
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint32(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					m.Contests = append(m.Contests, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field Contests", wireType)
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipRecord(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Misbehaviour) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowRecord
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Misbehaviour: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Misbehaviour: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Type", wireType)
+			}
+			m.Type = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Type |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Time", wireType)
+			}
+			m.Time = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Time |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Reported", wireType)
+			}
+			m.Reported = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Reported |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := skipRecord(dAtA[iNdEx:])
@@ -4877,7 +5721,7 @@ func (m *Ceremony) Unmarshal(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Trustees = append(m.Trustees, &TrusteeState{})
+			m.Trustees = append(m.Trustees, TrusteeState{})
 			if err := m.Trustees[len(m.Trustees)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
@@ -4960,9 +5804,6 @@ func (m *TrusteeState) Unmarshal(dAtA []byte) error {
 			}
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
-			}
-			if m.Trustee == nil {
-				m.Trustee = &Member{}
 			}
 			if err := m.Trustee.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
@@ -5100,7 +5941,7 @@ func (m *Deal) Unmarshal(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.ReceiverKeys = append(m.ReceiverKeys, &ReceiverKey{})
+			m.ReceiverKeys = append(m.ReceiverKeys, ReceiverKey{})
 			if err := m.ReceiverKeys[len(m.ReceiverKeys)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
@@ -5168,7 +6009,7 @@ func (m *Deal) Unmarshal(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Shares = append(m.Shares, &EncryptedShare{})
+			m.Shares = append(m.Shares, EncryptedShare{})
 			if err := m.Shares[len(m.Shares)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
@@ -5306,7 +6147,7 @@ func (m *ElectionKeys) Unmarshal(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Organisations = append(m.Organisations, &OrganisationKeys{})
+			m.Organisations = append(m.Organisations, OrganisationKeys{})
 			if err := m.Organisations[len(m.Organisations)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
@@ -5475,7 +6316,7 @@ func (m *OrganisationKeys) Unmarshal(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Trustees = append(m.Trustees, &TrusteeKeys{})
+			m.Trustees = append(m.Trustees, TrusteeKeys{})
 			if err := m.Trustees[len(m.Trustees)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
@@ -5681,7 +6522,7 @@ func (m *Trial) Unmarshal(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Posted = append(m.Posted, &TrusteeRef{})
+			m.Posted = append(m.Posted, TrusteeRef{})
 			if err := m.Posted[len(m.Posted)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
@@ -5715,7 +6556,7 @@ func (m *Trial) Unmarshal(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Excused = append(m.Excused, &TrusteeRef{})
+			m.Excused = append(m.Excused, TrusteeRef{})
 			if err := m.Excused[len(m.Excused)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
@@ -5749,7 +6590,7 @@ func (m *Trial) Unmarshal(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Missing = append(m.Missing, &TrusteeRef{})
+			m.Missing = append(m.Missing, TrusteeRef{})
 			if err := m.Missing[len(m.Missing)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
@@ -6212,7 +7053,7 @@ func (m *Spoiled) Unmarshal(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Ballots = append(m.Ballots, &SpoiledBallot{})
+			m.Ballots = append(m.Ballots, SpoiledBallot{})
 			if err := m.Ballots[len(m.Ballots)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
@@ -6753,7 +7594,7 @@ func (m *BlockLeaf) Unmarshal(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Logs = append(m.Logs, &LogSize{})
+			m.Logs = append(m.Logs, LogSize{})
 			if err := m.Logs[len(m.Logs)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}

@@ -15,8 +15,8 @@ import (
 type Replay struct {
 	Towns []Town
 	// Contests and Styles are those of the manifest; style i is that of Towns[i].
-	Contests []*pb.Contest
-	Styles   []*pb.BallotStyle
+	Contests []pb.Contest
+	Styles   []pb.BallotStyle
 	// Slots is the number of slots that the contests use.
 	Slots int
 	// Votes are the figures: by contest, then option, over all towns.
@@ -35,7 +35,7 @@ func NewReplay(towns []Town) *Replay {
 	for i := range towns {
 		town := &towns[i]
 		votes := map[int][]int{} // by contest
-		style := &pb.BallotStyle{District: town.District()}
+		style := pb.BallotStyle{District: town.District()}
 		for _, office := range town.Offices {
 			key := contestKey(office)
 			c, known := index[key]
@@ -47,7 +47,7 @@ func NewReplay(towns []Town) *Replay {
 				r.Votes = append(r.Votes, make([]uint64, len(office.Candidates)))
 			}
 			style.Contests = append(style.Contests, uint32(c))
-			votes[c] = byOption(r.Contests[c], office)
+			votes[c] = byOption(&r.Contests[c], office)
 			for option, n := range votes[c] {
 				r.Votes[c][option] += uint64(n)
 			}
@@ -75,8 +75,8 @@ func contestKey(office Office) string {
 }
 
 // newContest makes the nth contest of an office; a ballot may leave it blank.
-func newContest(office Office, nth int) *pb.Contest {
-	c := &pb.Contest{Title: office.Name, MaxSelections: uint32(office.VoteFor)}
+func newContest(office Office, nth int) pb.Contest {
+	c := pb.Contest{Title: office.Name, MaxSelections: uint32(office.VoteFor)}
 	if nth > 1 {
 		c.Title = fmt.Sprintf("%s (%d)", strings.ToValidUTF8(office.Name[:min(len(office.Name), 190)], ""), nth)
 	}
@@ -97,7 +97,7 @@ func byOption(contest *pb.Contest, office Office) []int {
 
 // assignSlots gives every contest its first slot, such that contests of one style never overlap, and returns the number of slots.
 // First fit: the contests that meet most others come first, of these the longest, and each takes the lowest range that is free.
-func assignSlots(contests []*pb.Contest, styles []*pb.BallotStyle) int {
+func assignSlots(contests []pb.Contest, styles []pb.BallotStyle) int {
 	beside := make([]map[int]bool, len(contests)) // contests that stand on one ballot with this one
 	for _, style := range styles {
 		for _, c := range style.Contests {

@@ -1,0 +1,584 @@
+package genesis_test
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	cmttypes "github.com/cometbft/cometbft/types"
+	"github.com/cosmos/gogoproto/proto"
+	"pgregory.net/rapid"
+
+	"votenode/app/election"
+	"votenode/app/organisation"
+	"votenode/genesis"
+	pb "votenode/proto/votenode/v1"
+)
+
+var update = flag.Bool("update", false, "rewrite the sample files and vectors")
+
+// sampleKey derives a key from a public name: for samples and tests only, everybody knows it.
+func sampleKey(name string) ed25519.PrivateKey {
+	seed := sha256.Sum256([]byte("votenode sample key: " + name))
+	return ed25519.NewKeyFromSeed(seed[:])
+}
+
+func public(name string) []byte { return sampleKey(name).Public().(ed25519.PublicKey) }
+
+const (
+	sampleChain = "sample-1"
+	sampleTime  = 1_800_000_000
+)
+
+// party describes an organisation of a test: the powers of its validators.
+type party struct {
+	id     string
+	powers []int64
+}
+
+var sampleParties = []party{{"league", []int64{1, 1, 1, 1}}, {"party", []int64{1, 1, 1, 1}}}
+
+func titles(parties []party) []pb.Organisation {
+	var list []pb.Organisation
+	for _, p := range parties {
+		list = append(list, pb.Organisation{Id: p.id, Title: "The " + p.id, OfficerQuorum: 2})
+	}
+	return list
+}
+
+func member(name string) *pb.Member { return &pb.Member{Name: name, Key: public(name)} }
+
+func validator(org string, i int, power int64) *pb.Validator {
+	name := fmt.Sprintf("%s-%d", org, i)
+	node := sha256.Sum256([]byte(name))
+	return &pb.Validator{
+		Organisation: org, Name: name, Key: public(name + " consensus"), Power: power,
+		SlipKey: public(name + " slip"), NodeId: node[:20], Address: name + ".example.org:26656",
+	}
+}
+
+// entries returns signed entries: three officers, one registrar and the validators of each party.
+func entries(t testing.TB, parties []party) []*pb.GenesisEntry {
+	var list []*pb.GenesisEntry
+	add := func(org, signer string, e *pb.GenesisEntry) {
+		e.ChainId, e.Organisation = sampleChain, org
+		if err := genesis.SignEntry(e, sampleKey(signer)); err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, e)
+	}
+	for _, p := range parties {
+		for i := 1; i <= 3; i++ {
+			name := fmt.Sprintf("%s officer %d", p.id, i)
+			add(p.id, name, &pb.GenesisEntry{Entry: &pb.GenesisEntry_Officer{Officer: member(name)}})
+		}
+		name := p.id + " registrar"
+		add(p.id, name, &pb.GenesisEntry{Entry: &pb.GenesisEntry_Registrar{Registrar: member(name)}})
+		for i, power := range p.powers {
+			v := validator(p.id, i+1, power)
+			add(p.id, v.Name+" slip", &pb.GenesisEntry{Entry: &pb.GenesisEntry_Validator{Validator: v}})
+		}
+	}
+	return list
+}
+
+func assemble(t testing.TB, parties []party) *pb.Genesis {
+	doc, err := genesis.Assemble(sampleChain, sampleTime, genesis.DefaultParameters(len(parties)), titles(parties), entries(t, parties))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+func clone[M proto.Message](m M) M { return proto.Clone(m).(M) }
+
+func TestSameDocumentFromAnyOrder(t *testing.T) {
+	want := genesis.Bytes(assemble(t, sampleParties))
+	if doc, err := genesis.Parse(want); err != nil || !bytes.Equal(genesis.Bytes(doc), want) {
+		t.Fatal("a document does not survive parsing:", err)
+	}
+	list, names := entries(t, sampleParties), titles(sampleParties)
+	for seed := int64(0); seed < 20; seed++ {
+		r := rand.New(rand.NewSource(seed))
+		r.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+		r.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+		doc, err := genesis.Assemble(sampleChain, sampleTime, genesis.DefaultParameters(2), names, list)
+		if err != nil || !bytes.Equal(genesis.Bytes(doc), want) {
+			t.Fatal("another order gave another document:", err)
+		}
+	}
+}
+
+func TestAssembleRefuses(t *testing.T) {
+	good := entries(t, sampleParties)
+	sign := func(e *pb.GenesisEntry, signer string) *pb.GenesisEntry {
+		if err := genesis.SignEntry(e, sampleKey(signer)); err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	officer := func(chain, org, name string) *pb.GenesisEntry {
+		return sign(&pb.GenesisEntry{ChainId: chain, Organisation: org, Entry: &pb.GenesisEntry_Officer{Officer: member(name)}}, name)
+	}
+	flipped := clone(good[0])
+	flipped.Signature[5] ^= 1
+	renamed := clone(good[0])
+	renamed.Entry.(*pb.GenesisEntry_Officer).Officer.Name = "Somebody else"
+	moved := clone(good[0])
+	moved.Organisation = "party"
+	sameNode := validator("party", 9, 1)
+	sameNode.NodeId = validator("league", 1, 1).NodeId
+	for name, test := range map[string]struct {
+		extra *pb.GenesisEntry
+		want  string
+	}{
+		"the same entry twice":      {good[0], "leave out repetitions"},
+		"a key in another role":     {sign(&pb.GenesisEntry{ChainId: sampleChain, Organisation: "league", Entry: &pb.GenesisEntry_Registrar{Registrar: member("league officer 1")}}, "league officer 1"), "its own key"},
+		"a key in two places":       {officer(sampleChain, "party", "league officer 1"), "its own key"},
+		"another chain":             {officer("sample-2", "party", "new"), "this chain"},
+		"an unknown organisation":   {officer(sampleChain, "others", "new"), "not among those"},
+		"a flipped signature":       {flipped, "not signed by it"},
+		"a changed name":            {renamed, "not signed by it"},
+		"a moved entry":             {moved, "not signed by it"},
+		"an entry without a person": {&pb.GenesisEntry{ChainId: sampleChain, Organisation: "party"}, "introduces nobody"},
+		"a node id twice":           {sign(&pb.GenesisEntry{ChainId: sampleChain, Organisation: "party", Entry: &pb.GenesisEntry_Validator{Validator: sameNode}}, "party-9 slip"), "stands twice"},
+		"more than the cap":         {sign(&pb.GenesisEntry{ChainId: sampleChain, Organisation: "party", Entry: &pb.GenesisEntry_Validator{Validator: validator("party", 9, 1)}}, "party-9 slip"), "may hold at most 1/2"},
+	} {
+		_, err := genesis.Assemble(sampleChain, sampleTime, genesis.DefaultParameters(2), titles(sampleParties), append(entries(t, sampleParties), test.extra))
+		if !errors.Is(err, genesis.ErrInvalid) || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: got %v, want %q", name, err, test.want)
+		}
+	}
+}
+
+func TestSignEntryNeedsTheIntroducedKey(t *testing.T) {
+	e := &pb.GenesisEntry{ChainId: sampleChain, Organisation: "party", Entry: &pb.GenesisEntry_Validator{Validator: validator("party", 1, 1)}}
+	if err := genesis.SignEntry(e, sampleKey("party-1 consensus")); !errors.Is(err, genesis.ErrInvalid) {
+		t.Fatal("a consensus key signed an entry:", err)
+	}
+	e.Entry.(*pb.GenesisEntry_Validator).Validator.Organisation = "league"
+	if err := genesis.SignEntry(e, sampleKey("party-1 slip")); !errors.Is(err, genesis.ErrInvalid) {
+		t.Fatal("an entry of two organisations was signed:", err)
+	}
+}
+
+// TestParseRefuses changes a good document in one place each time.
+func TestParseRefuses(t *testing.T) {
+	for name, change := range map[string]func(*pb.Genesis){
+		"chain id":                  func(d *pb.Genesis) { d.ChainId = "Sample" },
+		"long chain id":             func(d *pb.Genesis) { d.ChainId = strings.Repeat("a", 41) },
+		"time":                      func(d *pb.Genesis) { d.Time = 0 },
+		"late time":                 func(d *pb.Genesis) { d.Time = organisation.MaxTime },
+		"one organisation":          func(d *pb.Genesis) { d.Organisations = d.Organisations[:1] },
+		"unsorted organisations":    func(d *pb.Genesis) { d.Organisations[0], d.Organisations[1] = d.Organisations[1], d.Organisations[0] },
+		"organisation twice":        func(d *pb.Genesis) { d.Organisations[1] = d.Organisations[0] },
+		"no officers":               func(d *pb.Genesis) { d.Organisations[0].Organisation.Officers = nil },
+		"quorum 0":                  func(d *pb.Genesis) { d.Organisations[0].Organisation.OfficerQuorum = 0 },
+		"quorum above the officers": func(d *pb.Genesis) { d.Organisations[0].Organisation.OfficerQuorum = 4 },
+		"no title":                  func(d *pb.Genesis) { d.Organisations[0].Organisation.Title = "" },
+		"control character":         func(d *pb.Genesis) { d.Organisations[0].Organisation.Title = "a\x1b[2J" },
+		"writing direction":         func(d *pb.Genesis) { d.Organisations[0].Organisation.Title = "a\u202eb" },
+		"not UTF-8":                 func(d *pb.Genesis) { d.Organisations[0].Organisation.Title = "a\xff" },
+		"no validators":             func(d *pb.Genesis) { d.Organisations[0].Validators = nil },
+		"foreign validator":         func(d *pb.Genesis) { d.Organisations[0].Validators[0].Organisation = "party" },
+		"unsorted validators": func(d *pb.Genesis) {
+			v := d.Organisations[0].Validators
+			v[0], v[1] = v[1], v[0]
+		},
+		"power 0":        func(d *pb.Genesis) { d.Organisations[0].Validators[0].Power = 0 },
+		"negative power": func(d *pb.Genesis) { d.Organisations[0].Validators[0].Power = -1 },
+		"too much power": func(d *pb.Genesis) { d.Organisations[0].Validators[0].Power = 1_000_001 },
+		"above the cap":  func(d *pb.Genesis) { d.Organisations[0].Validators[0].Power = 2 },
+		"slip key = key": func(d *pb.Genesis) { d.Organisations[0].Validators[0].SlipKey = d.Organisations[0].Validators[0].Key },
+		"slip key twice": func(d *pb.Genesis) {
+			d.Organisations[0].Validators[0].SlipKey = d.Organisations[0].Validators[1].SlipKey
+		},
+		"short node id": func(d *pb.Genesis) { d.Organisations[0].Validators[0].NodeId = make([]byte, 19) },
+		"node id twice": func(d *pb.Genesis) { d.Organisations[0].Validators[0].NodeId = d.Organisations[1].Validators[1].NodeId },
+		"address":       func(d *pb.Genesis) { d.Organisations[0].Validators[0].Address = "example.org" },
+		"small-order key": func(d *pb.Genesis) {
+			d.Organisations[0].Organisation.Officers[0].Key = append([]byte{1}, make([]byte, 31)...)
+		},
+		"officer = validator": func(d *pb.Genesis) {
+			d.Organisations[0].Organisation.Officers = []pb.Member{{Name: "x", Key: d.Organisations[0].Validators[0].Key}}
+			d.Organisations[0].Organisation.OfficerQuorum = 1
+		},
+		"parameters": func(d *pb.Genesis) { d.Parameters.Certify = pb.Fraction{Numerator: 1, Denominator: 2} },
+		"no limits":  func(d *pb.Genesis) { d.Parameters.Limits = pb.Limits{} },
+	} {
+		doc := clone(assemble(t, sampleParties))
+		change(doc)
+		if _, err := genesis.Parse(genesis.Bytes(doc)); !errors.Is(err, genesis.ErrInvalid) {
+			t.Errorf("%s: accepted (%v)", name, err)
+		}
+	}
+}
+
+func TestParseIsStrict(t *testing.T) {
+	good := genesis.Bytes(assemble(t, sampleParties))
+	for name, b := range map[string][]byte{
+		"empty":         {},
+		"truncated":     good[:len(good)-1],
+		"trailing":      append(bytes.Clone(good), 0),
+		"unknown field": append(bytes.Clone(good), 0x50, 1),
+		"field twice":   append(bytes.Clone(good), 0x10, 1),
+		"too long":      make([]byte, genesis.MaxDocumentBytes+1),
+	} {
+		if _, err := genesis.Parse(b); !errors.Is(err, genesis.ErrInvalid) {
+			t.Errorf("%s: accepted (%v)", name, err)
+		}
+	}
+}
+
+func TestApprovals(t *testing.T) {
+	doc := assemble(t, sampleParties)
+	list := new(pb.GenesisApprovals)
+	approve := func(name string) *pb.GenesisApproval {
+		a, err := genesis.Approve(doc, sampleKey(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	for _, name := range []string{"party officer 2", "league officer 3", "party officer 1", "party officer 1"} {
+		genesis.AddApproval(list, approve(name))
+	}
+	err := genesis.VerifyApprovals(doc, list)
+	if !errors.Is(err, genesis.ErrNotApproved) || !strings.Contains(err.Error(), "league has 1 of 2") || strings.Contains(err.Error(), "party") {
+		t.Fatal("one officer of two sufficed, or the text does not say whose:", err)
+	}
+	genesis.AddApproval(list, approve("league officer 1"))
+	read, err := genesis.ParseApprovals(genesis.ApprovalsBytes(list))
+	if err != nil || genesis.VerifyApprovals(doc, read) != nil {
+		t.Fatal("good approvals refused:", err, genesis.VerifyApprovals(doc, read))
+	}
+	if _, err := genesis.Approve(doc, sampleKey("league registrar")); !errors.Is(err, genesis.ErrInvalid) {
+		t.Fatal("a registrar approved:", err)
+	}
+	other := clone(doc)
+	other.Time++
+	if err := genesis.VerifyApprovals(other, list); !errors.Is(err, genesis.ErrInvalid) {
+		t.Fatal("approvals of another document accepted:", err)
+	}
+	for name, change := range map[string]func(*pb.GenesisApprovals){
+		"twice":              func(l *pb.GenesisApprovals) { l.Approvals = append(l.Approvals, l.Approvals[3]) },
+		"order":              func(l *pb.GenesisApprovals) { l.Approvals[0], l.Approvals[1] = l.Approvals[1], l.Approvals[0] },
+		"signature":          func(l *pb.GenesisApprovals) { l.Approvals[0].Signature[0] ^= 1 },
+		"short signature":    func(l *pb.GenesisApprovals) { l.Approvals[0].Signature = l.Approvals[0].Signature[:63] },
+		"stranger":           func(l *pb.GenesisApprovals) { l.Approvals[0].Officer = public("stranger") },
+		"other organisation": func(l *pb.GenesisApprovals) { l.Approvals[0].Organisation = "party" },
+	} {
+		bad := clone(list)
+		change(bad)
+		if err := genesis.VerifyApprovals(doc, bad); !errors.Is(err, genesis.ErrInvalid) {
+			t.Errorf("%s: accepted (%v)", name, err)
+		}
+	}
+}
+
+func TestJSONRoundTrip(t *testing.T) {
+	doc := assemble(t, sampleParties)
+	j, err := genesis.ToJSON(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := genesis.FromJSON(j)
+	if err != nil || genesis.Hash(back) != genesis.Hash(doc) {
+		t.Fatal("another document came back:", err)
+	}
+	for _, bad := range []string{
+		strings.Replace(string(j), `"chain_id"`, `"chain"`, 1),
+		string(j) + "{}",
+		strings.Replace(string(j), fmt.Sprintf("%x", public("league-1 slip")), fmt.Sprintf("%X", public("league-1 slip")), 1),
+	} {
+		if _, err := genesis.FromJSON([]byte(bad)); !errors.Is(err, genesis.ErrInvalid) {
+			t.Error("bad JSON accepted:", err)
+		}
+	}
+	for _, e := range entries(t, sampleParties) {
+		j, err := genesis.EntryToJSON(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := genesis.EntryFromJSON(j)
+		if err != nil || !bytes.Equal(election.Encode(back), election.Encode(e)) {
+			t.Fatal("another entry came back:", err)
+		}
+		if back, err = genesis.ParseEntry(election.Encode(e)); err != nil || !proto.Equal(back, e) {
+			t.Fatal("another entry came back:", err)
+		}
+	}
+}
+
+func TestCometGenesis(t *testing.T) {
+	doc := assemble(t, sampleParties)
+	comet, err := genesis.CometGenesis(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "genesis.json")
+	if err := comet.SaveAs(path); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "examples/comet-genesis.json", read(t, path))
+	back, err := cmttypes.GenesisDocFromFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := genesis.CheckAppState(back.AppState, doc); err != nil {
+		t.Fatal(err)
+	}
+	other := clone(doc)
+	other.Time++
+	if err := genesis.CheckAppState(back.AppState, other); !errors.Is(err, genesis.ErrInvalid) {
+		t.Fatal("genesis.json of another document accepted:", err)
+	}
+	if len(back.Validators) != 8 || back.InitialHeight != 1 || back.ConsensusParams.Block.MaxBytes != 4<<20 ||
+		back.ConsensusParams.ABCI.VoteExtensionsEnabled(1) || back.ConsensusParams.Evidence.MaxAgeDuration.Hours() != 42*24 {
+		t.Fatalf("%+v", back)
+	}
+	// The reserve that the rules leave for header, evidence and commit holds for CometBFT's own reckoning.
+	least := int64(160<<10 + organisation.BlockReserve)
+	if room := cmttypes.MaxDataBytes(least, organisation.EvidenceBytes, organisation.MaxValidators); room < 160<<10 {
+		t.Fatalf("a transaction of the greatest size does not fit: %d bytes", room)
+	}
+}
+
+// TestExamples holds the sample files against what is generated.
+func TestExamples(t *testing.T) {
+	doc := assemble(t, sampleParties)
+	parameters, err := genesis.ParametersToJSON(&doc.Parameters)
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "examples/parameters.json", parameters)
+	if _, err := genesis.ParametersFromJSON(parameters, 2); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := genesis.ParametersFromJSON(parameters, 1); !errors.Is(err, genesis.ErrInvalid) {
+		t.Fatal("one organisation with a cap of a half:", err)
+	}
+	document, err := genesis.ToJSON(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "examples/document.json", document)
+	golden(t, "examples/report.txt", []byte(genesis.Check(doc).String()))
+	report, err := genesis.Check(doc).JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "examples/report.json", report)
+	entry, err := genesis.EntryToJSON(entries(t, sampleParties)[4])
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "examples/entry.json", entry)
+}
+
+func TestDefaultParameters(t *testing.T) {
+	for n := organisation.MinOrganisations; n <= organisation.MaxOrganisations; n++ {
+		if err := organisation.CheckParameters(genesis.DefaultParameters(n), n); err != nil {
+			t.Errorf("%d organisations: %v", n, err)
+		}
+	}
+}
+
+func golden(t *testing.T, path string, got []byte) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(got, read(t, path)) {
+		t.Errorf("%s is not what is generated; look at the difference, then run with -update", path)
+	}
+}
+
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(genesis.Bytes(assemble(f, sampleParties)))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		doc, err := genesis.Parse(b)
+		if err != nil {
+			return
+		}
+		if !bytes.Equal(genesis.Bytes(doc), b) {
+			t.Fatal("a second encoding was accepted")
+		}
+		genesis.Check(doc)
+		if _, err := genesis.CometGenesis(doc); err != nil {
+			t.Fatal("a good document gives no genesis.json:", err)
+		}
+	})
+}
+
+func FuzzParseEntry(f *testing.F) {
+	for _, e := range entries(f, sampleParties[:1]) {
+		f.Add(election.Encode(e))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if e, err := genesis.ParseEntry(b); err == nil && !bytes.Equal(election.Encode(e), b) {
+			t.Fatal("a second encoding was accepted")
+		}
+	})
+}
+
+func FuzzJSON(f *testing.F) {
+	j, err := genesis.ToJSON(assemble(f, sampleParties))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(j)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if doc, err := genesis.FromJSON(b); err == nil {
+			if _, err := genesis.Parse(genesis.Bytes(doc)); err != nil {
+				t.Fatal("JSON gave a document that does not parse:", err)
+			}
+		}
+		_, _ = genesis.EntryFromJSON(b)
+		_, _ = genesis.ParametersFromJSON(b, 2)
+	})
+}
+
+// TestReportCounts compares the counts with a search over all subsets of validators.
+func TestReportCounts(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		parties := make([]party, rapid.IntRange(2, 3).Draw(rt, "organisations"))
+		for i := range parties {
+			parties[i] = party{fmt.Sprintf("o%d", i), rapid.SliceOfN(rapid.Int64Range(1, 5), 1, 4).Draw(rt, "powers")}
+		}
+		doc := &pb.Genesis{ChainId: sampleChain, Time: sampleTime, Parameters: *genesis.DefaultParameters(len(parties))}
+		var all []int64
+		for _, p := range parties {
+			g := pb.GenesisOrganisation{Organisation: pb.Organisation{Id: p.id}}
+			for i, power := range p.powers {
+				g.Validators = append(g.Validators, *validator(p.id, i, power))
+			}
+			doc.Organisations = append(doc.Organisations, g)
+			all = append(all, p.powers...)
+		}
+		r := genesis.Check(doc)
+		total := total(all)
+		committed := func(power int64) bool { return 3*power > 2*total }
+		// down: every choice of n leaves a commit, and some choice of n+1 does not
+		if got := survivors(all, committed); got != r.MayBeDown || r.HaltValidators != got+1 {
+			rt.Fatalf("%v: %d may be down, the report says %d and %d halt", all, got, r.MayBeDown, r.HaltValidators)
+		}
+		if got := cheats(all, committed); got < r.FalsifyValidators {
+			rt.Fatalf("%v: %d suffice to falsify, the report says %d", all, got, r.FalsifyValidators)
+		}
+		for i, p := range parties {
+			own := r.Organisations[i]
+			certified := func(power int64) bool { return 3*power > 2*own.Power }
+			if got := survivors(p.powers, certified); got != own.MayBeDown {
+				rt.Fatalf("%v: %d may be down, the report says %d", p.powers, got, own.MayBeDown)
+			}
+			if got := cheats(p.powers, certified); got < own.MustCheat {
+				rt.Fatalf("%v: %d suffice to falsify, the report says %d", p.powers, got, own.MustCheat)
+			}
+			if own.CanHalt != !committed(total-own.Power) {
+				rt.Fatalf("%v of %v can halt: %v", p.powers, all, own.CanHalt)
+			}
+		}
+	})
+}
+
+func total(powers []int64) (sum int64) {
+	for _, p := range powers {
+		sum += p
+	}
+	return sum
+}
+
+// survivors returns the greatest n such that every choice of n validators can be missing.
+func survivors(powers []int64, enough func(int64) bool) int {
+	least := len(powers)
+	for set := 0; set < 1<<len(powers); set++ {
+		n, present := 0, int64(0)
+		for i, p := range powers {
+			if set>>i&1 == 1 {
+				n++
+			} else {
+				present += p
+			}
+		}
+		if !enough(present) {
+			least = min(least, n-1)
+		}
+	}
+	return least
+}
+
+// cheats returns the least number of validators in the intersection of two sets that both suffice.
+func cheats(powers []int64, enough func(int64) bool) int {
+	least := len(powers)
+	power := func(set int) (sum int64) {
+		for i, p := range powers {
+			if set>>i&1 == 1 {
+				sum += p
+			}
+		}
+		return sum
+	}
+	var quorums []int
+	for set := 0; set < 1<<len(powers); set++ {
+		if enough(power(set)) {
+			quorums = append(quorums, set)
+		}
+	}
+	for _, a := range quorums {
+		for _, b := range quorums {
+			n := 0
+			for both := a & b; both != 0; both &= both - 1 {
+				n++
+			}
+			least = min(least, n)
+		}
+	}
+	return least
+}
+
+// TestReportTable pins what the report says for usual shapes.
+func TestReportTable(t *testing.T) {
+	for _, test := range []struct {
+		parties                                []party
+		down, halt, falsify, orgHalt, orgFalse int
+		ownDown, ownCheat                      []int
+		warnings                               int
+	}{
+		{sampleParties, 2, 3, 4, 1, 1, []int{1, 1}, []int{2, 2}, 0},
+		{[]party{{"a", []int64{1, 1, 1}}, {"b", []int64{1, 1, 1}}}, 1, 2, 4, 1, 2, []int{0, 0}, []int{3, 3}, 2},
+		{[]party{{"a", []int64{1}}, {"b", []int64{1}}}, 0, 1, 2, 1, 2, []int{0, 0}, []int{1, 1}, 2},
+		{[]party{{"a", []int64{1, 1, 1, 1}}, {"b", []int64{1, 1, 1, 1}}, {"c", []int64{1, 1, 1, 1}}, {"d", []int64{1, 1, 1, 1}}}, 5, 6, 6, 2, 2, []int{1, 1, 1, 1}, []int{2, 2, 2, 2}, 0},
+		{[]party{{"a", []int64{7, 1, 1, 1}}, {"b", []int64{4, 2, 2, 2}}}, 0, 1, 2, 1, 1, []int{0, 0}, []int{1, 1}, 2},
+	} {
+		r := genesis.Check(assemble(t, test.parties))
+		if r.MayBeDown != test.down || r.HaltValidators != test.halt || r.FalsifyValidators != test.falsify ||
+			r.HaltOrganisations != test.orgHalt || r.FalsifyOrganisations != test.orgFalse || len(r.Warnings) != test.warnings {
+			t.Errorf("%v: %+v", test.parties, r)
+		}
+		for i, o := range r.Organisations {
+			if o.MayBeDown != test.ownDown[i] || o.MustCheat != test.ownCheat[i] {
+				t.Errorf("%v: %+v", test.parties, o)
+			}
+		}
+	}
+}

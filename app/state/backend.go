@@ -58,6 +58,7 @@ const (
 	keyTile                   // log id, 0x00, tile level, tile number
 	keyVoter                  // election id, 0x00, index
 	keyIndex                  // key of the index
+	keyRoot                   // nothing: the AppHash itself, against which the records are checked when they are loaded
 )
 
 const (

@@ -286,6 +286,8 @@ func (d *Draft) Finish() (*Block, error) {
 		changes = append(changes, Change{recordKey(c.key), d.records[c.key]})
 	}
 	after.records = d.base.records.with(changed)
+	root := after.AppHash()
+	changes = append(changes, Change{[]byte{keyRoot}, root[:]})
 	slices.SortFunc(changes, func(a, b Change) int { return bytes.Compare(a.Key, b.Key) })
 	return &Block{after: after, base: d.base, changes: changes}, nil
 }

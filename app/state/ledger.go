@@ -1,6 +1,7 @@
 package state
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 )
@@ -18,19 +19,28 @@ type Ledger struct {
 	kept []*Snapshot // ascending by one; never longer than Kept
 }
 
-// Open loads the trees of the newest height of a backend, and checks them against the records of their roots. A backend in
-// which nothing was ever committed gives a ledger without a snapshot, see Newest. It fails with ErrCorrupted.
+// Open loads the trees of the newest height of a backend, and of the one before it where that is kept: a proof needs the
+// header of the next height. All trees are checked against their roots. A backend in which nothing was ever committed
+// gives a ledger without a snapshot, see Newest. It fails with ErrCorrupted.
 func Open(b Backend) (*Ledger, error) {
 	l := &Ledger{backend: b}
 	height, ok := b.Height()
 	if !ok {
 		return l, nil
 	}
-	s, err := OpenAt(b, height)
+	newest, err := OpenAt(b, height)
 	if err != nil {
 		return nil, err
 	}
-	l.kept = []*Snapshot{s}
+	before, err := load(b, height-1, newest)
+	switch {
+	case err == nil:
+		l.kept = []*Snapshot{before, newest}
+	case errors.Is(err, ErrPruned):
+		l.kept = []*Snapshot{newest}
+	default:
+		return nil, err
+	}
 	return l, nil
 }
 
@@ -58,11 +68,7 @@ func (l *Ledger) At(height int64) (*Snapshot, error) {
 
 // NewGenesis starts the state of the genesis document, height 0, over nothing. It may be drafted and committed again as
 // long as no block is: CometBFT asks for it until the first block is stored.
-func (l *Ledger) NewGenesis() *Draft {
-	return newDraft(&Snapshot{
-		height: -1, reader: nothing{}, records: new(recordMap), logs: map[string]*logTree{}, voters: map[string]tree{},
-	}, 0)
-}
+func (l *Ledger) NewGenesis() *Draft { return newDraft(newSnapshot(-1, nothing{}), 0) }
 
 // NewDraft starts the height after the newest snapshot, which must exist.
 func (l *Ledger) NewDraft() *Draft {

@@ -1,9 +1,11 @@
 package state
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -11,18 +13,23 @@ import (
 // voters' trees: seconds for a million voters. It fails with ErrPruned, or with ErrCorrupted where what is stored does not
 // hash to the root that stands for it.
 func OpenAt(b Backend, height int64) (*Snapshot, error) {
+	return load(b, height, newSnapshot(height, nil))
+}
+
+// load is OpenAt that shares with a snapshot of another height what is equal.
+func load(b Backend, height int64, near *Snapshot) (*Snapshot, error) {
 	reader, err := b.At(height)
 	if err != nil {
 		return nil, err
 	}
-	s := &Snapshot{height: height, reader: reader, logs: map[string]*logTree{}, voters: map[string]tree{}}
-	heads := map[string]Head{} // of the records that stand for trees
-	if err := s.loadRecords(heads); err != nil {
+	s := newSnapshot(height, reader)
+	heads, err := s.loadRecords(near.records)
+	if err != nil {
 		return nil, err
 	}
 	for key, head := range heads {
 		if election, ok := votersElection(key); ok {
-			err = s.loadVoters(election, head)
+			err = s.loadVoters(election, head, near.voters[election])
 		} else {
 			err = s.loadLog(strings.TrimPrefix(key, logPrefix), head)
 		}
@@ -33,10 +40,11 @@ func OpenAt(b Backend, height int64) (*Snapshot, error) {
 	return s, nil
 }
 
-// loadRecords builds the record map and collects the heads among the records.
-func (s *Snapshot) loadRecords(heads map[string]Head) error {
+// loadRecords builds the record map, checks it against the AppHash, and returns the heads among the records.
+func (s *Snapshot) loadRecords(near *recordMap) (map[string]Head, error) {
 	var keys []string
 	var hashes []Hash
+	heads := map[string]Head{}
 	err := s.reader.Iterate([]byte{keyRecord}, func(k, value []byte) error {
 		key := string(k[1:])
 		keys, hashes = append(keys, key), append(hashes, hashRecord(key, sha256.Sum256(value)))
@@ -51,15 +59,22 @@ func (s *Snapshot) loadRecords(heads map[string]Head) error {
 		heads[key] = head
 		return nil
 	})
-	s.records = &recordMap{
-		keys: keys,
-		tree: tree{}.resized(0, uint64(len(keys)), func(i uint64) Hash { return hashes[i] }),
+	if err != nil {
+		return nil, err
 	}
-	return err
+	if slices.Equal(keys, near.keys) {
+		keys = near.keys
+	}
+	s.records = &recordMap{keys: keys, tree: near.tree.changedTo(hashes)}
+	root, err := s.must([]byte{keyRoot})
+	if appHash := s.AppHash(); err == nil && !bytes.Equal(root, appHash[:]) {
+		err = fmt.Errorf("%w: the records of height %d do not hash to its AppHash", ErrCorrupted, s.height)
+	}
+	return heads, err
 }
 
 // loadVoters builds the voters' tree of an election from its leaves.
-func (s *Snapshot) loadVoters(election string, head Head) error {
+func (s *Snapshot) loadVoters(election string, head Head, near tree) error {
 	if head.Size == 0 || head.Size > MaxVoters {
 		return fmt.Errorf("%w: a voters' tree of %d places", ErrCorrupted, head.Size)
 	}
@@ -84,7 +99,7 @@ func (s *Snapshot) loadVoters(election string, head Head) error {
 	if err != nil {
 		return err
 	}
-	t := tree{}.resized(0, head.Size, func(i uint64) Hash { return leaves[i] })
+	t := near.changedTo(leaves)
 	if t.root() != head.Root {
 		return fmt.Errorf("%w: the voters of election %s do not hash to the root on record", ErrCorrupted, election)
 	}

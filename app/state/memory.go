@@ -84,21 +84,25 @@ func (r *memoryReader) Get(key []byte) ([]byte, error) {
 	return r.m.kinds[key[0]][string(key[1:])], nil
 }
 
-// Iterate implements Reader. The prefix is at least one byte.
+// Iterate implements Reader. Commits wait for it.
 func (r *memoryReader) Iterate(prefix []byte, fn func(key, value []byte) error) error {
 	r.m.mu.RLock()
 	defer r.m.mu.RUnlock()
 	if r.m.height != r.height {
 		return fmt.Errorf("%w: %d", ErrPruned, r.height)
 	}
-	kind := r.m.kinds[prefix[0]]
-	for _, rest := range slices.Sorted(maps.Keys(kind)) {
-		key := append([]byte{prefix[0]}, rest...)
-		if !bytes.HasPrefix(key, prefix) {
+	for kind, values := range r.m.kinds {
+		if len(prefix) > 0 && prefix[0] != byte(kind) {
 			continue
 		}
-		if err := fn(key, kind[rest]); err != nil {
-			return err
+		for _, rest := range slices.Sorted(maps.Keys(values)) {
+			key := append([]byte{byte(kind)}, rest...)
+			if !bytes.HasPrefix(key, prefix) {
+				continue
+			}
+			if err := fn(key, values[rest]); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

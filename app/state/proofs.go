@@ -1,7 +1,6 @@
 package state
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -9,7 +8,7 @@ import (
 	"github.com/transparency-dev/merkle/proof"
 	"github.com/transparency-dev/merkle/rfc6962"
 
-	votenodev1 "votenode/proto/votenode/v1"
+	pb "votenode/proto/votenode/v1"
 )
 
 // ErrProof says that a proof does not prove what it is offered for.
@@ -18,9 +17,9 @@ var ErrProof = errors.New("the proof does not hold")
 // MaxPath is the greatest number of hashes in a path. It bounds every tree by 2^MaxPath leaves.
 const MaxPath = 63
 
-// VerifyRecord checks that the record map with this root holds the key, and returns the value (docs/spec section 5.6). It
-// fails with ErrProof.
-func VerifyRecord(appHash Hash, key string, p *votenodev1.RecordProof) ([]byte, error) {
+// VerifyRecord checks that the record map with this root holds the key, and returns the value, never nil (docs/spec
+// section 5.6). It fails with ErrProof.
+func VerifyRecord(appHash Hash, key string, p *pb.RecordProof) ([]byte, error) {
 	if p == nil || p.Key != key || p.Absent || len(p.Leaves) != 1 || p.Leaves[0] == nil || p.Leaves[0].Key != key {
 		return nil, fmt.Errorf("%w: it is not about the record %q", ErrProof, key)
 	}
@@ -31,13 +30,16 @@ func VerifyRecord(appHash Hash, key string, p *votenodev1.RecordProof) ([]byte, 
 	if err := verifyRecordLeaf(appHash, p.Total, leaf, sha256.Sum256(leaf.Value)); err != nil {
 		return nil, err
 	}
+	if leaf.Value == nil {
+		return []byte{}, nil
+	}
 	return leaf.Value, nil
 }
 
 // VerifyAbsence checks that the record map with this root does not hold the key: no leaf at all, or the leaf before
 // which or after which nothing stands, or two neighbouring leaves with the key between them (docs/spec section 5.6). It
 // rests on the map being sorted, which the validators see to. It fails with ErrProof.
-func VerifyAbsence(appHash Hash, key string, p *votenodev1.RecordProof) error {
+func VerifyAbsence(appHash Hash, key string, p *pb.RecordProof) error {
 	if p == nil || p.Key != key || !p.Absent || checkKey(key) != nil {
 		return fmt.Errorf("%w: it is not about the absence of the record %q", ErrProof, key)
 	}
@@ -67,7 +69,7 @@ func VerifyAbsence(appHash Hash, key string, p *votenodev1.RecordProof) error {
 }
 
 // verifyRecordLeaf checks one leaf of the record map.
-func verifyRecordLeaf(root Hash, total uint64, leaf *votenodev1.RecordLeaf, valueHash Hash) error {
+func verifyRecordLeaf(root Hash, total uint64, leaf *pb.RecordLeaf, valueHash Hash) error {
 	if checkKey(leaf.Key) != nil {
 		return fmt.Errorf("%w: %q is no key of a record", ErrProof, leaf.Key)
 	}
@@ -115,7 +117,7 @@ func checkPath(path [][]byte) error {
 		return fmt.Errorf("%w: a path of %d hashes", ErrProof, len(path))
 	}
 	for _, h := range path {
-		if len(h) != HashSize || bytes.Equal(h, nil) {
+		if len(h) != HashSize {
 			return fmt.Errorf("%w: a hash of %d bytes", ErrProof, len(h))
 		}
 	}

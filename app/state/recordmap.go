@@ -6,7 +6,7 @@ import (
 	"sort"
 	"strings"
 
-	votenodev1 "votenode/proto/votenode/v1"
+	pb "votenode/proto/votenode/v1"
 )
 
 // recordMap is the sorted Merkle map of all records at one height (docs/spec section 5.3). It holds keys and hashes; the
@@ -89,9 +89,9 @@ func (m *recordMap) merged(from int, changes []recordChange) *recordMap {
 }
 
 // prove returns the proof of a key: its own leaf, or the neighbours between which it is absent. value reads a record.
-func (m *recordMap) prove(key string, value func(key string) ([]byte, error)) (*votenodev1.RecordProof, error) {
+func (m *recordMap) prove(key string, value func(key string) ([]byte, error)) (*pb.RecordProof, error) {
 	at, present := m.find(key)
-	proof := &votenodev1.RecordProof{Key: key, Total: m.tree.size, Absent: !present}
+	proof := &pb.RecordProof{Key: key, Total: m.tree.size, Absent: !present}
 	first, last := at-1, at
 	if present {
 		first = at
@@ -105,7 +105,7 @@ func (m *recordMap) prove(key string, value func(key string) ([]byte, error)) (*
 			h := sha256.Sum256(v)
 			v = h[:]
 		}
-		proof.Leaves = append(proof.Leaves, &votenodev1.RecordLeaf{
+		proof.Leaves = append(proof.Leaves, &pb.RecordLeaf{
 			Key: m.keys[i], Value: v, Index: uint64(i), Path: m.tree.path(uint64(i)),
 		})
 	}

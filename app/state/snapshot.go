@@ -1,15 +1,17 @@
 package state
 
 import (
+	"crypto/sha256"
 	"fmt"
 
 	"github.com/transparency-dev/merkle/proof"
 
-	votenodev1 "votenode/proto/votenode/v1"
+	pb "votenode/proto/votenode/v1"
 )
 
 // Snapshot is the state after the block of one height, with all trees. It is immutable and implements View; it can in
-// addition prove what it says.
+// addition prove what it says. Records and voters' leaves are checked against their trees whenever they are read, so that
+// bytes that rotted on the disk are ErrCorrupted and never part of a transition.
 type Snapshot struct {
 	height  int64
 	reader  Reader // the bytes at height; nil until committed
@@ -20,6 +22,14 @@ type Snapshot struct {
 
 var _ View = (*Snapshot)(nil)
 
+// newSnapshot returns the state of a height in which there is nothing.
+func newSnapshot(height int64, reader Reader) *Snapshot {
+	return &Snapshot{
+		height: height, reader: reader,
+		records: new(recordMap), logs: map[string]*logTree{}, voters: map[string]tree{},
+	}
+}
+
 // Height implements View.
 func (s *Snapshot) Height() int64 { return s.height }
 
@@ -28,16 +38,21 @@ func (s *Snapshot) AppHash() Hash { return s.records.tree.root() }
 
 // Record implements View.
 func (s *Snapshot) Record(key string) ([]byte, error) {
-	if _, present := s.records.find(key); !present {
+	at, present := s.records.find(key)
+	if !present {
 		return nil, nil
 	}
-	return s.must(recordKey(key))
+	value, err := s.must(recordKey(key))
+	if err == nil && hashRecord(key, sha256.Sum256(value)) != s.records.tree.at(0, uint64(at)) {
+		err = fmt.Errorf("%w: record %s of height %d is not what was written", ErrCorrupted, key, s.height)
+	}
+	return value, err
 }
 
 // Records implements View.
 func (s *Snapshot) Records(prefix string, fn func(key string, value []byte) error) error {
 	for _, key := range s.records.withPrefix(prefix) {
-		value, err := s.must(recordKey(key))
+		value, err := s.Record(key)
 		if err != nil {
 			return err
 		}
@@ -99,7 +114,11 @@ func (s *Snapshot) Voter(election string, index uint64) ([]byte, error) {
 	if size := s.Voters(election); index >= size {
 		return nil, fmt.Errorf("%w: voter %d of election %s, which has %d", ErrNotFound, index, election, size)
 	}
-	return s.reader.Get(numbered(keyVoter, election, index))
+	leaf, err := s.reader.Get(numbered(keyVoter, election, index))
+	if err == nil && hashLeaf(leaf) != s.voters[election].at(0, index) {
+		err = fmt.Errorf("%w: voter %d of election %s is not what was written", ErrCorrupted, index, election)
+	}
+	return leaf, err
 }
 
 // Index implements View.
@@ -116,7 +135,7 @@ func (s *Snapshot) must(key []byte) ([]byte, error) {
 
 // ProveRecord returns the proof of a record's value, or of its absence, under the AppHash. See VerifyRecord and
 // VerifyAbsence.
-func (s *Snapshot) ProveRecord(key string) (*votenodev1.RecordProof, error) {
+func (s *Snapshot) ProveRecord(key string) (*pb.RecordProof, error) {
 	if err := checkKey(key); err != nil {
 		return nil, err
 	}

@@ -116,8 +116,8 @@ func (t tree) with(changed []node) tree {
 	return next
 }
 
-// resized returns the tree with size leaves whose leaves below from are those of t and whose others are those of leaf.
-// It costs a pass over everything from there to the right.
+// resized returns the tree with size leaves whose leaves below from are those of t and whose others are those of leaf,
+// which is asked for each once. It costs a pass over everything from there to the right.
 func (t tree) resized(from, size uint64, leaf func(index uint64) Hash) tree {
 	next := tree{size: size}
 	if size == 0 {
@@ -137,23 +137,45 @@ func (t tree) resized(from, size uint64, leaf func(index uint64) Hash) tree {
 	}
 }
 
+// changedTo returns the tree with the given leaves, sharing with t what is equal.
+func (t tree) changedTo(leaves []Hash) tree {
+	var changed []node
+	common := min(t.size, uint64(len(leaves)))
+	for i := range common {
+		if leaves[i] != t.at(0, i) {
+			changed = append(changed, node{i, leaves[i]})
+		}
+	}
+	if t.size == uint64(len(leaves)) {
+		return t.with(changed)
+	}
+	if len(changed) > 0 {
+		common = changed[0].index
+	}
+	return t.resized(common, uint64(len(leaves)), func(i uint64) Hash { return leaves[i] })
+}
+
 // fillPages returns a level of some width that has the nodes of old below from, and the computed ones from there on. Equal
 // neighbouring pages are stored once, so a tree of equal leaves costs no more than its tables.
 func fillPages(old []*page, from, width uint64, hash func(index uint64) Hash) []*page {
 	pages := make([]*page, 0, (width+pageSize-1)/pageSize)
 	pages = append(pages, old[:from/pageSize]...)
 	for i := from - from%pageSize; i < width; i += pageSize {
-		p := new(page)
+		var p page
 		if i < from {
 			copy(p[:from-i], old[i/pageSize][:])
 		}
 		for k := max(i, from); k < min(i+pageSize, width); k++ {
 			p[k-i] = hash(k)
 		}
-		if n := len(pages); n > 0 && *pages[n-1] == *p {
-			p = pages[n-1]
+		if n := len(pages); n > 0 && *pages[n-1] == p {
+			pages = append(pages, pages[n-1])
+		} else {
+			pages = append(pages, p.kept())
 		}
-		pages = append(pages, p)
 	}
 	return pages
 }
+
+// kept returns p in memory of its own.
+func (p page) kept() *page { return &p }

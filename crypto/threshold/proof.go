@@ -20,7 +20,7 @@ type Proof [ProofSize]byte
 
 // hedge returns a stream of secret scalars, each 64 bytes of SHAKE256 reduced modulo the order. The hash is over the
 // label, 64 fresh bytes of random, and the items: secrets, and everything that the scalars will be used for. It fails
-// only if random fails. Section 4.3.
+// only if random fails. Section 4.12.
 func hedge(label string, random io.Reader, items ...[]byte) (func() *scalar.Scalar, error) {
 	var fresh [64]byte
 	if _, err := io.ReadFull(random, fresh[:]); err != nil {
@@ -33,6 +33,15 @@ func hedge(label string, random io.Reader, items ...[]byte) (func() *scalar.Scal
 		shake.Read(wide[:])
 		return group.ReduceScalar(wide)
 	}, nil
+}
+
+// start begins the transcript of a proof. Section 4.2.
+func start(label, chain, election string) *transcript.Transcript {
+	t := transcript.New(label)
+	t.AppendUint64("version", transcript.Version)
+	t.Append("chain", []byte(chain))
+	t.Append("election", []byte(election))
+	return t
 }
 
 // equality is the statement that for each slot j one x_j gives x_j B = V_{B,j} for every base B: with one base a proof of
@@ -119,9 +128,7 @@ func (c Ceremony) possession(dealer uint32, commitments *Commitments) (equality,
 	if len(commitments.slots) != c.Slots {
 		return equality{}, ErrLength
 	}
-	t := transcript.New(transcript.LabelPossession)
-	t.Append("chain", []byte(c.Chain))
-	t.Append("election", []byte(c.Election))
+	t := start(transcript.LabelPossession, c.Chain, c.Election)
 	t.Append("organisation", []byte(c.Organisation))
 	t.AppendUint64("attempt", uint64(c.Attempt))
 	t.AppendUint64("slots", uint64(c.Slots))

@@ -42,7 +42,8 @@ func GenerateReceiverKey(random io.Reader) (private, public []byte, err error) {
 	return private, key.PublicKey().Bytes(), nil
 }
 
-// probe is the clamped scalar 2^254.
+// probe is the clamped scalar 2^254. Where X25519 is switched off (GODEBUG=fips140=only) the program stops here, at its
+// start, and not with a verdict that other nodes do not share.
 var probe = func() *ecdh.PrivateKey {
 	key, err := ecdh.X25519().NewPrivateKey(make([]byte, ReceiverKeySize))
 	if err != nil {

@@ -51,10 +51,8 @@ func (st *TallyStatement) equality(shares []*curve.RistrettoPoint) (equality, er
 	if len(st.A) != len(st.Keys) {
 		return equality{}, ErrLength
 	}
-	t := transcript.New(transcript.LabelDecryption)
-	t.Append("chain", []byte(st.Chain))
-	t.Append("election", []byte(st.Election))
-	t.Append("keys", st.KeyDigest[:])
+	t := start(transcript.LabelDecryption, st.Chain, st.Election)
+	t.Append("key-digest", st.KeyDigest[:])
 	t.AppendUint64("contest", uint64(st.Contest))
 	t.Append("organisation", []byte(st.Organisation))
 	t.AppendUint64("trustee", uint64(st.Trustee))

@@ -78,7 +78,7 @@ func PointsBytes(points []*curve.RistrettoPoint) []byte {
 }
 
 // lagrange returns for distinct indices i_1..i_k the coefficients L_a = prod over b != a of i_b / (i_b - i_a), with which
-// f(0) = sum L_a f(i_a) for every polynomial f of degree below k. Public data. Section 4.9.
+// f(0) = sum L_a f(i_a) for every polynomial f of degree below k. Public data. Section 4.1.
 func lagrange(indices []uint32) []*scalar.Scalar {
 	out := make([]*scalar.Scalar, len(indices))
 	for a, ia := range indices {

@@ -31,10 +31,8 @@ func (st *TrialStatement) base() *curve.RistrettoPoint {
 
 // equality draws lambda from the whole statement and the shares. Section 4.9.
 func (st *TrialStatement) equality(base *curve.RistrettoPoint, shares []*curve.RistrettoPoint) (equality, error) {
-	t := transcript.New(transcript.LabelTrial)
-	t.Append("chain", []byte(st.Chain))
-	t.Append("election", []byte(st.Election))
-	t.Append("keys", st.KeyDigest[:])
+	t := start(transcript.LabelTrial, st.Chain, st.Election)
+	t.Append("key-digest", st.KeyDigest[:])
 	t.Append("organisation", []byte(st.Organisation))
 	t.AppendUint64("trustee", uint64(st.Trustee))
 	t.Append("T", group.PointBytes(base))

@@ -283,7 +283,9 @@ func makeComplaints(t *testing.T, v *vectorFile) {
 	notReduced := append(bytes.Clone(share.Plaintext[:64]), bytes.Repeat([]byte{0xff}, 32)...)
 	unclamped := bytes.Clone(share.PrivateKey)
 	unclamped[0] ^= 1
-	seal := func(plaintext []byte) []byte { return sealWith(t, share.Ephemeral, share.PublicKey, share.Info, plaintext) }
+	seal := func(plaintext []byte) []byte {
+		return sealWith(t, share.Ephemeral, share.PublicKey, share.Info, plaintext)
+	}
 	changed := bytes.Clone(share.Ciphertext)
 	changed[len(changed)-1] ^= 1
 	smallOrder := append(make([]byte, 32), share.Ciphertext[32:]...)

@@ -185,9 +185,8 @@ func checkReplay(t rapid.TB, r *Replay) {
 		if !slices.Equal(votes[c], r.Votes[c]) {
 			t.Fatalf("%s: dealt %v, figures %v", contest.Title, votes[c], r.Votes[c])
 		}
-		office, _, _ := strings.Cut(contest.Title, " (")
 		for option, n := range votes[c] {
-			figures[office+"/"+contest.Options[option]] -= n
+			figures[r.Offices[c]+"/"+contest.Options[option]] -= n
 		}
 	}
 	for key, left := range figures {

@@ -19,6 +19,8 @@ type Replay struct {
 	Styles   []pb.BallotStyle
 	// Slots is the number of slots that the contests use.
 	Slots int
+	// Offices is the name of each contest's office.
+	Offices []string
 	// Votes are the figures: by contest, then option, over all towns.
 	Votes [][]uint64
 
@@ -44,6 +46,7 @@ func NewReplay(towns []Town) *Replay {
 				index[key] = c
 				titles[office.Name]++
 				r.Contests = append(r.Contests, newContest(office, titles[office.Name]))
+				r.Offices = append(r.Offices, office.Name)
 				r.Votes = append(r.Votes, make([]uint64, len(office.Candidates)))
 			}
 			style.Contests = append(style.Contests, uint32(c))

@@ -1,0 +1,93 @@
+package app
+
+import (
+	"encoding/binary"
+
+	"votenode/app/election"
+	"votenode/app/state"
+	"votenode/app/tx"
+	"votenode/crypto/ballot"
+	"votenode/crypto/transcript"
+	pb "votenode/proto/votenode/v1"
+)
+
+// AddRollEntries: a registrar continues the roll of an election. Nothing is certain before both organisations seal it.
+// Spec 9.14.
+func checkAddRollEntries(r *reading, p *tx.Parsed, m *pb.AddRollEntries) error {
+	if _, err := r.registrar(p.Signer()); err != nil {
+		return err
+	}
+	e, err := r.election(m.Election, pb.PHASE_SETUP, pb.PHASE_KEY_CEREMONY)
+	if err != nil {
+		return err
+	}
+	if e.RollSealed {
+		return tx.Refuse(tx.CodeRollSealed, "the roll of %q is sealed", m.Election)
+	}
+	head, err := r.Head(state.LogRoll(m.Election))
+	if err != nil {
+		return err
+	}
+	if m.First != head.Size {
+		return r.rollGap(m, head.Size)
+	}
+	manifest, err := r.manifest(r, e.Manifest)
+	if err != nil {
+		return err
+	}
+	seen := make(map[string]bool, len(m.Entries))
+	for i := range m.Entries {
+		if err := r.checkRollEntry(m, i, len(manifest.Styles)); err != nil {
+			return err
+		}
+		if key := string(m.Entries[i].Key); seen[key] {
+			return tx.Refuse(tx.CodeVoterKeyTwice, "the key of entry %d stands twice in this part", m.First+uint64(i))
+		} else {
+			seen[key] = true
+		}
+	}
+	return nil
+}
+
+func (r *reading) checkRollEntry(m *pb.AddRollEntries, i, styles int) error {
+	entry, index := &m.Entries[i], m.First+uint64(i)
+	if int64(entry.Style) >= int64(styles) {
+		return tx.Refuse(tx.CodeUnknownStyle, "entry %d has style %d of %d", index, entry.Style, styles)
+	}
+	if _, err := ballot.ParsePublicKey(entry.Key); err != nil {
+		return tx.Refuse(tx.CodeVoterKey, "entry %d: %v", index, err)
+	}
+	known, err := r.Index(state.RollIndexKey(m.Election, entry.Key))
+	if err != nil {
+		return err
+	}
+	if known != nil {
+		return tx.Refuse(tx.CodeVoterKeyTwice, "the key of entry %d is that of entry %d", index, binary.BigEndian.Uint64(known))
+	}
+	return nil
+}
+
+// rollGap tells a part that was added before from one that leaves a gap.
+func (r *reading) rollGap(m *pb.AddRollEntries, size uint64) error {
+	if m.First+uint64(len(m.Entries)) > size || m.First > size {
+		return tx.Refuse(tx.CodeRollGap, "the roll continues at %d, not at %d", size, m.First)
+	}
+	for i := range m.Entries {
+		leaf, err := r.Leaf(state.LogRoll(m.Election), m.First+uint64(i))
+		if err != nil {
+			return err
+		}
+		if string(leaf) != string(election.Encode(&m.Entries[i])) {
+			return tx.Refuse(tx.CodeRollGap, "the roll continues at %d; entry %d differs from what it holds", size, m.First+uint64(i))
+		}
+	}
+	return tx.Refuse(tx.CodeAlreadyDone, "these entries stand in the roll")
+}
+
+func applyAddRollEntries(w *writing, _ *tx.Verified, m *pb.AddRollEntries) error {
+	for i := range m.Entries {
+		index := w.Append(state.LogRoll(m.Election), election.Encode(&m.Entries[i]))
+		w.SetIndex(state.RollIndexKey(m.Election, m.Entries[i].Key), transcript.Uint64(index))
+	}
+	return nil
+}

@@ -1,0 +1,190 @@
+package app
+
+import (
+	"votenode/app/election"
+	"votenode/app/state"
+	"votenode/app/tx"
+	pb "votenode/proto/votenode/v1"
+)
+
+// CreateElection: the manifest is on the ledger and keeps its rules, and its id is new. Spec 9.20.
+func (d createElection) check(r *reading) error {
+	m, err := d.manifest(r)
+	if err != nil {
+		return err
+	}
+	known, err := state.LoadElection(r, m.Election)
+	if err != nil {
+		return err
+	}
+	if known != nil {
+		return tx.Refuse(tx.CodeElectionExists, "there is an election %q", m.Election)
+	}
+	if m.Opening != 0 && r.reached(m.Opening) {
+		return tx.Refuse(tx.CodeInvalidTimes, "the manifest's opening has passed")
+	}
+	return nil
+}
+
+func (d createElection) manifest(r *reading) (*pb.Manifest, error) {
+	b, err := document(r, d.Manifest)
+	if err != nil {
+		return nil, err
+	}
+	m, err := election.ParseManifest(b)
+	if err != nil {
+		return nil, tx.Refuse(tx.CodeInvalidManifest, "%v", err)
+	}
+	return m, nil
+}
+
+func (d createElection) apply(w *writing) error {
+	m, err := d.manifest(&w.reading)
+	if err != nil {
+		return err
+	}
+	list, err := state.MustLoad[pb.ElectionList](w, state.KeyElections)
+	if err != nil {
+		return err
+	}
+	list.Ids = append(list.Ids, m.Election)
+	w.save(state.KeyElections, list)
+	w.setPhase(m.Election, &pb.Election{Manifest: d.Manifest, Opening: m.Opening, Closing: m.Closing}, pb.PHASE_SETUP)
+	return nil
+}
+
+// SealRoll: the roll is what both have seen. Spec 9.22.
+func (d sealRoll) check(r *reading) error {
+	e, err := r.election(d.Election, pb.PHASE_SETUP, pb.PHASE_KEY_CEREMONY)
+	if err != nil {
+		return err
+	}
+	if e.RollSealed {
+		return tx.Refuse(tx.CodeRollSealed, "the roll of %q is sealed", d.Election)
+	}
+	head, err := r.Head(state.LogRoll(d.Election))
+	if err != nil {
+		return err
+	}
+	if head.Size == 0 || head.Size != d.Size_ || head.Root != [32]byte(d.Root) {
+		return tx.Refuse(tx.CodeRollMismatch, "the roll has %d entries and root %x", head.Size, head.Root)
+	}
+	return nil
+}
+
+func (d sealRoll) apply(w *writing) error {
+	e, err := state.MustLoad[pb.Election](w, state.ElectionKey(d.Election))
+	if err != nil {
+		return err
+	}
+	e.RollSealed, e.RollSize, e.RollRoot = true, d.Size_, d.Root
+	w.CreateVoters(d.Election, d.Size_)
+	w.save(state.ElectionKey(d.Election), e)
+	return nil
+}
+
+// ScheduleElection sets the times of an election that is not open. Spec 9.23.
+func (d scheduleElection) check(r *reading) error {
+	if _, err := r.election(d.Election, pb.PHASE_SETUP, pb.PHASE_KEY_CEREMONY, pb.PHASE_READY); err != nil {
+		return err
+	}
+	if err := election.CheckSchedule(d.Opening, d.Closing); err != nil {
+		return tx.Refuse(tx.CodeInvalidTimes, "%v", err)
+	}
+	if r.reached(d.Opening) {
+		return tx.Refuse(tx.CodeInvalidTimes, "the opening has passed")
+	}
+	return nil
+}
+
+func (d scheduleElection) apply(w *writing) error {
+	e, err := state.MustLoad[pb.Election](w, state.ElectionKey(d.Election))
+	if err != nil {
+		return err
+	}
+	e.Opening, e.Closing = d.Opening, d.Closing
+	w.save(state.ElectionKey(d.Election), e)
+	return nil
+}
+
+// ExtendElection sets a later closing. Spec 9.24.
+func (d extendElection) check(r *reading) error {
+	e, err := r.election(d.Election, pb.PHASE_VOTING)
+	if err != nil {
+		return err
+	}
+	if d.Closing <= e.Closing || d.Closing > election.MaxTime {
+		return tx.Refuse(tx.CodeInvalidTimes, "a later closing than %d is needed, at most %d", e.Closing, int64(election.MaxTime))
+	}
+	return nil
+}
+
+func (d extendElection) apply(w *writing) error {
+	e, err := state.MustLoad[pb.Election](w, state.ElectionKey(d.Election))
+	if err != nil {
+		return err
+	}
+	e.Closing = d.Closing
+	w.save(state.ElectionKey(d.Election), e)
+	return nil
+}
+
+// CancelElection ends an election without a result. Spec 9.25.
+func (d cancelElection) check(r *reading) error {
+	e, err := state.LoadElection(r, d.Election)
+	if err != nil {
+		return err
+	}
+	if e == nil {
+		return tx.Refuse(tx.CodeUnknownElection, "there is no election %q", d.Election)
+	}
+	if _, ok := election.Move(e.Phase, election.Cancellation); !ok {
+		return tx.Refuse(tx.CodeWrongPhase, "the phase of %q is %s", d.Election, election.PhaseName(e.Phase))
+	}
+	return nil
+}
+
+func (d cancelElection) apply(w *writing) error {
+	e, err := state.MustLoad[pb.Election](w, state.ElectionKey(d.Election))
+	if err != nil {
+		return err
+	}
+	w.move(d.Election, e, election.Cancellation)
+	return nil
+}
+
+// RevokeVoters: a counted ballot of a revoked voter is subtracted and stays in the log. Spec 9.28.
+func (d revokeVoters) check(r *reading) error {
+	e, err := r.election(d.Election, pb.PHASE_SETUP, pb.PHASE_KEY_CEREMONY, pb.PHASE_READY, pb.PHASE_VOTING)
+	if err != nil {
+		return err
+	}
+	if !e.RollSealed {
+		return tx.Refuse(tx.CodeWrongPhase, "the roll of %q is not sealed", d.Election)
+	}
+	if last := d.Voters[len(d.Voters)-1]; last >= e.RollSize {
+		return tx.Refuse(tx.CodeUnknownVoter, "the roll of %q has no entry %d", d.Election, last)
+	}
+	return nil
+}
+
+func (d revokeVoters) apply(w *writing) error {
+	e, err := state.MustLoad[pb.Election](w, state.ElectionKey(d.Election))
+	if err != nil {
+		return err
+	}
+	for _, index := range d.Voters {
+		voter, err := state.LoadVoter(w, d.Election, index)
+		if err != nil {
+			return err
+		}
+		if voter.Status == pb.VOTER_COUNTS {
+			if err := w.subtractRecorded(d.Election, e, voter.LogIndex); err != nil {
+				return err
+			}
+		}
+		voter.Status = pb.VOTER_REVOKED
+		w.SetVoter(d.Election, index, election.Encode(voter))
+	}
+	return nil
+}

@@ -1,0 +1,211 @@
+package election
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"unicode/utf8"
+
+	"votenode/crypto/ballot"
+	pb "votenode/proto/votenode/v1"
+)
+
+// Bounds of a manifest. Spec 8.1.
+const (
+	MaxIDLength   = 40           // characters of an election id
+	MaxTextLength = 200          // bytes of a title, an option or a district
+	MaxContests   = 20_000       // contests of an election
+	MaxStyles     = 20_000       // ballot styles of an election
+	MaxSlots      = 1_000        // slots of an election
+	MaxSeconds    = 366 * 86_400 // any duration of a manifest
+)
+
+// ManifestHash returns SHA-256 of the canonical encoding of a manifest.
+func ManifestHash(m *pb.Manifest) [32]byte { return sha256.Sum256(Encode(m)) }
+
+// ParseManifest decodes and checks a manifest. It fails with ErrNotCanonical or with a sentence that names the broken rule.
+func ParseManifest(b []byte) (*pb.Manifest, error) {
+	m := new(pb.Manifest)
+	if err := Decode(b, m); err != nil {
+		return nil, err
+	}
+	if err := CheckManifest(m); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// CheckManifest holds a manifest against all rules of spec 8.1.
+func CheckManifest(m *pb.Manifest) error {
+	if err := CheckID(m.Election); err != nil {
+		return err
+	}
+	if err := checkText("title", m.Title); err != nil {
+		return err
+	}
+	if err := checkTimes(m); err != nil {
+		return err
+	}
+	if len(m.Contests) == 0 || len(m.Contests) > MaxContests {
+		return fmt.Errorf("a manifest has 1 to %d contests, this one has %d", MaxContests, len(m.Contests))
+	}
+	for i := range m.Contests {
+		if err := checkContest(&m.Contests[i]); err != nil {
+			return fmt.Errorf("contest %d: %w", i, err)
+		}
+	}
+	return checkStyles(m)
+}
+
+// CheckID says whether s may be the id of an election or a chain: 1 to 40 characters of a-z, 0-9 and '-'.
+func CheckID(s string) error {
+	if len(s) == 0 || len(s) > MaxIDLength {
+		return fmt.Errorf("an id has 1 to %d characters, %q has %d", MaxIDLength, s, len(s))
+	}
+	for _, c := range []byte(s) {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+			return fmt.Errorf("an id consists of a-z, 0-9 and '-', %q does not", s)
+		}
+	}
+	return nil
+}
+
+func checkText(what, s string) error {
+	if len(s) == 0 || len(s) > MaxTextLength || !utf8.ValidString(s) {
+		return fmt.Errorf("a %s has 1 to %d bytes of UTF-8", what, MaxTextLength)
+	}
+	return nil
+}
+
+func checkTimes(m *pb.Manifest) error {
+	switch {
+	case (m.Opening != 0 || m.Closing != 0) && CheckSchedule(m.Opening, m.Closing) != nil:
+		return CheckSchedule(m.Opening, m.Closing)
+	case m.RevoteInterval < 1 || m.RevoteInterval > MaxSeconds:
+		return fmt.Errorf("revote_interval is 1 to %d seconds", MaxSeconds)
+	case m.ObjectionWindow > MaxSeconds:
+		return fmt.Errorf("objection_window is at most %d seconds", MaxSeconds)
+	case m.CeremonyStep < 1 || m.CeremonyStep > MaxSeconds:
+		return fmt.Errorf("ceremony_step is 1 to %d seconds", MaxSeconds)
+	case m.OpenMin < 1:
+		return fmt.Errorf("open_min is at least 1")
+	}
+	return nil
+}
+
+// MaxTime is the last moment that a schedule may name, unix seconds: the end of the year 2199.
+const MaxTime = 7_258_118_399
+
+// CheckSchedule says whether opening and closing, unix seconds, stand in order and in range.
+func CheckSchedule(opening, closing int64) error {
+	if opening <= 0 || closing <= opening || closing > MaxTime {
+		return fmt.Errorf("opening and closing are unix seconds with 0 < opening < closing <= %d, not %d and %d", MaxTime, opening, closing)
+	}
+	return nil
+}
+
+func checkContest(c *pb.Contest) error {
+	if err := checkText("title", c.Title); err != nil {
+		return err
+	}
+	n := len(c.Options)
+	if n == 0 || n > ballot.MaxPositions {
+		return fmt.Errorf("it has %d options; 1 to %d are allowed", n, ballot.MaxPositions)
+	}
+	if uint64(c.FirstSlot)+uint64(n) > MaxSlots {
+		return fmt.Errorf("its last slot is beyond the %d slots of an election", MaxSlots)
+	}
+	if c.MaxSelections < 1 || int(c.MaxSelections) > n || c.MinSelections > c.MaxSelections {
+		return fmt.Errorf("0 <= min_selections <= max_selections, 1 <= max_selections <= %d options does not hold", n)
+	}
+	seen := make(map[string]bool, n)
+	for _, o := range c.Options {
+		if err := checkText("option", o); err != nil {
+			return err
+		}
+		if seen[o] {
+			return fmt.Errorf("the option %q stands twice", o)
+		}
+		seen[o] = true
+	}
+	return nil
+}
+
+// checkStyles refuses styles that are empty, unordered or too long, and contests of one style that share a slot. Contests that
+// share a slot then have disjoint sets of styles.
+func checkStyles(m *pb.Manifest) error {
+	if len(m.Styles) == 0 || len(m.Styles) > MaxStyles {
+		return fmt.Errorf("a manifest has 1 to %d ballot styles, this one has %d", MaxStyles, len(m.Styles))
+	}
+	used := make([]bool, len(m.Contests))
+	districts := make(map[string]bool, len(m.Styles))
+	for i := range m.Styles {
+		s := &m.Styles[i]
+		if err := checkText("district", s.District); err != nil {
+			return fmt.Errorf("style %d: %w", i, err)
+		}
+		if districts[s.District] {
+			return fmt.Errorf("style %d: the district %q stands twice", i, s.District)
+		}
+		districts[s.District] = true
+		if err := checkStyle(m, s, used); err != nil {
+			return fmt.Errorf("style %d: %w", i, err)
+		}
+	}
+	for i, u := range used {
+		if !u {
+			return fmt.Errorf("contest %d stands on no ballot style", i)
+		}
+	}
+	return nil
+}
+
+func checkStyle(m *pb.Manifest, s *pb.BallotStyle, used []bool) error {
+	if len(s.Contests) == 0 {
+		return fmt.Errorf("it has no contest")
+	}
+	var slots [MaxSlots]bool
+	positions := 0
+	for i, c := range s.Contests {
+		if int64(c) >= int64(len(m.Contests)) || i > 0 && c <= s.Contests[i-1] {
+			return fmt.Errorf("its contests are not strictly ascending indices of contests")
+		}
+		used[c] = true
+		contest := &m.Contests[c]
+		positions += len(contest.Options) + int(contest.MaxSelections-contest.MinSelections)
+		for j := range contest.Options {
+			slot := int(contest.FirstSlot) + j
+			if slots[slot] {
+				return fmt.Errorf("contest %d uses slot %d, which another contest of this style uses", c, slot)
+			}
+			slots[slot] = true
+		}
+	}
+	if positions > ballot.MaxPositions {
+		return fmt.Errorf("it has %d positions; at most %d are allowed", positions, ballot.MaxPositions)
+	}
+	return nil
+}
+
+// Slots returns the number of slots of an election: one more than the last slot that a contest uses.
+func Slots(m *pb.Manifest) int {
+	n := 0
+	for i := range m.Contests {
+		n = max(n, int(m.Contests[i].FirstSlot)+len(m.Contests[i].Options))
+	}
+	return n
+}
+
+// BallotStyles returns the shapes of the ballots of an election, by style index.
+func BallotStyles(m *pb.Manifest) []ballot.Style {
+	styles := make([]ballot.Style, len(m.Styles))
+	for i := range m.Styles {
+		for _, c := range m.Styles[i].Contests {
+			contest := &m.Contests[c]
+			styles[i].Contests = append(styles[i].Contests, ballot.Contest{
+				FirstSlot: int(contest.FirstSlot), Options: len(contest.Options),
+				Min: int(contest.MinSelections), Max: int(contest.MaxSelections),
+			})
+		}
+	}
+	return styles
+}

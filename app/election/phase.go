@@ -1,0 +1,47 @@
+package election
+
+import (
+	"strings"
+
+	pb "votenode/proto/votenode/v1"
+)
+
+// Cause is what moves an election from one phase to another.
+type Cause int
+
+// The causes, each with the only place that raises it.
+const (
+	TrusteesAppointed Cause = iota // resolution AppointTrustees takes effect
+	EverythingReady                // roll sealed, ceremony done, trial decryption passed
+	OpeningReached                 // block time has reached the opening
+	ClosingReached                 // block time has reached the closing
+	ObjectionsOver                 // block time has reached the end of the objection window
+	ContestsDecided                // every contest has a result
+	Cancellation                   // resolution CancelElection takes effect
+)
+
+// moves is the whole life of an election. Spec 8.2.
+var moves = map[pb.Phase]map[Cause]pb.Phase{
+	pb.PHASE_SETUP:        {TrusteesAppointed: pb.PHASE_KEY_CEREMONY, Cancellation: pb.PHASE_CANCELLED},
+	pb.PHASE_KEY_CEREMONY: {EverythingReady: pb.PHASE_READY, Cancellation: pb.PHASE_CANCELLED},
+	pb.PHASE_READY:        {OpeningReached: pb.PHASE_VOTING, Cancellation: pb.PHASE_CANCELLED},
+	pb.PHASE_VOTING:       {ClosingReached: pb.PHASE_CLOSED, Cancellation: pb.PHASE_CANCELLED},
+	pb.PHASE_CLOSED:       {ObjectionsOver: pb.PHASE_DECRYPTING, Cancellation: pb.PHASE_CANCELLED},
+	pb.PHASE_DECRYPTING:   {ContestsDecided: pb.PHASE_FINAL, Cancellation: pb.PHASE_CANCELLED},
+	pb.PHASE_FINAL:        {},
+	pb.PHASE_CANCELLED:    {},
+}
+
+// Move returns the phase that follows for this cause, and whether there is one.
+func Move(from pb.Phase, cause Cause) (pb.Phase, bool) {
+	to, ok := moves[from][cause]
+	return to, ok
+}
+
+// Over says whether a phase is the last one.
+func Over(p pb.Phase) bool { return len(moves[p]) == 0 }
+
+// PhaseName returns the phase in words for people: setup, key ceremony, ready, voting, closed, decrypting, final, cancelled.
+func PhaseName(p pb.Phase) string {
+	return strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(p.String(), "PHASE_")), "_", " ")
+}

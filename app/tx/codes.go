@@ -1,0 +1,182 @@
+package tx
+
+import "fmt"
+
+// Code is the outcome of a transaction as it stands on the ledger (it enters LastResultsHash). Spec 2.5.
+type Code uint32
+
+// The codes: 1xx form, 2xx signatures and proofs, 3xx documents and resolutions, 4xx elections and rolls, 5xx trustees,
+// 6xx ballots. 32,000 and above are never on the ledger.
+const (
+	CodeOK Code = 0
+
+	CodeMalformed    Code = 100
+	CodeUnknownKind  Code = 101
+	CodeTooLarge     Code = 102
+	CodeInvalidField Code = 103
+
+	CodeBadSignature  Code = 200
+	CodeNotAuthorised Code = 201
+	CodeBadProof      Code = 202
+
+	CodeAlreadyDone         Code = 300
+	CodeDocumentUnknown     Code = 301
+	CodeDocumentOrder       Code = 302
+	CodeDocumentHash        Code = 303
+	CodeUnknownResolution   Code = 310
+	CodeResolutionClosed    Code = 311
+	CodeNotApproved         Code = 312
+	CodeElectionExists      Code = 320
+	CodeInvalidManifest     Code = 321
+	CodeInvalidBoard        Code = 322
+	CodeRollMismatch        Code = 323
+	CodeInvalidTimes        Code = 324
+	CodeInvalidValidators   Code = 330
+	CodePowerCap            Code = 331
+	CodeChangePending       Code = 332
+	CodeKeyReused           Code = 333
+	CodeOwnApprovalMissing  Code = 334
+	CodeInvalidOrganisation Code = 335
+	CodeInvalidParameters   Code = 336
+	CodeEmptyOrganisation   Code = 337
+
+	CodeUnknownElection Code = 400
+	CodeWrongPhase      Code = 401
+	CodeRollSealed      Code = 402
+	CodeRollGap         Code = 403
+	CodeVoterKey        Code = 404
+	CodeVoterKeyTwice   Code = 405
+	CodeUnknownStyle    Code = 406
+
+	CodeWrongAttempt    Code = 500
+	CodeWrongStep       Code = 501
+	CodeTrusteeEjected  Code = 502
+	CodeSecondDeal      Code = 503
+	CodeReceiverKeys    Code = 504
+	CodeDealHash        Code = 505
+	CodeCommitments     Code = 506
+	CodePossession      Code = 507
+	CodeShareList       Code = 508
+	CodeComplaintKey    Code = 509
+	CodeTrialProof      Code = 510
+	CodeUnknownContest  Code = 511
+	CodeContestDecided  Code = 512
+	CodeDecryptionProof Code = 513
+	CodeNotMissing      Code = 514
+
+	CodeUnknownVoter Code = 600
+	CodeWrongStyle   Code = 601
+	CodeSequence     Code = 602
+	CodeTooSoon      Code = 603
+	CodeSpoiled      Code = 604
+	CodeRevoked      Code = 605
+	CodeSpoilLimit   Code = 606
+	CodeRecorded     Code = 607
+
+	// CodeRetryLater says that the node is full; the transaction was neither refused nor kept.
+	CodeRetryLater Code = 32000
+)
+
+// codes gives every code its name and what to do about it.
+var codes = map[Code]struct{ name, advice string }{
+	CodeOK: {"ok", "nothing is left to do"},
+
+	CodeMalformed:    {"malformed", "encode the transaction canonically, as spec 2.2 has it"},
+	CodeUnknownKind:  {"unknown_kind", "use a kind of spec 2.6; a newer client may need a newer network"},
+	CodeTooLarge:     {"too_large", "split it: the limits stand in the record `parameters`"},
+	CodeInvalidField: {"invalid_field", "correct the named field"},
+
+	CodeBadSignature:  {"bad_signature", "sign for this chain with the key that the transaction names"},
+	CodeNotAuthorised: {"not_authorised", "use a key that holds the role this transaction needs"},
+	CodeBadProof:      {"bad_proof", "make the ballot anew for this election, voter, style and sequence number"},
+
+	CodeAlreadyDone:         {"already_done", "nothing: the ledger holds this already"},
+	CodeDocumentUnknown:     {"document_unknown", "publish the whole document first"},
+	CodeDocumentOrder:       {"document_order", "send the chunks in order, or begin again at offset 0"},
+	CodeDocumentHash:        {"document_hash", "publish the document again under the hash of its bytes"},
+	CodeUnknownResolution:   {"unknown_resolution", "propose the resolution first, or check its hash"},
+	CodeResolutionClosed:    {"resolution_closed", "propose it anew: it took effect, was refused or has expired"},
+	CodeNotApproved:         {"not_approved", "nothing: there is no approval of yours to withdraw"},
+	CodeElectionExists:      {"election_exists", "choose an election id that was never used on this chain"},
+	CodeInvalidManifest:     {"invalid_manifest", "correct the manifest, publish it and propose it anew"},
+	CodeInvalidBoard:        {"invalid_board", "name trustees for every organisation, at least 2*quorum-1 of them, quorum at least 2, no key twice"},
+	CodeRollMismatch:        {"roll_mismatch", "seal the size and root that the roll log has now"},
+	CodeInvalidTimes:        {"invalid_times", "choose times that lie ahead of block time, opening before closing"},
+	CodeInvalidValidators:   {"invalid_validators", "correct the list of validators"},
+	CodePowerCap:            {"power_cap", "give no organisation more power than the record `parameters` allows"},
+	CodeChangePending:       {"change_pending", "wait until the announced validator set is in force"},
+	CodeKeyReused:           {"key_reused", "use a fresh key: validator keys never come back and never change their organisation"},
+	CodeOwnApprovalMissing:  {"own_approval_missing", "have the organisation whose validators or officers change approve as well"},
+	CodeInvalidOrganisation: {"invalid_organisation", "correct the organisation's officers, quorum or registrars"},
+	CodeInvalidParameters:   {"invalid_parameters", "correct the parameters"},
+	CodeEmptyOrganisation:   {"empty_organisation", "leave every organisation at least one validator"},
+
+	CodeUnknownElection: {"unknown_election", "check the election's id"},
+	CodeWrongPhase:      {"wrong_phase", "look at the election's phase: this is not its time"},
+	CodeRollSealed:      {"roll_sealed", "nothing: the roll of this election is closed"},
+	CodeRollGap:         {"roll_gap", "continue at the roll's present size"},
+	CodeVoterKey:        {"voter_key", "bring a key that is a canonical group element other than the identity"},
+	CodeVoterKeyTwice:   {"voter_key_twice", "bring every voter key once"},
+	CodeUnknownStyle:    {"unknown_style", "use a ballot style of the manifest"},
+
+	CodeWrongAttempt:    {"wrong_attempt", "follow the attempt that the record of the ceremony names"},
+	CodeWrongStep:       {"wrong_step", "follow the step that the record of the ceremony names"},
+	CodeTrusteeEjected:  {"trustee_ejected", "nothing: this trustee is out of the ceremony"},
+	CodeSecondDeal:      {"second_deal", "nothing: this trustee has acted in this step, and what it sent stands"},
+	CodeReceiverKeys:    {"receiver_keys", "publish one valid X25519 key for each other active trustee, ascending"},
+	CodeDealHash:        {"deal_hash", "reveal the commitments whose hash was announced"},
+	CodeCommitments:     {"commitments", "publish quorum canonical points for each slot, none the identity"},
+	CodePossession:      {"possession", "prove possession of all slots' secrets in this attempt"},
+	CodeShareList:       {"share_list", "encrypt one share for each other active trustee, ascending"},
+	CodeComplaintKey:    {"complaint_key", "complain with the private key of the single-use key published for this dealer"},
+	CodeTrialProof:      {"trial_proof", "post one share for each slot with the proof of the trial decryption"},
+	CodeUnknownContest:  {"unknown_contest", "name a contest of the election"},
+	CodeContestDecided:  {"contest_decided", "nothing: this contest needs no share"},
+	CodeDecryptionProof: {"decryption_proof", "open exactly the sum that the ledger fixed at closing, and prove it"},
+	CodeNotMissing:      {"not_missing", "excuse only trustees whose trial shares are missing, and leave a quorum"},
+
+	CodeUnknownVoter: {"unknown_voter", "use the roll index that the registrar gave"},
+	CodeWrongStyle:   {"wrong_style", "use the ballot style that the roll gives this voter"},
+	CodeSequence:     {"sequence", "use a number greater than that of the last recorded ballot"},
+	CodeTooSoon:      {"too_soon", "wait until the manifest's revote_interval has passed"},
+	CodeSpoiled:      {"spoiled", "make a new ballot: a challenged one can never be cast"},
+	CodeRevoked:      {"revoked", "ask the registrars: this entry of the roll was revoked"},
+	CodeSpoilLimit:   {"spoil_limit", "cast a ballot: no more can be challenged in this election"},
+	CodeRecorded:     {"recorded", "nothing: this ballot is recorded and cannot be spoiled any more"},
+
+	CodeRetryLater: {"retry_later", "send the same bytes again in a moment"},
+}
+
+// String returns the code's name, stable and unique.
+func (c Code) String() string {
+	if e, ok := codes[c]; ok {
+		return e.name
+	}
+	return fmt.Sprintf("code_%d", uint32(c))
+}
+
+// Advice returns a sentence that says what to do.
+func (c Code) Advice() string { return codes[c].advice }
+
+// RefusesBlock says whether a transaction with this fault refuses a whole proposal: form, signature and proof do not depend on
+// what else the block holds. Spec 7.2.
+func (c Code) RefusesBlock() bool {
+	return c >= 100 && c < 200 || c == CodeBadSignature || c == CodeBadProof
+}
+
+// Refusal says why a transaction was refused. It is an outcome on the ledger, never a fault of the node.
+type Refusal struct {
+	Code Code
+	// Detail names what was found, for people; it is not part of any hash.
+	Detail string
+}
+
+// Refuse returns a refusal with a formatted detail.
+func Refuse(code Code, format string, args ...any) *Refusal {
+	return &Refusal{Code: code, Detail: fmt.Sprintf(format, args...)}
+}
+
+// Error returns name, detail and advice in one line.
+func (r *Refusal) Error() string {
+	return fmt.Sprintf("%s: %s; %s", r.Code, r.Detail, r.Code.Advice())
+}

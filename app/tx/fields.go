@@ -1,0 +1,193 @@
+package tx
+
+import (
+	"unicode/utf8"
+
+	"votenode/app/election"
+	pb "votenode/proto/votenode/v1"
+)
+
+// Static bounds of bodies. Spec 2.6.
+const (
+	// ChunkSize is the length of every chunk of a document but the last, bytes.
+	ChunkSize = 131_072
+	// MaxRollEntries is the number of entries of one AddRollEntries.
+	MaxRollEntries = 2_000
+	// MaxPartials is the number of contests of one PostPartials.
+	MaxPartials = 256
+	// MaxRevocations is the number of voters of one RevokeVoters.
+	MaxRevocations = 1_000
+	// MaxTrustees is the number of trustees of one organisation.
+	MaxTrustees = 64
+
+	maxReason = 1_000
+)
+
+// checkFields checks all that a body can be asked without any state.
+func checkFields(body election.Message) error {
+	switch m := body.(type) {
+	case *pb.PublishDocument:
+		return checkDocument(m)
+	case *pb.ProposeResolution:
+		return checkResolution(&m.Resolution)
+	case *pb.ApproveResolution:
+		return length("resolution", m.Resolution, 32)
+	case *pb.WithdrawApproval:
+		return length("resolution", m.Resolution, 32)
+	case *pb.AddRollEntries:
+		return checkRollEntries(m)
+	case *pb.AnnounceDeal:
+		return checkAnnounce(m)
+	case *pb.PublishDeal:
+		return checkDeal(m)
+	case *pb.ConfirmDeals:
+		return nil
+	case *pb.ComplainDeal:
+		return length("private_key", m.PrivateKey, 32)
+	case *pb.PostTrial:
+		return firstOf(points("shares", m.Shares), length("proof", m.Proof, 64))
+	case *pb.CastBallot:
+		return firstOf(points("ciphertext", m.Ciphertext), points("proof", m.Proof))
+	case *pb.SpoilBallot:
+		return firstOf(length("code", m.Code, 32), length("nonce_point", m.NoncePoint, 32))
+	case *pb.PostPartials:
+		return checkPartials(m)
+	}
+	return Refuse(CodeUnknownKind, "%T has no static checks", body)
+}
+
+func firstOf(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func length(field string, b []byte, n int) error {
+	if len(b) != n {
+		return Refuse(CodeInvalidField, "%s has %d bytes instead of %d", field, len(b), n)
+	}
+	return nil
+}
+
+func points(field string, b []byte) error {
+	if len(b) == 0 || len(b)%32 != 0 {
+		return Refuse(CodeInvalidField, "%s has %d bytes, which is no positive multiple of 32", field, len(b))
+	}
+	return nil
+}
+
+func checkDocument(m *pb.PublishDocument) error {
+	if err := length("hash", m.Hash, 32); err != nil {
+		return err
+	}
+	want := uint64(ChunkSize)
+	if m.Offset%ChunkSize != 0 || m.Offset >= m.Size_ {
+		return Refuse(CodeInvalidField, "offset %d is no multiple of %d below the size", m.Offset, ChunkSize)
+	}
+	if rest := m.Size_ - m.Offset; rest < want {
+		want = rest
+	}
+	if uint64(len(m.Chunk)) != want {
+		return Refuse(CodeInvalidField, "the chunk at %d has %d bytes instead of %d", m.Offset, len(m.Chunk), want)
+	}
+	return nil
+}
+
+func checkResolution(r *pb.Resolution) error {
+	if len(r.Reason) > maxReason || !utf8.ValidString(r.Reason) {
+		return Refuse(CodeInvalidField, "reason is at most %d bytes of UTF-8", maxReason)
+	}
+	switch d := r.Decision.(type) {
+	case nil:
+		return Refuse(CodeInvalidField, "the resolution decides nothing")
+	case *pb.Resolution_CreateElection:
+		return length("manifest", d.CreateElection.Manifest, 32)
+	case *pb.Resolution_SealRoll:
+		return length("root", d.SealRoll.Root, 32)
+	case *pb.Resolution_RevokeVoters:
+		return checkRevocations(d.RevokeVoters.Voters)
+	}
+	return nil
+}
+
+func checkRevocations(voters []uint64) error {
+	if len(voters) == 0 || len(voters) > MaxRevocations {
+		return Refuse(CodeInvalidField, "voters has %d entries; 1 to %d are allowed", len(voters), MaxRevocations)
+	}
+	for i := 1; i < len(voters); i++ {
+		if voters[i] <= voters[i-1] {
+			return Refuse(CodeInvalidField, "voters is not strictly ascending at position %d", i)
+		}
+	}
+	return nil
+}
+
+func checkRollEntries(m *pb.AddRollEntries) error {
+	if len(m.Entries) == 0 || len(m.Entries) > MaxRollEntries {
+		return Refuse(CodeInvalidField, "entries has %d members; 1 to %d are allowed", len(m.Entries), MaxRollEntries)
+	}
+	for i := range m.Entries {
+		if err := length("key", m.Entries[i].Key, 32); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkAnnounce(m *pb.AnnounceDeal) error {
+	if err := length("deal_hash", m.DealHash, 32); err != nil {
+		return err
+	}
+	return ascending("receiver_keys", len(m.ReceiverKeys), func(i int) (uint32, error) {
+		k := &m.ReceiverKeys[i]
+		return k.Dealer, length("key", k.Key, 32)
+	})
+}
+
+func checkDeal(m *pb.PublishDeal) error {
+	if err := firstOf(points("commitments", m.Commitments), length("possession", m.Possession, 64)); err != nil {
+		return err
+	}
+	return ascending("shares", len(m.Shares), func(i int) (uint32, error) {
+		s := &m.Shares[i]
+		if len(s.Ciphertext) == 0 {
+			return 0, Refuse(CodeInvalidField, "a ciphertext is empty")
+		}
+		return s.Receiver, nil
+	})
+}
+
+// ascending checks a list by trustee index: from 1, strictly ascending, at most MaxTrustees.
+func ascending(field string, n int, at func(i int) (uint32, error)) error {
+	last := uint32(0)
+	for i := 0; i < n; i++ {
+		index, err := at(i)
+		if err != nil {
+			return err
+		}
+		if index <= last || index > MaxTrustees {
+			return Refuse(CodeInvalidField, "%s is not strictly ascending from 1 to %d", field, MaxTrustees)
+		}
+		last = index
+	}
+	return nil
+}
+
+func checkPartials(m *pb.PostPartials) error {
+	if len(m.Partials) == 0 || len(m.Partials) > MaxPartials {
+		return Refuse(CodeInvalidField, "partials has %d members; 1 to %d are allowed", len(m.Partials), MaxPartials)
+	}
+	for i := range m.Partials {
+		p := &m.Partials[i]
+		if i > 0 && p.Contest <= m.Partials[i-1].Contest {
+			return Refuse(CodeInvalidField, "partials is not strictly ascending by contest")
+		}
+		if err := firstOf(points("shares", p.Shares), length("proof", p.Proof, 64)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

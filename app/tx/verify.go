@@ -1,0 +1,173 @@
+package tx
+
+import (
+	"errors"
+	"io"
+	"runtime"
+
+	"github.com/oasisprotocol/curve25519-voi/primitives/ed25519"
+	"golang.org/x/sync/errgroup"
+
+	"votenode/crypto/ballot"
+	pb "votenode/proto/votenode/v1"
+)
+
+// batchSize is how many ballots go into one multiscalar multiplication: beyond it a batch gains little, and the cores share
+// the work sooner.
+const batchSize = 128
+
+// verifyOptions is the one way in which Ed25519 signatures are checked everywhere: ZIP-215.
+var verifyOptions = &ed25519.Options{Verify: ed25519.VerifyOptionsZIP_215}
+
+// Lookup tells the verifier what a statement depends on. Implementations are safe for concurrent use.
+type Lookup interface {
+	// Chain returns the chain id.
+	Chain() string
+	// BallotElection returns what the ballots of an election share, or a *Refusal while its roll and keys are not fixed.
+	BallotElection(id string) (*ballot.Election, error)
+	// VoterKey returns the key of an entry of the roll, or a *Refusal.
+	VoterKey(election string, index uint64) (ballot.PublicKey, error)
+}
+
+// Verified is a transaction whose signature and, of a ballot, whose proof are right. It is immutable. Once verified, always
+// verified: what a ballot's statement depends on is fixed before the first ballot can be checked.
+type Verified struct {
+	parsed *Parsed
+	ballot *ballot.EncryptedBallot
+}
+
+// Parsed returns the transaction.
+func (v *Verified) Parsed() *Parsed { return v.parsed }
+
+// Ballot returns the decoded ballot of a CastBallot, nil for other kinds.
+func (v *Verified) Ballot() *ballot.EncryptedBallot { return v.ballot }
+
+// Verdict is what the verifier found: exactly one of the two is set.
+type Verdict struct {
+	Verified *Verified
+	Refusal  *Refusal
+}
+
+// Refused returns the verdict of a refusal.
+func Refused(r *Refusal) Verdict { return Verdict{Refusal: r} }
+
+// Verify checks signatures and proofs, ballots in batches on all cores. The verdict on a transaction depends on nothing but its
+// bytes and the lookup. An error means that the lookup or the random source failed, and never speaks about a transaction.
+// rand must be safe for concurrent use.
+func Verify(lookup Lookup, txs []*Parsed, rand io.Reader) ([]Verdict, error) {
+	verdicts := make([]Verdict, len(txs))
+	ballots := make(map[*ballot.Election][]int)
+	var order []*ballot.Election
+	decoded := make([]*ballot.EncryptedBallot, len(txs))
+	for i, p := range txs {
+		var err error
+		var e *ballot.Election
+		switch m := p.body.(type) {
+		case *pb.CastBallot:
+			if e, decoded[i], err = parseBallot(lookup, p, m); err == nil {
+				if ballots[e] == nil {
+					order = append(order, e)
+				}
+				ballots[e] = append(ballots[e], i)
+			}
+		case *pb.SpoilBallot:
+			err = verifySpoil(lookup, p, m)
+		default:
+			err = verifySignature(lookup.Chain(), p)
+		}
+		refusal, ok := err.(*Refusal)
+		if err != nil && !ok {
+			return nil, err
+		}
+		verdicts[i] = verdict(&Verified{parsed: p, ballot: decoded[i]}, refusal)
+	}
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for _, e := range order {
+		for batch := range chunks(ballots[e]) {
+			g.Go(func() error { return verifyBatch(e, batch, decoded, verdicts, rand) })
+		}
+	}
+	return verdicts, g.Wait()
+}
+
+func verdict(v *Verified, r *Refusal) Verdict {
+	if r != nil {
+		return Verdict{Refusal: r}
+	}
+	return Verdict{Verified: v}
+}
+
+// chunks yields parts of at most batchSize.
+func chunks(all []int) func(yield func([]int) bool) {
+	return func(yield func([]int) bool) {
+		for len(all) > 0 {
+			n := min(batchSize, len(all))
+			if !yield(all[:n]) {
+				return
+			}
+			all = all[n:]
+		}
+	}
+}
+
+// verifyBatch writes only the verdicts of its own batch.
+func verifyBatch(e *ballot.Election, batch []int, decoded []*ballot.EncryptedBallot, verdicts []Verdict, rand io.Reader) error {
+	ballots := make([]*ballot.EncryptedBallot, len(batch))
+	for i, at := range batch {
+		ballots[i] = decoded[at]
+	}
+	faults, err := e.VerifyBatch(ballots, rand)
+	if err != nil {
+		return err
+	}
+	for i, fault := range faults {
+		switch {
+		case errors.Is(fault, ballot.ErrSignature):
+			verdicts[batch[i]] = Refused(Refuse(CodeBadSignature, "%v", fault))
+		case fault != nil:
+			verdicts[batch[i]] = Refused(Refuse(CodeBadProof, "%v", fault))
+		}
+	}
+	return nil
+}
+
+func parseBallot(lookup Lookup, p *Parsed, m *pb.CastBallot) (*ballot.Election, *ballot.EncryptedBallot, error) {
+	e, err := lookup.BallotElection(m.Election)
+	if err != nil {
+		return nil, nil, err
+	}
+	key, err := lookup.VoterKey(m.Election, m.RollIndex)
+	if err != nil {
+		return nil, nil, err
+	}
+	st := ballot.Statement{Style: m.Style, RollIndex: m.RollIndex, Voter: key, Sequence: m.Sequence}
+	b, err := e.ParseBallot(st, m.Ciphertext, m.Proof, p.Signature())
+	if err != nil {
+		return nil, nil, Refuse(CodeBadProof, "%v", err)
+	}
+	return e, b, nil
+}
+
+func verifySpoil(lookup Lookup, p *Parsed, m *pb.SpoilBallot) error {
+	key, err := lookup.VoterKey(m.Election, m.RollIndex)
+	if err != nil {
+		return err
+	}
+	s := ballot.Spoil{
+		Chain: lookup.Chain(), Election: m.Election, RollIndex: m.RollIndex, Voter: key,
+		Sequence: m.Sequence, Code: [32]byte(m.Code), C0: [32]byte(m.NoncePoint),
+	}
+	if err := ballot.VerifySpoil(s, p.Signature()); err != nil {
+		return Refuse(CodeBadSignature, "%v", err)
+	}
+	return nil
+}
+
+func verifySignature(chain string, p *Parsed) error {
+	signed := SignBytes(chain, p.kind, p.envelope.Body)
+	if !ed25519.VerifyWithOptions(p.Signer(), signed, p.Signature(), verifyOptions) {
+		return Refuse(CodeBadSignature, "the signature of %x does not stand for this %v", p.Signer(), p.kind)
+	}
+	return nil
+}

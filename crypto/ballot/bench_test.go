@@ -11,35 +11,15 @@ import (
 	"github.com/oasisprotocol/curve25519-voi/curve/scalar"
 )
 
-// castBytes is a ballot as it arrives.
-type castBytes struct {
-	st                           Statement
-	ciphertext, proof, signature []byte
-}
-
 // benchmarkBallots makes n distinct ballots of n voters in one contest, of which one to all options may be left out.
-func benchmarkBallots(b testing.TB, options, n int) (*Election, []castBytes) {
-	e, err := NewElection(testParameters(b, options, Style{[]Contest{{0, options, 0, 1}}}))
-	if err != nil {
-		b.Fatal(err)
+func benchmarkBallots(b testing.TB, options, n int) (*Election, []arrived) {
+	e := testElection(b, options, Style{[]Contest{{0, options, 0, 1}}})
+	all := make([]arrived, n)
+	for i := range all {
+		key := newKey(b)
+		all[i] = cast(b, e, Statement{0, uint64(i), key.Public(), 1}, [][]int{{i % options}}, key)
 	}
-	out := make([]castBytes, n)
-	for i := range out {
-		key, err := GenerateKey(rand.Reader)
-		if err != nil {
-			b.Fatal(err)
-		}
-		st := Statement{0, uint64(i), key.Public(), 1}
-		d, err := e.Encrypt(st, [][]int{{i % options}}, key, rand.Reader)
-		if err != nil {
-			b.Fatal(err)
-		}
-		out[i].st = st
-		if out[i].ciphertext, out[i].proof, out[i].signature, err = d.Cast(); err != nil {
-			b.Fatal(err)
-		}
-	}
-	return e, out
+	return e, all
 }
 
 func perBallot(b *testing.B, n int) {
@@ -91,7 +71,7 @@ func BenchmarkVerify(b *testing.B) {
 				}
 				scalars := make([]*scalar.Scalar, len(points))
 				for i := range scalars {
-					scalars[i] = testScalar(b)
+					scalars[i] = randomScalar(b)
 				}
 				for b.Loop() {
 					curve.NewRistrettoPoint().MultiscalarMulVartime(scalars, points)
@@ -106,16 +86,10 @@ func BenchmarkVerify(b *testing.B) {
 func BenchmarkCast(b *testing.B) {
 	for _, options := range []int{3, 5, 10, 30} {
 		b.Run(fmt.Sprintf("options=%d", options), func(b *testing.B) {
-			e, all := benchmarkBallots(b, options, 1)
-			key, _ := GenerateKey(rand.Reader)
-			st := all[0].st
-			st.Voter = key.Public()
+			e, _ := benchmarkBallots(b, options, 0)
+			key := newKey(b)
 			for b.Loop() {
-				d, err := e.Encrypt(st, [][]int{{0}}, key, rand.Reader)
-				if err != nil {
-					b.Fatal(err)
-				}
-				d.Cast()
+				cast(b, e, Statement{Voter: key.Public()}, [][]int{{0}}, key)
 			}
 			perBallot(b, 1)
 		})

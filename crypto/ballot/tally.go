@@ -89,7 +89,7 @@ func (t *EncryptedTally) Bytes() []byte {
 // ParseTally decodes the sum of a contest with this many options. The identity passes. It fails with ErrLength or
 // group.ErrPoint.
 func ParseTally(options int, b []byte) (*EncryptedTally, error) {
-	if options < 0 || len(b) != tallySize(options) {
+	if options < 0 || options > len(b) || len(b) != tallySize(options) {
 		return nil, fmt.Errorf("%w: sum of %d bytes for %d options", ErrLength, len(b), options)
 	}
 	t := &EncryptedTally{Count: binary.BigEndian.Uint64(b)}

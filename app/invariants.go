@@ -1,0 +1,111 @@
+package app
+
+import (
+	"fmt"
+
+	"votenode/app/organisation"
+	"votenode/app/state"
+	"votenode/crypto/ballot"
+	pb "votenode/proto/votenode/v1"
+)
+
+// CheckInvariants recounts from the logs what the records say, for every election whose ballots can be read: sums and
+// numbers of ballots, the voters' tree against the ballot log, and the caps of the validator sets. It costs as much as the
+// whole ledger and is for tests and for the operator who suspects a store. Spec 9.7.
+func CheckInvariants(a *App, v state.View) error {
+	if err := checkCaps(v); err != nil {
+		return err
+	}
+	list, err := state.MustLoad[pb.ElectionList](v, state.KeyElections)
+	if err != nil {
+		return err
+	}
+	for _, id := range list.Ids {
+		e, err := state.MustLoad[pb.Election](v, state.ElectionKey(id))
+		if err != nil {
+			return err
+		}
+		if e.Phase < pb.PHASE_VOTING || e.Phase == pb.PHASE_CANCELLED {
+			continue
+		}
+		if err := a.checkSums(v, id, e); err != nil {
+			return fmt.Errorf("election %q: %w", id, err)
+		}
+	}
+	return nil
+}
+
+func checkCaps(v state.View) error {
+	params, err := state.MustLoad[pb.Parameters](v, state.KeyParameters)
+	if err != nil {
+		return err
+	}
+	epochs, err := state.MustLoad[pb.ValidatorEpochs](v, state.KeyValidators)
+	if err != nil {
+		return err
+	}
+	for _, e := range []pb.ValidatorEpoch{epochs.Present, epochs.Next} {
+		if e.Number == 0 {
+			continue
+		}
+		if err := organisation.CapFault(params, e.Validators); err != nil {
+			return fmt.Errorf("epoch %d: %w", e.Number, err)
+		}
+	}
+	return nil
+}
+
+// checkSums adds up the ballots that the voters' tree calls counted.
+func (a *App) checkSums(v state.View, id string, e *pb.Election) error {
+	m, err := a.manifest(v, e.Manifest)
+	if err != nil {
+		return err
+	}
+	shared, err := a.ballotElection(v, id, e)
+	if err != nil {
+		return err
+	}
+	sums := make([]*ballot.EncryptedTally, len(m.Contests))
+	for c := range sums {
+		sums[c] = ballot.NewEncryptedTally(len(m.Contests[c].Options))
+	}
+	for index := range e.RollSize {
+		voter, err := state.LoadVoter(v, id, index)
+		if err != nil {
+			return err
+		}
+		if voter.Status != pb.VOTER_COUNTS {
+			continue
+		}
+		leaf, err := v.Leaf(state.LogBallots(id), voter.LogIndex)
+		if err != nil {
+			return err
+		}
+		cast, err := recordedBallot(leaf)
+		if err != nil {
+			return err
+		}
+		if cast.RollIndex != index || cast.Sequence != voter.Sequence {
+			return fmt.Errorf("the tree says that ballot %d counts for voter %d, but it is that of voter %d", voter.LogIndex, index, cast.RollIndex)
+		}
+		c, err := shared.ParseCiphertext(cast.Style, cast.Ciphertext)
+		if err != nil {
+			return err
+		}
+		for i, contest := range m.Styles[cast.Style].Contests {
+			if err := sums[contest].Add(c, i); err != nil {
+				return err
+			}
+		}
+	}
+	for c := range sums {
+		recorded, err := v.Record(state.SumKey(id, uint32(c)))
+		if err != nil {
+			return err
+		}
+		if string(recorded) != string(sums[c].Bytes()) {
+			return fmt.Errorf("the sum of contest %d is not that of the counted ballots", c)
+		}
+	}
+	return nil
+}

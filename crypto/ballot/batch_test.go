@@ -149,7 +149,7 @@ func TestOneWeightForTwoEquations(t *testing.T) {
 	p, secrets := testParameters(t, 8, twoContests)
 	e, key := newElection(t, p), newKey(t)
 	st := Statement{Voter: key.Public()}
-	f := newForger(t, e, st, key, [][]int{{1}, {0}})
+	f := newForger(t, e, st, key, [][]int{{1}, {0}}, rand.Reader)
 	f.v[1] = scalar.NewFromUint64(1000)
 	f.after = func(f *forger, p *forged) {
 		// x (c_0 + sum rho_j c_j) + t_0 + t_1 = sum rho_j f_j + zr (1 + sum rho_j p_j), all as multiples of G

@@ -2,7 +2,9 @@ package ballot
 
 import (
 	"bytes"
+	"crypto/rand"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 
@@ -20,6 +22,7 @@ type forger struct {
 	st  Statement
 	key *SecretKey
 
+	random io.Reader
 	b      []*scalar.Scalar // committed to in B, by position
 	v      []*scalar.Scalar // encrypted in C_j, by ordinal
 	r      []*scalar.Scalar // randomness of C_j, by ordinal
@@ -39,8 +42,8 @@ type forged struct {
 	ciphertext, proof, signature []byte
 }
 
-// newForger returns a forger with an honest witness.
-func newForger(t fataler, e *Election, st Statement, key *SecretKey, selections [][]int) *forger {
+// newForger returns a forger with an honest witness that draws its randomness from random.
+func newForger(t fataler, e *Election, st Statement, key *SecretKey, selections [][]int, random io.Reader) *forger {
 	s, err := e.style(st.Style)
 	if err != nil {
 		t.Fatal(err)
@@ -49,10 +52,11 @@ func newForger(t fataler, e *Election, st Statement, key *SecretKey, selections 
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &forger{e: e, s: s, st: st, key: key, r0: randomScalar(t)}
+	f := &forger{e: e, s: s, st: st, key: key, random: random}
+	f.r0 = f.scalar(t)
 	for i, j := range s.optionAt {
 		bit := scalar.NewFromUint64(uint64(bits[i]))
-		f.b, f.masks = append(f.b, bit), append(f.masks, randomScalar(t))
+		f.b, f.masks = append(f.b, bit), append(f.masks, f.scalar(t))
 		if j >= 0 {
 			f.v, f.r = append(f.v, scalar.New().Set(bit)), append(f.r, f.r0)
 		}
@@ -77,6 +81,14 @@ func mul(s *scalar.Scalar, p *curve.RistrettoPoint) *curve.RistrettoPoint {
 	return curve.NewRistrettoPoint().Mul(p, s)
 }
 
+func (f *forger) scalar(t fataler) *scalar.Scalar {
+	s, err := scalar.New().SetRandom(f.random)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 // vector returns r H + sum s_i K_i.
 func (f *forger) vector(r *scalar.Scalar, s []*scalar.Scalar) *curve.RistrettoPoint {
 	sum := mul(r, f.e.h)
@@ -93,7 +105,7 @@ func linear(m, x, c *scalar.Scalar) *scalar.Scalar {
 }
 
 func (f *forger) forge(t fataler) *forged {
-	p := &forged{rA: randomScalar(t), rB: randomScalar(t), rC: randomScalar(t), rD: randomScalar(t), s: randomScalar(t)}
+	p := &forged{rA: f.scalar(t), rB: f.scalar(t), rC: f.scalar(t), rD: f.scalar(t), s: f.scalar(t)}
 	p.c0 = timesG(f.r0)
 	for j, slot := range f.s.slots {
 		p.cj = append(p.cj, add(timesG(f.v[j]), mul(f.r[j], f.e.keys[slot])))
@@ -147,7 +159,7 @@ func (f *forger) forge(t fataler) *forged {
 	for _, z := range []*scalar.Scalar{p.zA, p.zC, p.zR} {
 		p.proof = append(p.proof, group.ScalarBytes(z)...)
 	}
-	p.signature = f.key.sign(randomScalar(t), func(n []byte) *scalar.Scalar {
+	p.signature = f.key.sign(f.scalar(t), func(n []byte) *scalar.Scalar {
 		return appendResponses(tr, p.proof[openingsEnd:], n)
 	})
 	return p
@@ -204,7 +216,7 @@ func TestForgedWitnesses(t *testing.T) {
 			f.masks[10] = scalar.New().Sub(f.masks[10], scalar.One())
 		}},
 	} {
-		f := newForger(t, e, st, key, [][]int{{1}, {0}})
+		f := newForger(t, e, st, key, [][]int{{1}, {0}}, rand.Reader)
 		c.change(f)
 		err := check(t, e, f.forge(t).arrived(st))
 		if c.equation == "" && err != nil || c.equation != "" && (err == nil || !strings.Contains(err.Error(), c.equation)) {
@@ -220,7 +232,7 @@ func TestErrorsThatCancelUnderAKnownRho(t *testing.T) {
 	e, key := newElection(t, p), newKey(t)
 	st := Statement{Voter: key.Public()}
 	guess := randomScalar(t)
-	f := newForger(t, e, st, key, [][]int{{1}, {0}})
+	f := newForger(t, e, st, key, [][]int{{1}, {0}}, rand.Reader)
 	f.v[0] = scalar.New().Add(f.v[0], scalar.One())
 	f.v[1] = scalar.New().Sub(f.v[1], scalar.New().Invert(guess))
 	p1 := f.forge(t)
@@ -306,7 +318,7 @@ func TestSimulator(t *testing.T) {
 		"a valid ballot":   func(*forger) {},
 		"a thousand votes": func(f *forger) { f.v[1] = scalar.NewFromUint64(1000) },
 	} {
-		f := newForger(t, e, st, key, [][]int{{1}, {0}})
+		f := newForger(t, e, st, key, [][]int{{1}, {0}}, rand.Reader)
 		change(f)
 		a := f.forge(t).arrived(st)
 		b := parse(t, e, a)
@@ -332,7 +344,7 @@ func TestSimulator(t *testing.T) {
 func TestExtraction(t *testing.T) {
 	e, key := testElection(t, 8, twoContests), newKey(t)
 	st := Statement{Voter: key.Public()}
-	f := newForger(t, e, st, key, [][]int{{2}, {0, 4}})
+	f := newForger(t, e, st, key, [][]int{{2}, {0, 4}}, rand.Reader)
 	p := f.forge(t)
 	answer := func(x *scalar.Scalar) *EncryptedBallot {
 		b := *parse(t, e, p.arrived(st))
@@ -367,8 +379,8 @@ func TestExtraction(t *testing.T) {
 func TestRepeatedRandomnessOpensBallots(t *testing.T) {
 	e, key := testElection(t, 8, twoContests), newKey(t)
 	st := Statement{Voter: key.Public()}
-	f1 := newForger(t, e, st, key, [][]int{{2}, {0}})
-	f2 := newForger(t, e, st, key, [][]int{{0}, {0}})
+	f1 := newForger(t, e, st, key, [][]int{{2}, {0}}, rand.Reader)
+	f2 := newForger(t, e, st, key, [][]int{{0}, {0}}, rand.Reader)
 
 	// The same r: C_j - C'_j = (b_j - b'_j) G for whoever looks.
 	f2.r0, f2.r = f1.r0, f1.r
@@ -379,7 +391,7 @@ func TestRepeatedRandomnessOpensBallots(t *testing.T) {
 	}
 
 	// The same masks and selections with fresh r: f_i - f'_i = b_i (x - x').
-	f3 := newForger(t, e, st, key, [][]int{{2}, {0}})
+	f3 := newForger(t, e, st, key, [][]int{{2}, {0}}, rand.Reader)
 	f3.masks = f1.masks
 	p3 := f3.forge(t)
 	for i := range f1.b {

@@ -11,8 +11,8 @@ import (
 
 // FuzzParseBallot: what parses encodes again to the same bytes, and nothing but the seed verifies.
 func FuzzParseBallot(f *testing.F) {
-	e, key := testElection(f, 8, twoContests), newKey(f)
-	a := cast(f, e, Statement{Voter: key.Public()}, [][]int{{1}, {0, 3}}, key)
+	v, e := readVectors(f)
+	a := v.Valid[2].arrived(f)
 	f.Add(a.ciphertext, a.proof, a.signature)
 	f.Add([]byte{}, []byte{}, []byte{})
 	f.Fuzz(func(t *testing.T, ciphertext, proof, signature []byte) {

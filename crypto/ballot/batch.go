@@ -72,8 +72,8 @@ func (e *Election) bisect(ballots []*EncryptedBallot, w []weights, residue *curv
 	e.bisect(ballots[mid:], w[mid:], curve.NewRistrettoPoint().Sub(residue, left), faults[mid:])
 }
 
-// accumulator collects the coefficients of one multiscalar multiplication: one for each generator that the ballots share and
-// one for each point of their own.
+// accumulator collects the coefficients of one multiscalar multiplication: those of the points that each ballot has for itself,
+// and those of the generators that all share, which stand on the right sides and are subtracted at the end.
 type accumulator struct {
 	g, h    scalar.Scalar
 	k, keys []scalar.Scalar // by position from 0, by slot
@@ -83,7 +83,8 @@ type accumulator struct {
 	points  []*curve.RistrettoPoint
 }
 
-func (acc *accumulator) add(s *scalar.Scalar, p *curve.RistrettoPoint) {
+// own adds s p.
+func (acc *accumulator) own(s *scalar.Scalar, p *curve.RistrettoPoint) {
 	acc.scalars, acc.points = append(acc.scalars, s), append(acc.points, p)
 }
 
@@ -97,69 +98,70 @@ func (e *Election) residue(ballots []*EncryptedBallot, w []weights) *curve.Ristr
 		acc.addCiphertext(b, &w[i][2], &w[i][3])
 		acc.addSignature(b, &w[i][4])
 	}
-	fixed := []*scalar.Scalar{&acc.g, &acc.h}
+	shared := []*scalar.Scalar{minus(&acc.g), minus(&acc.h)}
 	tables := []*curve.ExpandedRistrettoPoint{e.gTable, e.hTable}
 	for i := range acc.k {
-		fixed, tables = append(fixed, &acc.k[i]), append(tables, e.kTable[i])
+		shared, tables = append(shared, minus(&acc.k[i])), append(tables, e.kTable[i])
 	}
 	for j, used := range acc.used {
 		if used {
-			fixed, tables = append(fixed, &acc.keys[j]), append(tables, e.keysTable[j])
+			shared, tables = append(shared, minus(&acc.keys[j])), append(tables, e.keysTable[j])
 		}
 	}
-	return curve.NewRistrettoPoint().ExpandedMultiscalarMulVartime(fixed, tables, acc.scalars, acc.points)
+	return curve.NewRistrettoPoint().ExpandedMultiscalarMulVartime(shared, tables, acc.scalars, acc.points)
 }
 
 // addBits adds the first two equations:
 //
-//	u (x B + A - zA H - sum f_i K_i)
-//	v (x C + D - zC H - sum f_i (x - f_i) K_i)
+//	u (x B + A) = u (zA H + sum f_i K_i)
+//	v (x C + D) = v (zC H + sum f_i (x - f_i) K_i)
 func (acc *accumulator) addBits(b *EncryptedBallot, u, v *scalar.Scalar) {
 	var t scalar.Scalar
-	acc.add(scalar.New().Mul(u, b.x), b.b)
-	acc.add(u, b.a)
-	acc.add(scalar.New().Mul(v, b.x), b.c)
-	acc.add(v, b.d)
-	acc.h.Sub(&acc.h, t.Mul(u, b.zA))
-	acc.h.Sub(&acc.h, t.Mul(v, b.zC))
+	ux, vx, negV := scalar.New().Mul(u, b.x), scalar.New().Mul(v, b.x), minus(v)
+	acc.own(ux, b.b)
+	acc.own(u, b.a)
+	acc.own(vx, b.c)
+	acc.own(v, b.d)
+	acc.h.Add(&acc.h, t.Mul(u, b.zA))
+	acc.h.Add(&acc.h, t.Mul(v, b.zC))
+	uvx := scalar.New().Add(u, vx)
 	for i, f := range b.f {
-		// u f_i + v f_i (x - f_i) = f_i (u + v (x - f_i))
-		t.Sub(b.x, f)
-		t.Mul(&t, v)
-		t.Add(&t, u)
+		// u f_i + v f_i (x - f_i) = f_i ((u + v x) - v f_i)
+		t.Mul(negV, f)
+		t.Add(&t, uvx)
 		t.Mul(&t, f)
-		acc.k[i].Sub(&acc.k[i], &t)
+		acc.k[i].Add(&acc.k[i], &t)
 	}
 }
 
 // addCiphertext adds the next two:
 //
-//	u (x C_0 + T0 - zr G)
-//	v (x sum rho_j C_j + T1 - (sum rho_j f_j) G - zr sum rho_j P_j)
+//	u (x C_0 + T0) = u zr G
+//	v (x sum rho_j C_j + T1) = v ((sum rho_j f_j) G + zr sum rho_j P_j)
 func (acc *accumulator) addCiphertext(b *EncryptedBallot, u, v *scalar.Scalar) {
 	var t scalar.Scalar
-	acc.add(scalar.New().Mul(u, b.x), b.ciphertext.c0)
-	acc.add(u, b.t0)
-	acc.add(v, b.t1)
-	acc.g.Sub(&acc.g, t.Mul(u, b.zR))
+	acc.own(scalar.New().Mul(u, b.x), b.ciphertext.c0)
+	acc.own(u, b.t0)
+	acc.own(v, b.t1)
+	acc.g.Add(&acc.g, t.Mul(u, b.zR))
 	vRho := *v
 	for i, j := range b.ciphertext.style.optionAt {
 		if j < 0 {
 			continue
 		}
 		vRho.Mul(&vRho, b.rho) // v rho_j
-		acc.add(scalar.New().Mul(&vRho, b.x), b.ciphertext.c[j])
-		acc.g.Sub(&acc.g, t.Mul(&vRho, b.f[i]))
+		acc.own(scalar.New().Mul(&vRho, b.x), b.ciphertext.c[j])
+		acc.g.Add(&acc.g, t.Mul(&vRho, b.f[i]))
 		slot := b.ciphertext.style.slots[j]
 		acc.used[slot] = true
-		acc.keys[slot].Sub(&acc.keys[slot], t.Mul(&vRho, b.zR))
+		acc.keys[slot].Add(&acc.keys[slot], t.Mul(&vRho, b.zR))
 	}
 }
 
-// addSignature adds the last, u (R + e V - s G).
+// addSignature adds the last, turned round: u (R + e V) = u s G.
 func (acc *accumulator) addSignature(b *EncryptedBallot, u *scalar.Scalar) {
 	var t scalar.Scalar
-	acc.add(u, b.nonce)
-	acc.add(scalar.New().Mul(u, b.e), b.statement.Voter.point)
-	acc.g.Sub(&acc.g, t.Mul(u, b.s))
+	acc.own(u, b.nonce)
+	acc.own(scalar.New().Mul(u, b.e), b.statement.Voter.point)
+	acc.g.Add(&acc.g, t.Mul(u, b.s))
 }

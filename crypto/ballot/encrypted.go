@@ -77,9 +77,7 @@ func (b *EncryptedBallot) respond(responses []*scalar.Scalar) {
 	for _, c := range b.ciphertext.style.Contests {
 		last := scalar.NewFromUint64(uint64(c.Max))
 		last.Mul(last, b.x)
-		for _, f := range responses[:c.positions()-1] {
-			last.Sub(last, f)
-		}
+		last.Sub(last, scalar.New().Sum(responses[:c.positions()-1]))
 		b.f = append(append(b.f, responses[:c.positions()-1]...), last)
 		responses = responses[c.positions()-1:]
 	}

@@ -45,7 +45,10 @@ type ledger struct {
 	signed  func(key []byte) bool
 	updates []app.ValidatorUpdate
 	nonce   uint64
+	decided func(b app.Block, appHash state.Hash) // told of every block, where set
 }
+
+func (l *ledger) genesisHash() [32]byte { return sha256.Sum256(election.Encode(l.genesis)) }
 
 func members(role, organisation string, n int) []pb.Member {
 	var list []pb.Member
@@ -104,7 +107,7 @@ func newLedger(t *testing.T) *ledger {
 	}
 	l := &ledger{t: t, app: app.New(chain), state: s, genesis: g, now: start, signed: func([]byte) bool { return true }}
 	d := s.NewGenesis()
-	l.app.InitLedger(d, g, sha256.Sum256(election.Encode(g)))
+	l.app.InitLedger(d, g, l.genesisHash())
 	l.commit(d)
 	return l
 }
@@ -155,6 +158,9 @@ func (l *ledger) block(seconds int64, raw ...[]byte) []app.Result {
 		l.t.Fatalf("height %d: %v", b.Height, err)
 	}
 	l.commit(d)
+	if l.decided != nil {
+		l.decided(b, l.view().AppHash())
+	}
 	l.updates = outcome.ValidatorUpdates
 	if err := app.CheckInvariants(l.app, l.view()); err != nil {
 		l.t.Fatalf("height %d: %v", b.Height, err)

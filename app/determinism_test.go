@@ -1,0 +1,112 @@
+package app_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"runtime"
+	"testing"
+
+	"votenode/app"
+	"votenode/app/state"
+	"votenode/app/tx"
+)
+
+// recorded is a ledger whose blocks were kept, to be executed again.
+type recorded struct {
+	genesis *ledger
+	blocks  []app.Block
+	hashes  []state.Hash
+}
+
+// record runs an election and keeps the blocks as consensus would have decided them.
+func record(t *testing.T) *recorded {
+	l := newLedger(t)
+	r := &recorded{genesis: l}
+	l.decided = func(b app.Block, hash state.Hash) {
+		r.blocks, r.hashes = append(r.blocks, b), append(r.hashes, hash)
+	}
+	voters, trustees := l.voting(6)
+	shared := l.shared()
+	for i, key := range voters {
+		if style(i) == 1 {
+			l.accept(cast(draft(shared, i, key, 1, []int{i % 2}), i, 1))
+		} else {
+			l.accept(cast(draft(shared, i, key, 1, []int{i % 3}, []int{i % 2}), i, 1))
+		}
+	}
+	l.block(5)
+	l.accept(cast(draft(shared, 0, voters[0], 2, []int{1, 2}, []int{1}), 0, 2))
+	l.close()
+	l.accept(l.each(trustees, func(t *trustee) []byte { return l.partial(t, 0, 1) })[:5]...)
+	return r
+}
+
+// replay executes the blocks from their bytes on a fresh state, with fresh caches, and compares every AppHash.
+func (r *recorded) replay(t *testing.T, restartEvery int) {
+	t.Helper()
+	backend := new(state.Memory)
+	ledger := must(state.Open(backend))
+	machine := app.New(chain)
+	d := ledger.NewGenesis()
+	machine.InitLedger(d, r.genesis.genesis, r.genesis.genesisHash())
+	if err := ledger.Commit(must(d.Finish())); err != nil {
+		t.Fatal(err)
+	}
+	for i, b := range r.blocks {
+		if restartEvery > 0 && i%restartEvery == 0 {
+			ledger, machine = must(state.Open(backend)), app.New(chain)
+		}
+		again := b
+		again.Txs = nil
+		for _, verdict := range b.Txs {
+			if verdict.Refusal != nil {
+				again.Txs = append(again.Txs, verdict)
+				continue
+			}
+			p := must(tx.Parse(bytes.Clone(verdict.Verified.Parsed().Raw())))
+			again.Txs = append(again.Txs, must(machine.Verify(ledger.Newest(), []*tx.Parsed{p}, rand.Reader))...)
+		}
+		d := ledger.NewDraft()
+		must(machine.Execute(d, again))
+		done := must(d.Finish())
+		if done.AppHash() != r.hashes[i] {
+			t.Fatalf("height %d: app hash %x, want %x", b.Height, done.AppHash(), r.hashes[i])
+		}
+		if err := ledger.Commit(done); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestReplay: the same blocks give the same state with one processor and many, with warm and with cold caches, and after a restart
+// at every height.
+func TestReplay(t *testing.T) {
+	r := record(t)
+	for _, processors := range []int{1, 4} {
+		before := runtime.GOMAXPROCS(processors)
+		r.replay(t, 0)
+		r.replay(t, 1)
+		r.replay(t, 7)
+		runtime.GOMAXPROCS(before)
+	}
+}
+
+// TestAbandonedBlock: a block that is executed and then thrown away, as when consensus replays it after a crash, leaves no trace
+// in the caches.
+func TestAbandonedBlock(t *testing.T) {
+	l := newLedger(t)
+	voters, _ := l.voting(6)
+	shared := l.shared()
+	l.accept(cast(draft(shared, 0, voters[0], 1, []int{0}, []int{0}), 0, 1))
+	p := must(tx.Parse(cast(draft(shared, 1, voters[1], 1, []int{0}, []int{0}), 1, 1)))
+	verdicts := must(l.app.Verify(l.view(), []*tx.Parsed{p}, rand.Reader))
+	var hashes []state.Hash
+	for range 3 {
+		d := l.state.NewDraft()
+		must(l.app.Execute(d, app.Block{Height: d.Height(), Time: (l.now + 1) * 1e9, Txs: verdicts}))
+		hashes = append(hashes, must(d.Finish()).AppHash())
+	}
+	if hashes[0] != hashes[1] || hashes[1] != hashes[2] {
+		t.Fatal("executing a block again gives another state")
+	}
+}

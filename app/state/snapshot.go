@@ -3,6 +3,7 @@ package state
 import (
 	"crypto/sha256"
 	"fmt"
+	"sort"
 
 	"github.com/transparency-dev/merkle/proof"
 
@@ -61,6 +62,13 @@ func (s *Snapshot) Records(prefix string, fn func(key string, value []byte) erro
 		}
 	}
 	return nil
+}
+
+// Keys returns up to limit keys of records that start with prefix and lie behind after, ascending. They must not be changed.
+func (s *Snapshot) Keys(prefix, after string, limit int) []string {
+	keys := s.records.withPrefix(prefix)
+	from := sort.Search(len(keys), func(i int) bool { return keys[i] > after })
+	return keys[from:min(from+max(limit, 0), len(keys))]
 }
 
 // Head implements View.

@@ -1,0 +1,229 @@
+package abci
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	dbm "github.com/cometbft/cometbft-db"
+	abcitypes "github.com/cometbft/cometbft/abci/types"
+
+	"votenode/app"
+	"votenode/app/state"
+	"votenode/genesis"
+	pb "votenode/proto/votenode/v1"
+)
+
+// Options are what an application is made of.
+type Options struct {
+	// Genesis is the node's own genesis document, checked, and GenesisHash its hash.
+	Genesis     *pb.Genesis
+	GenesisHash [32]byte
+	// Ledger is the state. The application is its only writer.
+	Ledger *state.Ledger
+	// ClockFile keeps the local time of the last commit.
+	ClockFile string
+	// Results holds the index of results; the application closes it.
+	Results dbm.DB
+	// Now reads the local clock. It is used by the two clock rules of proposals and nowhere else.
+	Now func() time.Time
+	// Pool bounds the pool.
+	Pool PoolLimits
+	// Observers are node ids, 40 hexadecimal digits, that may connect besides the validators.
+	Observers []string
+	// Version of the program, for Info.
+	Version string
+	Logger  *slog.Logger
+}
+
+// Tip is the newest committed block.
+type Tip struct {
+	Height int64
+	// Time of the block, unix nanoseconds; of height 0 that of the genesis document.
+	Time int64
+}
+
+// Application is the ABCI application. The consensus calls (InitChain, PrepareProposal, ProcessProposal, FinalizeBlock, Commit)
+// are made one at a time; every other method may be called by any number of goroutines beside them.
+type Application struct {
+	abcitypes.BaseApplication // no snapshots, no vote extensions
+
+	options   Options
+	app       *app.App
+	ledger    *state.Ledger
+	verdicts  *verdicts
+	pool      *pool
+	admission *admission
+	results   *Results
+	observers map[string]bool
+	log       *slog.Logger
+
+	clock *commitClock // of the consensus calls
+	next  *finalized   // of the consensus calls: what FinalizeBlock made and Commit stores
+
+	tip      atomic.Pointer[Tip]
+	advanced struct {
+		sync.Mutex
+		next chan struct{} // closed by the next commit
+	}
+
+	stopping chan struct{} // closed by Close
+	stopped  chan struct{} // closed by the verifier
+}
+
+// New returns an application and starts its verifier. It fails where the ledger was made from another genesis document.
+func New(o Options) (*Application, error) {
+	clock, err := openCommitClock(o.ClockFile)
+	if err != nil {
+		return nil, err
+	}
+	a := &Application{
+		options: o, app: app.New(o.Genesis.ChainId), ledger: o.Ledger, log: o.Logger, clock: clock,
+		verdicts: newVerdicts(verdictBytes), pool: newPool(o.Pool), admission: newAdmission(), results: NewResults(o.Results),
+		observers: map[string]bool{}, stopping: make(chan struct{}), stopped: make(chan struct{}),
+	}
+	for _, id := range o.Observers {
+		a.observers[id] = true
+	}
+	a.advanced.next = make(chan struct{})
+	if err := a.readTip(); err != nil {
+		return nil, err
+	}
+	go a.verifier()
+	return a, nil
+}
+
+// Close stops the verifier and closes the index of results. The consensus calls must have ended.
+func (a *Application) Close() error {
+	close(a.stopping)
+	<-a.stopped
+	return a.results.Close()
+}
+
+// readTip takes up what the ledger holds, and holds its genesis hash against the document's.
+func (a *Application) readTip() error {
+	tip := &Tip{Time: a.options.Genesis.Time * int64(time.Second)}
+	defer func() { a.tip.Store(tip) }()
+	newest := a.ledger.Newest()
+	if newest == nil {
+		return nil
+	}
+	chain, err := state.MustLoad[pb.Chain](newest, state.KeyChain)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(chain.GenesisHash, a.options.GenesisHash[:]) {
+		return fmt.Errorf("the ledger belongs to the genesis document %x, not to %x", chain.GenesisHash, a.options.GenesisHash)
+	}
+	if newest.Height() == 0 {
+		return nil
+	}
+	head, err := newest.Head(state.LogBlocks)
+	if err != nil {
+		return err
+	}
+	if head.Size == 0 {
+		return fmt.Errorf("%w: no leaf in the blocks log at height %d", state.ErrCorrupted, newest.Height())
+	}
+	leaf, err := newest.Leaf(state.LogBlocks, head.Size-1)
+	if err != nil {
+		return err
+	}
+	var last pb.BlockLeaf
+	if err := last.Unmarshal(leaf); err != nil || last.Height != newest.Height() {
+		return fmt.Errorf("%w: the newest leaf of the blocks log is not of height %d", state.ErrCorrupted, newest.Height())
+	}
+	tip.Height, tip.Time = last.Height, last.Time
+	return nil
+}
+
+// App returns the state machine, for what it derives from views.
+func (a *Application) App() *app.App { return a.app }
+
+// Ledger returns the state. Callers only read.
+func (a *Application) Ledger() *state.Ledger { return a.ledger }
+
+// Results returns the index of results.
+func (a *Application) Results() *Results { return a.results }
+
+// Tip returns the newest committed block.
+func (a *Application) Tip() Tip { return *a.tip.Load() }
+
+func (a *Application) height() int64 { return a.tip.Load().Height }
+
+func (a *Application) blockTime() int64 { return a.tip.Load().Time }
+
+// Advanced returns a channel that the next commit closes. Whoever waits for something takes the channel first, looks, and waits
+// then, so that no commit is missed.
+func (a *Application) Advanced() <-chan struct{} {
+	a.advanced.Lock()
+	defer a.advanced.Unlock()
+	return a.advanced.next
+}
+
+// Wait returns when the height is committed, or with ctx's error.
+func (a *Application) Wait(ctx context.Context, height int64) error {
+	for {
+		advanced := a.Advanced()
+		if a.height() >= height {
+			return nil
+		}
+		select {
+		case <-advanced:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (a *Application) advance(tip *Tip) {
+	a.tip.Store(tip)
+	a.advanced.Lock()
+	defer a.advanced.Unlock()
+	close(a.advanced.next)
+	a.advanced.next = make(chan struct{})
+}
+
+// Info implements CometBFT's Application: the newest height that is stored, from which CometBFT hands blocks again.
+func (a *Application) Info(context.Context, *abcitypes.RequestInfo) (*abcitypes.ResponseInfo, error) {
+	info := &abcitypes.ResponseInfo{Data: "votenode", Version: a.options.Version, AppVersion: genesis.AppVersion}
+	if newest := a.ledger.Newest(); newest != nil && newest.Height() > 0 {
+		hash := newest.AppHash()
+		info.LastBlockHeight, info.LastBlockAppHash = newest.Height(), hash[:]
+	}
+	return info, nil
+}
+
+// errGenesis says that CometBFT was started with a genesis that is not the one generated from the node's document.
+var errGenesis = errors.New("CometBFT's genesis does not belong to this node's genesis document")
+
+// InitChain implements CometBFT's Application: it writes the state of the genesis document as height 0. CometBFT calls it again
+// until block 1 is stored; the same document gives the same state.
+func (a *Application) InitChain(_ context.Context, req *abcitypes.RequestInitChain) (*abcitypes.ResponseInitChain, error) {
+	g := a.options.Genesis
+	if req.ChainId != g.ChainId || req.InitialHeight != 1 {
+		return nil, fmt.Errorf("%w: chain %q from height %d", errGenesis, req.ChainId, req.InitialHeight)
+	}
+	if err := genesis.CheckAppState(req.AppStateBytes, g); err != nil {
+		return nil, fmt.Errorf("%w: %w", errGenesis, err)
+	}
+	draft := a.ledger.NewGenesis()
+	a.app.InitLedger(draft, g, a.options.GenesisHash)
+	block, err := draft.Finish()
+	if err != nil {
+		return nil, err
+	}
+	if err := a.ledger.Commit(block); err != nil {
+		return nil, err
+	}
+	hash := block.AppHash()
+	return &abcitypes.ResponseInitChain{AppHash: hash[:]}, nil
+}
+
+func hashOf(raw []byte) [32]byte { return sha256.Sum256(raw) }

@@ -1,0 +1,98 @@
+package abci
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// commitClock remembers by which local time this node committed the newest block: the ballot-edge rule of proposals goes by it
+// (docs/spec section 7.3), so that a node answers alike in every round of a height, also after a restart in the middle.
+//
+// It is kept in a file of its own, outside the state, and is written before the ledger commits the height. If the node is
+// killed between the two, it has not voted at the next height yet; the block is committed again and the first time stays.
+// It belongs to the consensus goroutine.
+type commitClock struct {
+	path string
+	last commitTime
+}
+
+// commitTime is the content of the file.
+type commitTime struct {
+	Height int64 `json:"height"`
+	// Time of the commit by the local clock, unix nanoseconds.
+	Time int64 `json:"time"`
+}
+
+// openCommitClock reads the file; a missing one is a node that has committed nothing.
+func openCommitClock(path string) (*commitClock, error) {
+	c := &commitClock{path: path}
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return c, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &c.last)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the time of the last commit in %s: %w; remove the file to take the present time instead", path, err)
+	}
+	return c, nil
+}
+
+// at returns the local time of the commit of a height. Where it is not known, the present time takes its place, for good.
+func (c *commitClock) at(height, now int64) (int64, error) {
+	if err := c.set(height, now); err != nil {
+		return 0, err
+	}
+	return c.last.Time, nil
+}
+
+// set records the commit of a height, unless it is recorded already.
+func (c *commitClock) set(height, now int64) error {
+	if c.last.Height == height && c.last.Time != 0 {
+		return nil
+	}
+	next := commitTime{height, now}
+	b, err := json.Marshal(next)
+	if err != nil {
+		return err
+	}
+	if err := WriteFile(c.path, b); err != nil {
+		return err
+	}
+	c.last = next
+	return nil
+}
+
+// WriteFile replaces a file, readable by its owner only, so that after a power cut it holds either the old or the new bytes,
+// and the new ones once WriteFile has returned.
+func WriteFile(path string, data []byte) error {
+	dir := filepath.Dir(path)
+	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // fails after the rename
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return err
+	}
+	return SyncDir(dir)
+}
+
+// SyncDir makes the names in a folder survive a power cut.
+func SyncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -1,0 +1,236 @@
+package abci
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	abcitypes "github.com/cometbft/cometbft/abci/types"
+	cmttypes "github.com/cometbft/cometbft/types"
+
+	"votenode/app"
+	"votenode/app/state"
+	"votenode/app/tx"
+	pb "votenode/proto/votenode/v1"
+)
+
+// proposal is the list of transactions of a block, on the way from bytes to verdicts.
+type proposal struct {
+	hashes   [][32]byte
+	parsed   []*tx.Parsed // nil where the bytes are no transaction
+	verdicts []tx.Verdict
+	unknown  []int // parsed, and not verified yet
+}
+
+// parse decodes the transactions of a block, or takes them from the remembered verdicts.
+func (a *Application) parse(txs [][]byte) *proposal {
+	n := len(txs)
+	p := &proposal{hashes: make([][32]byte, n), parsed: make([]*tx.Parsed, n), verdicts: make([]tx.Verdict, n)}
+	for i, raw := range txs {
+		p.hashes[i] = hashOf(raw)
+		if v := a.verdicts.get(p.hashes[i]); v != nil {
+			p.parsed[i], p.verdicts[i].Verified = v.Parsed(), v
+			continue
+		}
+		parsed, err := tx.Parse(raw)
+		if err != nil {
+			errors.As(err, &p.verdicts[i].Refusal)
+			continue
+		}
+		p.parsed[i], p.unknown = parsed, append(p.unknown, i)
+	}
+	return p
+}
+
+// verify fills in the verdicts that are not known yet, on all cores. They depend on nothing but the bytes and the view; an error
+// is the store's or the random source's.
+func (a *Application) verify(view state.View, p *proposal) error {
+	if len(p.unknown) == 0 {
+		return nil
+	}
+	pending := make([]*tx.Parsed, len(p.unknown))
+	for i, at := range p.unknown {
+		pending[i] = p.parsed[at]
+	}
+	found, err := a.app.Verify(view, pending, rand.Reader)
+	if err != nil {
+		return err
+	}
+	for i, at := range p.unknown {
+		if p.verdicts[at] = found[i]; found[i].Verified != nil {
+			a.verdicts.add(found[i].Verified)
+		}
+	}
+	p.unknown = nil
+	return nil
+}
+
+// fault says what makes a list of transactions no block of ours, nil where nothing does (docs/spec section 7.2). It depends on
+// the transactions and the view alone. What costs little is asked before anything is verified.
+func (a *Application) fault(view state.View, p *proposal) (fault *tx.Refusal, err error) {
+	for i, parsed := range p.parsed {
+		if parsed == nil {
+			return p.verdicts[i].Refusal, nil
+		}
+	}
+	if fault, err = a.app.ProposalFault(view, p.parsed, p.verdicts); fault != nil || err != nil {
+		return fault, err
+	}
+	if err := a.verify(view, p); err != nil {
+		return nil, err
+	}
+	return a.app.ProposalFault(view, p.parsed, p.verdicts)
+}
+
+// ProcessProposal implements CometBFT's Application: whether this node prevotes a block. It depends on the block and the
+// committed state alone, but for the two clock rules (docs/spec section 7.3): the block's time may not be ahead of the clock by
+// more than the tolerance; and ballots of an election that closed long ago, by the clock at which this node committed the block
+// before, refuse the block, so that the answer to this is the same in every round of the height.
+func (a *Application) ProcessProposal(_ context.Context, req *abcitypes.RequestProcessProposal) (*abcitypes.ResponseProcessProposal, error) {
+	fault, err := a.proposalFault(req)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("judging a proposal of height %d: %w", req.Height, err)
+	case fault != nil:
+		a.log.Warn("refusing a proposal", "height", req.Height, "proposer", fmt.Sprintf("%x", req.ProposerAddress), "fault", fault)
+		return &abcitypes.ResponseProcessProposal{Status: abcitypes.ResponseProcessProposal_REJECT}, nil
+	}
+	return &abcitypes.ResponseProcessProposal{Status: abcitypes.ResponseProcessProposal_ACCEPT}, nil
+}
+
+// proposalFault returns what speaks against a proposal; err is the node's own fault.
+func (a *Application) proposalFault(req *abcitypes.RequestProcessProposal) (fault, err error) {
+	view := a.ledger.Newest()
+	if view == nil || view.Height()+1 != req.Height {
+		return nil, fmt.Errorf("it does not follow the newest state")
+	}
+	now := a.options.Now().UnixNano()
+	if blockTime := req.Time.UnixNano(); app.AheadOfClock(blockTime, now) {
+		return fmt.Errorf("block time is %v ahead of the local clock", time.Duration(blockTime-now)), nil
+	}
+	p := a.parse(req.Txs)
+	refusal, err := a.fault(view, p)
+	if err != nil {
+		return nil, err
+	}
+	if refusal != nil {
+		return refusal, nil
+	}
+	edge, err := a.clock.at(req.Height-1, now)
+	if err != nil {
+		return nil, err
+	}
+	if late, err := a.app.LateBallot(view, p.parsed, edge); late || err != nil {
+		return errors.New("it brings ballots of an election that closed long ago by the local clock"), err
+	}
+	return nil, nil
+}
+
+// PrepareProposal implements CometBFT's Application: it fills a block from the pool, in order of arrival. It never returns an
+// error, which would stop consensus: on any doubt it returns fewer transactions. It runs the predicate of ProcessProposal on
+// what it chose, with the clock of the moment; the block's time is CometBFT's and cannot be helped.
+func (a *Application) PrepareProposal(_ context.Context, req *abcitypes.RequestPrepareProposal) (*abcitypes.ResponsePrepareProposal, error) {
+	txs, err := a.choose(req)
+	if err != nil {
+		a.log.Error("proposing a block without transactions", "height", req.Height, "error", err)
+		txs = nil
+	}
+	return &abcitypes.ResponsePrepareProposal{Txs: txs}, nil
+}
+
+// choose picks transactions for a block of this node.
+func (a *Application) choose(req *abcitypes.RequestPrepareProposal) ([][]byte, error) {
+	view := a.ledger.Newest()
+	if view == nil || view.Height()+1 != req.Height {
+		return nil, fmt.Errorf("the newest state is not that of the height before")
+	}
+	params, err := state.MustLoad[pb.Parameters](view, state.KeyParameters)
+	if err != nil {
+		return nil, err
+	}
+	c := chooser{
+		a: a, view: view, time: req.Time.UnixNano(), now: a.options.Now().UnixNano(),
+		bytes: req.MaxTxBytes, units: params.Limits.BlockUnits, voters: map[string]bool{},
+	}
+	end := time.After(time.Duration(params.Timeouts.Propose) * time.Millisecond / chooseShare)
+	for _, v := range a.pool.snapshot() {
+		select {
+		case <-end:
+			a.log.Warn("choosing transactions takes long", "height", req.Height, "chosen", len(c.chosen))
+			return c.checked()
+		default:
+		}
+		if err := c.take(v); err != nil {
+			return nil, err
+		}
+	}
+	return c.checked()
+}
+
+// chooseShare of timeout_propose may be spent on choosing transactions.
+const chooseShare = 6
+
+// chooser fills a block.
+type chooser struct {
+	a         *Application
+	view      state.View
+	time, now int64 // of the block, and local; unix nanoseconds
+	bytes     int64 // left
+	units     uint64
+	voters    map[string]bool // who has a ballot in the block
+	chosen    []*tx.Verified
+}
+
+// take puts a transaction into the block where it fits and where the state would take it. What the state refuses leaves the pool.
+func (c *chooser) take(v *tx.Verified) error {
+	p := v.Parsed()
+	size := cmttypes.ComputeProtoSizeForTxs([]cmttypes.Tx{p.Raw()})
+	if size > c.bytes || p.Units() > c.units {
+		return nil
+	}
+	name, _ := owner(p)
+	isBallot := p.Kind() == tx.KindCastBallot
+	if isBallot && c.voters[name] {
+		return nil
+	}
+	if late, err := c.a.app.LateBallot(c.view, []*tx.Parsed{p}, c.now); late || err != nil {
+		return err
+	}
+	if err := c.a.app.Check(c.view, c.time, p); err != nil {
+		var refusal *tx.Refusal
+		if !errors.As(err, &refusal) {
+			return err
+		}
+		c.a.pool.remove(p.Hash())
+		c.a.results.GiveUp(p.Hash(), refusal)
+		return nil
+	}
+	if isBallot {
+		c.voters[name] = true
+	}
+	c.bytes -= size
+	c.units -= p.Units()
+	c.chosen = append(c.chosen, v)
+	return nil
+}
+
+// checked returns the choice where the predicate of ProcessProposal accepts it.
+func (c *chooser) checked() ([][]byte, error) {
+	p, txs := new(proposal), make([][]byte, len(c.chosen))
+	for i, v := range c.chosen {
+		c.a.verdicts.add(v)
+		txs[i] = v.Parsed().Raw()
+		p.parsed = append(p.parsed, v.Parsed())
+		p.verdicts = append(p.verdicts, tx.Verdict{Verified: v})
+	}
+	fault, err := c.a.fault(c.view, p)
+	if err == nil && fault != nil {
+		err = fault
+	}
+	if err != nil {
+		return nil, err
+	}
+	return txs, nil
+}

@@ -1,0 +1,18 @@
+// Package node is one running node: its home folder and configuration, CometBFT in process with the application of package abci,
+// the connections to its peers, the HTTP gateway, and the supervision that ends the process when it cannot do its work.
+//
+// It decides nothing about elections. It is the only package that reads the clock for consensus (the two clock rules of
+// docs/spec section 7.3) and the only one that holds a consensus key.
+//
+//	file           what
+//	config.go      the configuration, and how CometBFT's is made from it and from genesis
+//	home.go        the folder, Init
+//	signer.go      the consensus key: never two signatures for one step
+//	node.go        opening, running, stopping
+//	peers.go       keeping the full mesh connected
+//	health.go      what is wrong, in sentences
+//	evidence.go    certified states and epoch proofs, as this node can show them
+//	gateway        JSON over HTTP
+//
+// Sources: docs/spec/07-node-and-gateway.md, docs/runbook.
+package node

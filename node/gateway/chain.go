@@ -1,0 +1,202 @@
+package gateway
+
+import (
+	"encoding/hex"
+	"net/http"
+	"time"
+
+	cmttypes "github.com/cometbft/cometbft/types"
+
+	"votenode/app/election"
+	pb "votenode/proto/votenode/v1"
+)
+
+// health serves GET /healthz: 200 where nothing is wrong, else 503.
+func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
+	reasons := append([]string{}, s.source.Health()...)
+	status := http.StatusOK
+	if len(reasons) > 0 {
+		status = http.StatusServiceUnavailable
+	}
+	writeJSON(w, status, struct {
+		Healthy bool     `json:"healthy"`
+		Reasons []string `json:"reasons"`
+	}{len(reasons) == 0, reasons})
+}
+
+// status is the answer of GET /v1/status.
+type status struct {
+	ChainID     string `json:"chain_id"`
+	GenesisHash string `json:"genesis_hash"`
+	// Node is the p2p id; Validator and Organisation are empty for an observer.
+	Node         string    `json:"node"`
+	Validator    string    `json:"validator"`
+	Organisation string    `json:"organisation"`
+	Height       int64     `json:"height"`
+	Time         time.Time `json:"time"`
+	AppHash      string    `json:"app_hash"`
+	Certified    int64     `json:"certified_height"`
+	CatchingUp   bool      `json:"catching_up"`
+	Peers        int       `json:"peers"`
+	Version      string    `json:"version"`
+	// Pool is how many transactions wait for a block.
+	Pool   int    `json:"pool"`
+	Intake intake `json:"intake"`
+	// Clocks are the validators' clock offsets, as they signed them.
+	Clocks []Clock `json:"clocks"`
+}
+
+// intake counts what the node was asked to take in since it started.
+type intake struct {
+	Taken     uint64            `json:"taken"`
+	FromPeers uint64            `json:"from_peers"`
+	Refused   map[string]uint64 `json:"refused"`
+	PoolBytes int               `json:"pool_bytes"`
+}
+
+// status serves GET /v1/status.
+func (s *Server) status(*http.Request) (any, error) { return s.statusNow() }
+
+func (s *Server) statusNow() (*status, error) {
+	tip := s.source.App.Tip()
+	certified, _, _, err := s.source.Certified()
+	if err != nil {
+		return nil, err
+	}
+	validator, err := s.source.Validator()
+	if err != nil {
+		return nil, err
+	}
+	clocks, err := s.source.Clocks()
+	if err != nil {
+		return nil, err
+	}
+	in := s.source.App.Intake()
+	refused := map[string]uint64{}
+	for code, n := range in.Refused {
+		refused[code.String()] = n
+	}
+	st := &status{
+		ChainID: s.source.Chain, GenesisHash: hex.EncodeToString(s.source.GenesisHash[:]), Node: s.source.NodeID,
+		Height: tip.Height, Time: time.Unix(0, tip.Time).UTC(), Certified: certified,
+		CatchingUp: s.source.CatchingUp(), Peers: s.source.Peers(), Version: s.source.Version,
+		Pool: in.Pending, Intake: intake{in.Taken, in.FromPeers, refused, in.PendingBytes}, Clocks: append([]Clock{}, clocks...),
+	}
+	if validator != nil {
+		st.Validator, st.Organisation = validator.Name, validator.Organisation
+	}
+	if newest := s.source.App.Ledger().Newest(); newest != nil {
+		hash := newest.AppHash()
+		st.AppHash = hex.EncodeToString(hash[:])
+	}
+	return st, nil
+}
+
+// genesis serves GET /v1/genesis.
+func (s *Server) genesis(*http.Request) (any, error) {
+	return struct {
+		Document  []byte `json:"document"`
+		Approvals []byte `json:"approvals"`
+	}{s.source.Document, append([]byte{}, s.source.Approvals...)}, nil
+}
+
+// height serves GET /v1/heights/{height}?wait=SECONDS.
+func (s *Server) height(r *http.Request) (any, error) {
+	height, err := pathNumber(r, "height")
+	if err != nil {
+		return nil, err
+	}
+	return s.poll(r, func() (any, error) {
+		if s.source.App.Tip().Height < height {
+			return nil, nil
+		}
+		return s.statusNow()
+	})
+}
+
+// SignedHeader returns the header of a height with the precommits for it that the next block carries. It fails with a 404 where
+// the next block does not exist: what a node has seen beyond that differs from node to node.
+func SignedHeader(blocks Blocks, height int64) (*pb.SignedHeader, error) {
+	meta, commit := blocks.LoadBlockMeta(height), blocks.LoadBlockCommit(height)
+	if meta == nil || commit == nil {
+		return nil, missing("block %d, or the one after it, does not exist yet", height)
+	}
+	header, err := meta.Header.ToProto().Marshal()
+	if err != nil {
+		return nil, err
+	}
+	signed := &pb.SignedHeader{
+		Header: header, PartsTotal: meta.BlockID.PartSetHeader.Total, PartsHash: meta.BlockID.PartSetHeader.Hash, Round: commit.Round,
+	}
+	for _, sig := range commit.Signatures {
+		if sig.BlockIDFlag == cmttypes.BlockIDFlagCommit {
+			signed.Precommits = append(signed.Precommits, &pb.Precommit{
+				Address: sig.ValidatorAddress, Time: sig.Timestamp.UnixNano(), Signature: sig.Signature,
+			})
+		}
+	}
+	return signed, nil
+}
+
+// header serves GET /v1/headers/{height}.
+func (s *Server) header(r *http.Request) (any, error) {
+	height, err := pathNumber(r, "height")
+	if err != nil {
+		return nil, err
+	}
+	signed, err := SignedHeader(s.source.Blocks, height)
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		SignedHeader []byte `json:"signed_header"`
+	}{election.Encode(signed)}, nil
+}
+
+// certified serves GET /v1/certified.
+func (s *Server) certified(*http.Request) (any, error) {
+	height, evidence, _, err := s.source.Certified()
+	if err != nil {
+		return nil, err
+	}
+	if height == 0 {
+		return nil, missing("no height is certified yet")
+	}
+	return struct {
+		Height int64  `json:"height"`
+		State  []byte `json:"state"`
+	}{height, election.Encode(evidence)}, nil
+}
+
+// epochs serves GET /v1/epochs.
+func (s *Server) epochs(*http.Request) (any, error) {
+	proofs, err := s.source.Epochs()
+	if err != nil {
+		return nil, err
+	}
+	encoded := make([][]byte, len(proofs))
+	for i, p := range proofs {
+		encoded[i] = election.Encode(p)
+	}
+	return struct {
+		Proofs [][]byte `json:"proofs"`
+	}{encoded}, nil
+}
+
+// block serves GET /v1/blocks/{height}.
+func (s *Server) block(r *http.Request) (any, error) {
+	height, err := pathNumber(r, "height")
+	if err != nil {
+		return nil, err
+	}
+	block := s.source.Blocks.LoadBlock(height)
+	if block == nil {
+		return nil, missing("block %d does not exist yet", height)
+	}
+	message, err := block.ToProto()
+	if err != nil {
+		return nil, err
+	}
+	b, err := message.Marshal()
+	return raw(b), err
+}

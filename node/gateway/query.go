@@ -1,0 +1,95 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// query reads the parameters of a request; the first that is missing or malformed is kept in err. Unknown ones are refused, so
+// that a misspelt name is not taken for its default.
+type query struct {
+	values url.Values
+	known  map[string]bool
+	err    error
+}
+
+func queryOf(r *http.Request) *query {
+	return &query{values: r.URL.Query(), known: map[string]bool{}}
+}
+
+func (q *query) text(name string) string {
+	q.known[name] = true
+	return q.values.Get(name)
+}
+
+// number reads a number; a missing one is the fallback.
+func (q *query) number(name string, fallback uint64) uint64 {
+	text := q.text(name)
+	if text == "" {
+		return fallback
+	}
+	n, err := strconv.ParseUint(text, 10, 63)
+	if err != nil && q.err == nil {
+		q.err = bad("%s is %q, which is no number", name, text)
+	}
+	return n
+}
+
+// required reads a number that must be given.
+func (q *query) required(name string) uint64 {
+	if q.values.Get(name) == "" && q.err == nil {
+		q.err = bad("%s is missing", name)
+	}
+	return q.number(name, 0)
+}
+
+func (q *query) height() int64 { return int64(q.number("height", 0)) }
+
+// done returns the first error.
+func (q *query) done() error {
+	for name, values := range q.values {
+		if q.err == nil && (!q.known[name] || len(values) != 1) {
+			q.err = bad("there is no parameter %q, or it is given twice", name)
+		}
+	}
+	return q.err
+}
+
+// pathNumber reads a number in the path.
+func pathNumber(r *http.Request, name string) (int64, error) {
+	n, err := strconv.ParseInt(r.PathValue(name), 10, 64)
+	if err != nil || n < 1 {
+		return 0, bad("%q is no %s", r.PathValue(name), name)
+	}
+	return n, nil
+}
+
+// poll asks look after every commit until it finds something or the time is over, at most maxWait seconds. It does not sleep.
+func (s *Server) poll(r *http.Request, look func() (any, error)) (any, error) {
+	q := queryOf(r)
+	seconds := q.number("wait", 0)
+	if err := q.done(); err != nil {
+		return nil, err
+	}
+	if seconds > maxWait {
+		return nil, bad("wait is at most %d seconds", maxWait)
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), time.Duration(seconds)*time.Second)
+	defer cancel()
+	for {
+		advanced := s.source.App.Advanced()
+		if answer, err := look(); answer != nil || err != nil {
+			return answer, err
+		}
+		select {
+		case <-advanced:
+		case <-s.stop:
+			return nil, missing("not yet, and the node stops")
+		case <-ctx.Done():
+			return nil, missing("not yet")
+		}
+	}
+}

@@ -1,0 +1,112 @@
+package gateway
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"votenode/abci"
+	"votenode/app/tx"
+)
+
+// submission is the body of POST /v1/transactions.
+type submission struct {
+	Transactions [][]byte `json:"transactions"`
+}
+
+// admissions answers it.
+type admissions struct {
+	Results []outcome `json:"results"`
+	full    bool
+}
+
+// retryAfter implements what answer looks for: whoever was told "later" by code is told when by the header.
+func (a admissions) retryAfter() int {
+	if a.full {
+		return 1
+	}
+	return 0
+}
+
+// outcome is what is told of one transaction.
+type outcome struct {
+	Hash   string `json:"hash"`
+	Height *int64 `json:"height,omitempty"`
+	Index  *int   `json:"index,omitempty"`
+	Code   uint32 `json:"code"`
+	Name   string `json:"name"`
+	// Message says what was found and what to do.
+	Message string `json:"message"`
+}
+
+func outcomeOf(hash [32]byte, code tx.Code, detail string) outcome {
+	o := outcome{Hash: hex.EncodeToString(hash[:]), Code: uint32(code), Name: code.String()}
+	if code != tx.CodeOK {
+		o.Message = fmt.Sprintf("%s; %s", detail, code.Advice())
+	}
+	return o
+}
+
+// submit serves POST /v1/transactions: the path of CheckTx for each, in order.
+func (s *Server) submit(r *http.Request) (any, error) {
+	transactions, err := readSubmission(r)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), submitTimeout)
+	defer cancel()
+	found, err := s.source.App.Submit(ctx, transactions...)
+	if ctx.Err() != nil {
+		return nil, errBusy
+	}
+	if err != nil {
+		return nil, err
+	}
+	answer := admissions{Results: make([]outcome, len(found))}
+	for i, a := range found {
+		answer.Results[i] = outcomeOf(a.Hash, a.Code, a.Detail)
+		answer.full = answer.full || a.Code >= tx.CodeRetryLater
+	}
+	return answer, nil
+}
+
+func readSubmission(r *http.Request) ([][]byte, error) {
+	d := json.NewDecoder(r.Body)
+	d.DisallowUnknownFields()
+	var body submission
+	if err := d.Decode(&body); err != nil {
+		if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
+			return nil, err
+		}
+		return nil, bad("the body is no {\"transactions\": [base64, ...]}: %v", err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, bad("something follows the body")
+	}
+	if n := len(body.Transactions); n == 0 || n > maxTransactions {
+		return nil, bad("the body has %d transactions; 1 to %d are taken", n, maxTransactions)
+	}
+	return body.Transactions, nil
+}
+
+// transaction serves GET /v1/transactions/{hash}?wait=SECONDS.
+func (s *Server) transaction(r *http.Request) (any, error) {
+	hash, err := abci.ParseHash(r.PathValue("hash"))
+	if err != nil {
+		return nil, bad("%v", err)
+	}
+	return s.poll(r, func() (any, error) {
+		result, ok := s.source.App.Results().Find(hash)
+		if !ok {
+			return nil, nil
+		}
+		o := outcomeOf(hash, result.Code, result.Detail)
+		index := int(result.Index)
+		o.Height, o.Index = &result.Height, &index
+		return o, nil
+	})
+}

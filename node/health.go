@@ -1,0 +1,116 @@
+package node
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"votenode/app/state"
+	pb "votenode/proto/votenode/v1"
+)
+
+const (
+	// stallFactor: the height is late when it has not risen for this many times what a round may take, and stallLeast at least.
+	stallFactor = 5
+	stallLeast  = 15 * time.Second
+	// signerLag is how many heights a validator's signatures may be behind the newest block.
+	signerLag = 10
+	// clockAlarm is how far the newest block may be ahead of the local clock.
+	clockAlarm = 5 * time.Second
+)
+
+// progress remembers when a height was committed last.
+type progress struct {
+	mu   sync.Mutex
+	last time.Time
+}
+
+// rose records that the height has risen, or that the node has begun.
+func (p *progress) rose() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.last = time.Now()
+}
+
+// stalled returns for how long the height has not risen.
+func (p *progress) stalled() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.last.IsZero() {
+		return 0
+	}
+	return time.Since(p.last)
+}
+
+// Health returns what is wrong with the node, one sentence each; nothing means that it does its work: consensus is alive, the
+// height rises, the node is not syncing, it reaches more than 2/3 of the power, its own included, and its key signs.
+func (n *Node) Health() []string {
+	var reasons []string
+	add := func(format string, args ...any) { reasons = append(reasons, fmt.Sprintf(format, args...)) }
+	tip := n.app.Tip()
+	if !n.comet.IsRunning() {
+		add("CometBFT does not run")
+	}
+	select {
+	case <-n.died:
+		add("consensus has died")
+	default:
+	}
+	if n.CatchingUp() {
+		add("it is catching up, at height %d", tip.Height)
+	}
+	params, err := n.parameters()
+	if err != nil {
+		add("the ledger cannot be read: %v", err)
+		return reasons
+	}
+	t := params.Timeouts
+	round := time.Duration(t.Propose+2*t.Vote+t.Commit) * time.Millisecond
+	if stalled, limit := n.progress.stalled(), max(stallFactor*round, stallLeast); stalled > limit {
+		add("height %d has not risen for %d seconds", tip.Height, int(stalled.Seconds()))
+	}
+	if ahead := time.Duration(tip.Time - n.now().UnixNano()); ahead > clockAlarm {
+		add("the newest block is %.1f seconds ahead of the local clock: check the clock", ahead.Seconds())
+	}
+	return append(reasons, n.validatorHealth(tip.Height)...)
+}
+
+// validatorHealth is the part of Health that depends on the validator set.
+func (n *Node) validatorHealth(height int64) (reasons []string) {
+	present, err := n.present()
+	if err != nil {
+		return []string{fmt.Sprintf("the ledger cannot be read: %v", err)}
+	}
+	var reached, total int64
+	for _, v := range present.Validators {
+		total += v.Power
+		if n.peers.connected(v.NodeId) {
+			reached += v.Power
+		}
+	}
+	if 3*reached <= 2*total {
+		reasons = append(reasons, fmt.Sprintf("it reaches validators with %d of %d power, which is not more than 2/3", reached, total))
+	}
+	if err := n.signer.fault(); err != nil {
+		reasons = append(reasons, err.Error())
+	}
+	last := n.signer.signed.Load()
+	if self, _ := n.self(); self != nil && !n.CatchingUp() && height-max(last, present.FirstHeight) > signerLag {
+		reasons = append(reasons, fmt.Sprintf("its key has not signed since height %d", last))
+	}
+	return reasons
+}
+
+// present returns the present validator set.
+func (n *Node) present() (*pb.ValidatorEpoch, error) {
+	newest := n.app.Ledger().Newest()
+	if newest == nil {
+		validators, err := n.app.Validators()
+		return &pb.ValidatorEpoch{FirstHeight: 1, Validators: validators}, err
+	}
+	epochs, err := state.MustLoad[pb.ValidatorEpochs](newest, state.KeyValidators)
+	if err != nil {
+		return nil, err
+	}
+	return &epochs.Present, nil
+}

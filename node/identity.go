@@ -1,0 +1,49 @@
+package node
+
+import (
+	"bytes"
+
+	"github.com/cometbft/cometbft/crypto/ed25519"
+
+	"votenode/node/gateway"
+	pb "votenode/proto/votenode/v1"
+)
+
+// self returns this node's validator in the present set, nil where its key is not in it.
+func (n *Node) self() (*pb.Validator, error) {
+	present, err := n.present()
+	if err != nil {
+		return nil, err
+	}
+	key := n.signer.file.Key.PubKey.Bytes()
+	for i := range present.Validators {
+		if bytes.Equal(present.Validators[i].Key, key) {
+			return &present.Validators[i], nil
+		}
+	}
+	return nil, nil
+}
+
+// clocks returns how far each validator's clock was from the time of the newest block when it signed the one before: block time
+// is the weighted median of these signatures' times.
+func (n *Node) clocks() ([]gateway.Clock, error) {
+	block := n.blocks.LoadBlock(n.app.Tip().Height)
+	if block == nil {
+		return nil, nil
+	}
+	present, err := n.present()
+	if err != nil {
+		return nil, err
+	}
+	var clocks []gateway.Clock
+	for _, v := range present.Validators {
+		for _, s := range block.LastCommit.Signatures {
+			if bytes.Equal(s.ValidatorAddress, ed25519.PubKey(v.Key).Address()) {
+				clocks = append(clocks, gateway.Clock{
+					Organisation: v.Organisation, Validator: v.Name, Milliseconds: s.Timestamp.Sub(block.Time).Milliseconds(),
+				})
+			}
+		}
+	}
+	return clocks, nil
+}

@@ -2,6 +2,7 @@ package threshold
 
 import (
 	"bytes"
+	"crypto/hpke"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -220,6 +221,14 @@ func TestBadShares(t *testing.T) {
 		"one slot more":          seal(append(plain[:96:96], plain[:32]...)),
 		"slots swapped":          seal(append(append(plain[32:64:64], plain[:32]...), plain[64:]...)),
 	}
+	// An encapsulated key with the top bit set is the same point to X25519 but other bytes to HPKE.
+	ephemeral, topBit, err := GenerateReceiverKey(rand.Reader)
+	check(t, err)
+	topBit[31] |= 128
+	bad["encapsulation not canonical"] = sealAs(t, topBit, ephemeral, public, c.info(dealer, receiver, commitments), plain)
+	if _, err := hpke.Open(must(parsePrivate(private)), shareKDF, shareAEAD, c.info(dealer, receiver, commitments), bad["encapsulation not canonical"]); err != nil {
+		t.Error("the demonstration is wrong: HPKE itself refuses the top bit")
+	}
 	for name, other := range otherCeremonies() {
 		bad["from another "+name] = must(other.SealShare(dealer, receiver, commitments, public, p))
 	}
@@ -230,6 +239,10 @@ func TestBadShares(t *testing.T) {
 		if err != nil || !guilty {
 			t.Errorf("%s: dealer not convicted: %v, %v", name, guilty, err)
 		}
+	}
+
+	if bytes.Equal(c.info(dealer, receiver, commitments), c.info(dealer, 3, commitments)) {
+		t.Error("info does not bind the receiver")
 	}
 
 	// The control: what seal makes of the right plaintext opens, and so does good.

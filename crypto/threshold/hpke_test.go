@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
+	"slices"
 	"testing"
 
 	"golang.org/x/crypto/chacha20poly1305"
@@ -15,6 +16,12 @@ import (
 // sealWith is HPKE base mode written out from RFC 9180 with a chosen ephemeral key: a second implementation of the suite
 // that section 4.5 fixes, and what makes vectors reproducible.
 func sealWith(t testing.TB, ephemeral, public, info, plaintext []byte) []byte {
+	t.Helper()
+	return sealAs(t, must(ecdh.X25519().NewPrivateKey(ephemeral)).PublicKey().Bytes(), ephemeral, public, info, plaintext)
+}
+
+// sealAs is sealWith for a sender that writes enc in place of its own encapsulated key.
+func sealAs(t testing.TB, enc, ephemeral, public, info, plaintext []byte) []byte {
 	t.Helper()
 	kem := []byte("KEM\x00\x20")
 	suite := []byte("HPKE\x00\x20\x00\x01\x00\x03")
@@ -27,15 +34,14 @@ func sealWith(t testing.TB, ephemeral, public, info, plaintext []byte) []byte {
 		return must(hkdf.Expand(sha256.New, prk, string(labeled), n))
 	}
 	private := must(ecdh.X25519().NewPrivateKey(ephemeral))
-	enc := private.PublicKey().Bytes()
 	dh := must(private.ECDH(must(ecdh.X25519().NewPublicKey(public))))
-	shared := expand(kem, extract(kem, nil, "eae_prk", dh), "shared_secret", append(bytes.Clone(enc), public...), 32)
+	shared := expand(kem, extract(kem, nil, "eae_prk", dh), "shared_secret", slices.Concat(enc, public), 32)
 
 	context := append([]byte{0}, extract(suite, nil, "psk_id_hash", nil)...)
 	context = append(context, extract(suite, nil, "info_hash", info)...)
 	secret := extract(suite, shared, "secret", nil)
 	aead := must(chacha20poly1305.New(expand(suite, secret, "key", context, 32)))
-	return aead.Seal(enc, expand(suite, secret, "base_nonce", context, 12), plaintext, nil)
+	return aead.Seal(bytes.Clone(enc), expand(suite, secret, "base_nonce", context, 12), plaintext, nil)
 }
 
 func TestSuite(t *testing.T) {

@@ -51,8 +51,14 @@ func TestPartialSoundness(t *testing.T) {
 	pd, err := ProvePartial(st, b.shares[1], rand.Reader)
 	check(t, err)
 	check(t, VerifyPartial(st, pd))
+	seen := map[[transcript.ChallengeSize]byte]string{must(st.equality(pd.Shares)).lambda: "itself"}
 	for name, other := range otherStatements(b, st) {
 		refuses(t, "moved to another "+name, VerifyPartial(other, pd), ErrProof)
+		lambda := must(other.equality(pd.Shares)).lambda
+		if before, ok := seen[lambda]; ok {
+			t.Errorf("another %s has the lambda of %s", name, before)
+		}
+		seen[lambda] = name
 	}
 	for i := range ProofSize {
 		changed := *pd
@@ -147,6 +153,14 @@ func TestWeakLambda(t *testing.T) {
 	}
 	ours := must(st.equality(shares))
 	refuses(t, "shifted shares", ours.verify(must(ours.prove(x, rand.Reader))), ErrProof)
+
+	// The same with the lambda that ours has for the true shares, which would pass if lambda did not depend on them.
+	shares = must(decryptionShares(b.shares[1], st.Keys, st.A0))
+	lambda = group.ReduceScalar(must(st.equality(shares)).lambda)
+	shares[0] = curve.NewRistrettoPoint().Add(shares[0], curve.NewRistrettoPoint().Mul(curve.RISTRETTO_BASEPOINT_POINT, lambda))
+	shares[1] = curve.NewRistrettoPoint().Sub(shares[1], times(1))
+	ours = must(st.equality(shares))
+	refuses(t, "shares shifted by our lambda", ours.verify(must(ours.prove(x, rand.Reader))), ErrProof)
 }
 
 // TestTrialIsNotATally: the labels keep the two proofs apart even where base, keys and everything else are the same.

@@ -1,0 +1,153 @@
+package app_test
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"votenode/app"
+	"votenode/app/election"
+	"votenode/app/organisation"
+	"votenode/app/state"
+	"votenode/app/tx"
+	pb "votenode/proto/votenode/v1"
+)
+
+var update = flag.Bool("update", false, "rewrite testdata/election.golden from a new election")
+
+const goldenFile = "testdata/election.golden"
+
+// TestGolden executes the blocks of a recorded election and compares codes, events and app hashes with the file. The file is a
+// script: what goes in are the lines genesis, block and tx; what comes out are the lines below them.
+func TestGolden(t *testing.T) {
+	if *update {
+		var out bytes.Buffer
+		r := record(t)
+		fmt.Fprintf(&out, "genesis %x\n", election.Encode(r.genesis.genesis))
+		for _, b := range r.blocks {
+			fmt.Fprintf(&out, "block %d %d %x\n", b.Height, b.Time, b.Hash)
+			for _, v := range b.Txs {
+				fmt.Fprintf(&out, "tx %x\n", v.Verified.Parsed().Raw())
+			}
+		}
+		if err := os.WriteFile(goldenFile, run(t, out.Bytes()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(goldenFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := run(t, want)
+	if bytes.Equal(got, want) {
+		return
+	}
+	gotLines, wantLines := strings.Split(string(got), "\n"), strings.Split(string(want), "\n")
+	for i := range min(len(gotLines), len(wantLines)) {
+		if gotLines[i] != wantLines[i] {
+			t.Fatalf("line %d is\n%.200s\nwant\n%.200s", i+1, gotLines[i], wantLines[i])
+		}
+	}
+	t.Fatalf("%d lines, want %d", len(gotLines), len(wantLines))
+}
+
+// script executes the input lines of a golden file and writes them back with what comes out.
+type script struct {
+	t       *testing.T
+	out     bytes.Buffer
+	genesis *pb.Genesis
+	app     *app.App
+	ledger  *state.Ledger
+	block   *app.Block
+	kinds   []tx.Kind
+}
+
+func run(t *testing.T, file []byte) []byte {
+	s := &script{t: t}
+	lines := bufio.NewScanner(bytes.NewReader(file))
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		verb, rest, _ := strings.Cut(lines.Text(), " ")
+		switch verb {
+		case "genesis":
+			fmt.Fprintln(&s.out, lines.Text())
+			s.found(must(hex.DecodeString(rest)))
+		case "block":
+			s.execute()
+			fmt.Fprintln(&s.out, lines.Text())
+			s.begin(rest)
+		case "tx":
+			fmt.Fprintln(&s.out, lines.Text())
+			s.transaction(must(hex.DecodeString(rest)))
+		}
+	}
+	s.execute()
+	return s.out.Bytes()
+}
+
+func (s *script) found(document []byte) {
+	s.genesis = new(pb.Genesis)
+	if err := election.Decode(document, s.genesis); err != nil {
+		s.t.Fatal(err)
+	}
+	s.app, s.ledger = app.New(s.genesis.ChainId), must(state.Open(new(state.Memory)))
+	d := s.ledger.NewGenesis()
+	s.app.InitLedger(d, s.genesis, (&ledger{genesis: s.genesis}).genesisHash())
+	s.commit(d)
+}
+
+func (s *script) commit(d *state.Draft) {
+	b := must(d.Finish())
+	if err := s.ledger.Commit(b); err != nil {
+		s.t.Fatal(err)
+	}
+	fmt.Fprintf(&s.out, "\tapp-hash %x\n", b.AppHash())
+}
+
+func (s *script) begin(line string) {
+	s.block = new(app.Block)
+	var hash []byte
+	if _, err := fmt.Sscanf(line, "%d %d %x", &s.block.Height, &s.block.Time, &hash); err != nil {
+		s.t.Fatal(err)
+	}
+	s.block.Hash = [32]byte(hash)
+	epochs := must(state.MustLoad[pb.ValidatorEpochs](s.ledger.Newest(), state.KeyValidators))
+	for _, v := range epochs.Present.Validators {
+		s.block.LastCommit = append(s.block.LastCommit, app.CommitVote{Address: organisation.ConsensusAddress(v.Key), Signed: true})
+	}
+}
+
+func (s *script) transaction(raw []byte) {
+	p := must(tx.Parse(raw))
+	s.kinds = append(s.kinds, p.Kind())
+	s.block.Txs = append(s.block.Txs, must(s.app.Verify(s.ledger.Newest(), []*tx.Parsed{p}, rand.Reader))...)
+}
+
+func (s *script) execute() {
+	if s.block == nil {
+		return
+	}
+	d := s.ledger.NewDraft()
+	outcome, err := s.app.Execute(d, *s.block)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for i, r := range outcome.Results {
+		fmt.Fprintf(&s.out, "\t%v %v\n", s.kinds[i], r.Code)
+	}
+	for _, e := range outcome.Events {
+		fmt.Fprintf(&s.out, "\tevent %s", e.Type)
+		for _, a := range e.Attributes {
+			fmt.Fprintf(&s.out, " %s=%q", a.Key, a.Value)
+		}
+		fmt.Fprintln(&s.out)
+	}
+	s.commit(d)
+	s.block, s.kinds = nil, nil
+}

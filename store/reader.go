@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -25,12 +26,18 @@ func (r *reader) check() error {
 
 // Get implements state.Reader.
 func (r *reader) Get(key []byte) ([]byte, error) {
-	if err := r.check(); err != nil {
+	if err := r.s.enter(); err != nil {
 		return nil, err
 	}
-	return r.s.get(key, version(r.height))
+	defer r.s.users.Done()
+	value, err := r.s.get(key, version(r.height))
+	if pruned := r.check(); pruned != nil { // after the read: then nothing was dropped before it
+		return nil, pruned
+	}
+	return value, err
 }
 
+// get returns the value of a key at a version, nil where it is absent.
 func (s *Store) get(key []byte, version uint64) ([]byte, error) {
 	txn := s.db.NewTransactionAt(version, false)
 	defer txn.Discard()
@@ -38,27 +45,34 @@ func (s *Store) get(key []byte, version uint64) ([]byte, error) {
 	if errors.Is(err, badger.ErrKeyNotFound) {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, unreadable(err)
+	var value []byte
+	if err == nil {
+		value, err = item.ValueCopy([]byte{})
 	}
-	value, err := item.ValueCopy([]byte{})
-	return value, unreadable(err)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", state.ErrCorrupted, err)
+	}
+	return value, nil
 }
 
 // Iterate implements state.Reader.
 func (r *reader) Iterate(prefix []byte, fn func(key, value []byte) error) error {
-	if err := r.check(); err != nil {
+	if err := r.s.enter(); err != nil {
 		return err
 	}
+	defer r.s.users.Done()
 	txn := r.s.db.NewTransactionAt(version(r.height), false)
 	defer txn.Discard()
 	o := badger.DefaultIteratorOptions
 	o.Prefix = prefix
 	it := txn.NewIterator(o)
 	defer it.Close()
+	if err := r.check(); err != nil { // the iterator holds on to the tables that there were
+		return err
+	}
 	for it.Rewind(); it.Valid(); it.Next() {
 		item := it.Item()
-		if len(item.Key()) == 1 && item.Key()[0] == markerKey[0] {
+		if bytes.Equal(item.Key(), markerKey) {
 			continue
 		}
 		var stop error
@@ -67,7 +81,7 @@ func (r *reader) Iterate(prefix []byte, fn func(key, value []byte) error) error 
 			return nil
 		})
 		if err != nil {
-			return unreadable(err)
+			return fmt.Errorf("%w: %w", state.ErrCorrupted, err)
 		}
 		if stop != nil {
 			return stop
@@ -76,10 +90,13 @@ func (r *reader) Iterate(prefix []byte, fn func(key, value []byte) error) error 
 	return nil
 }
 
-// unreadable marks an error of reading as state.ErrCorrupted, unless it says that the store is closed.
-func unreadable(err error) error {
-	if err == nil || errors.Is(err, badger.ErrDBClosed) {
-		return err
+// enter lets a reader in, who must call users.Done afterwards. It fails with ErrClosed.
+func (s *Store) enter() error {
+	s.gate.RLock()
+	defer s.gate.RUnlock()
+	if s.closed {
+		return ErrClosed
 	}
-	return fmt.Errorf("%w: %w", state.ErrCorrupted, err)
+	s.users.Add(1)
+	return nil
 }

@@ -21,8 +21,12 @@ import (
 // DefaultWindow is the number of heights before the newest whose states a store keeps by default.
 const DefaultWindow = 10_000
 
-// ErrFailed says that an earlier commit failed. Whether that height was stored is known after the store is opened again.
-var ErrFailed = errors.New("the store failed in an earlier commit and must be opened again")
+var (
+	// ErrFailed says that an earlier commit failed. Whether that height was stored is known after the store is opened again.
+	ErrFailed = errors.New("the store failed in an earlier commit and must be opened again")
+	// ErrClosed says that the store was closed.
+	ErrClosed = errors.New("the store is closed")
+)
 
 // Options configure a store.
 type Options struct {
@@ -52,6 +56,10 @@ type Store struct {
 
 	marker   atomic.Pointer[marker] // nil: nothing committed
 	leftover bool                   // something lies above the marker; by mu
+
+	gate   sync.RWMutex   // held only to look at closed and to come in
+	closed bool           // by gate
+	users  sync.WaitGroup // those who use db; Badger must not be closed under them
 }
 
 // marker is the committed state of the store: its newest and its oldest readable height.
@@ -110,7 +118,7 @@ func badgerOptions(o Options) badger.Options {
 
 // unopened marks an error of opening as state.ErrCorrupted where Badger says so; it tells by words only.
 func unopened(err error) error {
-	for _, words := range []string{"checksum", "magic", "orrupt", "does not exist", "decode"} {
+	for _, words := range []string{"checksum", "magic", "mismatch", "orrupt", "does not exist", "datakey", "decode", "unsupported version"} {
 		if strings.Contains(err.Error(), words) {
 			return fmt.Errorf("%w: %w", state.ErrCorrupted, err)
 		}
@@ -144,11 +152,14 @@ func (s *Store) readMarker() error {
 	return nil
 }
 
-// Close closes the store. Readers fail afterwards.
+// Close waits for commits and reads under way, refuses further ones with ErrClosed, and closes the store.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.failed = true
+	s.gate.Lock()
+	s.closed = true
+	s.gate.Unlock()
+	s.users.Wait()
 	return s.db.Close()
 }
 
@@ -176,6 +187,10 @@ func (s *Store) At(height int64) (state.Reader, error) {
 func (s *Store) Commit(height int64, changes []state.Change) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.users.Done()
 	if s.failed {
 		return ErrFailed
 	}
@@ -260,7 +275,7 @@ func (s *Store) compareLeftover(v uint64, changes []state.Change) error {
 				return nil
 			})
 			if err != nil {
-				return unreadable(err)
+				return fmt.Errorf("%w: %w", state.ErrCorrupted, err)
 			}
 		}
 		if !same {
@@ -273,6 +288,10 @@ func (s *Store) compareLeftover(v uint64, changes []state.Change) error {
 
 // Verify reads every table and checks its checksums: a pass over the whole store. It fails with state.ErrCorrupted.
 func (s *Store) Verify() (err error) {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.users.Done()
 	defer func() { // Badger dereferences nil where a block does not even decompress.
 		if r := recover(); r != nil {
 			err = fmt.Errorf("%w: %v", state.ErrCorrupted, r)

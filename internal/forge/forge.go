@@ -7,6 +7,7 @@
 package forge
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -46,9 +47,32 @@ func Make(p ballot.Parameters, b Ballot, rand io.Reader) (ciphertext, proof, sig
 		return nil, nil, nil, err
 	}
 	ciphertext = m.encrypt()
-	proof, t := m.prove(ciphertext)
-	signature = m.sign(t)
-	return ciphertext, proof, signature, m.err
+	proof = m.prove(ciphertext)
+	signature, err = Sign(p, b.Statement, ciphertext, proof, b.Key, rand)
+	return ciphertext, proof, signature, errors.Join(m.err, err)
+}
+
+// Sign signs any ciphertext and proof as a ballot of the statement, whether they belong to it or not: R || s with R = kG,
+// s = k + e v (section 3.9). It fails only when rand does.
+func Sign(p ballot.Parameters, st ballot.Statement, ciphertext, proof []byte, key *ballot.SecretKey, rand io.Reader) ([]byte, error) {
+	v, err := group.ParseScalar(key.Bytes())
+	if err != nil {
+		return nil, err
+	}
+	k, err := Scalar(rand)
+	if err != nil {
+		return nil, err
+	}
+	t := begin(p, st, ciphertext)
+	t.Append("commitments", proof[:4*group.PointSize])
+	t.Challenge("rho")
+	t.Append("openings", proof[4*group.PointSize:6*group.PointSize])
+	t.Challenge("x")
+	t.Append("responses", proof[6*group.PointSize:])
+	nonce := group.PointBytes(basepoint(k))
+	t.Append("nonce", nonce)
+	e := group.ReduceScalar(t.Challenge("signature"))
+	return append(nonce, group.ScalarBytes(plus(k, times(e, v)))...), nil
 }
 
 // maker holds one ballot by position: the options and dummies of each contest in order.
@@ -102,9 +126,9 @@ func (m *maker) encrypt() []byte {
 	return out
 }
 
-// prove returns the proof of section 3.6 and the transcript after it.
-func (m *maker) prove(ciphertext []byte) ([]byte, *transcript.Transcript) {
-	t := m.transcript(ciphertext)
+// prove returns the proof of section 3.6.
+func (m *maker) prove(ciphertext []byte) []byte {
+	t := begin(m.p, m.b.Statement, ciphertext)
 	h, k := m.generator(0), make([]*curve.RistrettoPoint, len(m.bits))
 	for i := range k {
 		k[i] = m.generator(i + 1)
@@ -153,34 +177,18 @@ func (m *maker) prove(ciphertext []byte) ([]byte, *transcript.Transcript) {
 	for _, z := range [][2]*scalar.Scalar{{rB, rA}, {rC, rD}, {m.b.Randomness, s}} {
 		responses = append(responses, group.ScalarBytes(plus(times(z[0], x), z[1]))...)
 	}
-	t.Append("responses", responses)
-	return append(append(proof, openings...), responses...), t
+	return append(append(proof, openings...), responses...)
 }
 
-// sign returns R || s with R = kG, s = k + e v (section 3.9).
-func (m *maker) sign(t *transcript.Transcript) []byte {
-	v, err := group.ParseScalar(m.b.Key.Bytes())
-	if err != nil {
-		m.err = err
-		return nil
-	}
-	k := m.draw()
-	nonce := group.PointBytes(basepoint(k))
-	t.Append("nonce", nonce)
-	e := group.ReduceScalar(t.Challenge("signature"))
-	return append(nonce, group.ScalarBytes(plus(k, times(e, v)))...)
-}
-
-// transcript returns what section 3.5 puts before the proof.
-func (m *maker) transcript(ciphertext []byte) *transcript.Transcript {
-	st := m.b.Statement
+// begin returns the transcript as section 3.5 has it before the proof.
+func begin(p ballot.Parameters, st ballot.Statement, ciphertext []byte) *transcript.Transcript {
 	t := transcript.New(transcript.LabelBallot)
 	t.AppendUint64("version", transcript.Version)
-	t.Append("chain", []byte(m.p.Chain))
-	t.Append("election", []byte(m.p.Election))
-	t.Append("manifest", m.p.Manifest[:])
-	t.Append("roll-root", m.p.RollRoot[:])
-	t.Append("key-digest", m.p.KeyDigest[:])
+	t.Append("chain", []byte(p.Chain))
+	t.Append("election", []byte(p.Election))
+	t.Append("manifest", p.Manifest[:])
+	t.Append("roll-root", p.RollRoot[:])
+	t.Append("key-digest", p.KeyDigest[:])
 	t.AppendUint64("style", uint64(st.Style))
 	t.AppendUint64("roll-index", st.RollIndex)
 	t.Append("voter", st.Voter.Bytes())

@@ -54,6 +54,16 @@ func TestMake(t *testing.T) {
 		if err := election.Verify(parsed); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
+		copied := ballot.Statement{RollIndex: 5, Voter: other.Public(), Sequence: 9}
+		if signature, err = Sign(p, copied, ciphertext, proof, other, rand.Reader); err != nil {
+			t.Fatal(err)
+		}
+		if parsed, err = election.ParseBallot(copied, ciphertext, proof, signature); err != nil {
+			t.Fatal(err)
+		}
+		if err := election.Verify(parsed); !errors.Is(err, ballot.ErrProof) {
+			t.Errorf("%s, copied by another voter: %v", name, err)
+		}
 	}
 	if _, _, _, err := Make(p, Ballot{Values: [][]uint64{{1}}}, rand.Reader); err == nil {
 		t.Error("values of another style")

@@ -7,6 +7,9 @@ import (
 	pb "votenode/proto/votenode/v1"
 )
 
+// maxElections bounds the list of elections of a chain, and with it the leaf of the blocks log.
+const maxElections = 1_000
+
 // CreateElection: the manifest is on the ledger and keeps its rules, and its id is new. Spec 9.20.
 func (d createElection) check(r *reading) error {
 	m, err := d.manifest(r)
@@ -19,6 +22,13 @@ func (d createElection) check(r *reading) error {
 	}
 	if known != nil {
 		return tx.Refuse(tx.CodeElectionExists, "there is an election %q", m.Election)
+	}
+	list, err := state.MustLoad[pb.ElectionList](r, state.KeyElections)
+	if err != nil {
+		return err
+	}
+	if len(list.Ids) >= maxElections {
+		return tx.Refuse(tx.CodeElectionExists, "this chain has held its %d elections", maxElections)
 	}
 	if m.Opening != 0 && r.reached(m.Opening) {
 		return tx.Refuse(tx.CodeInvalidTimes, "the manifest's opening has passed")

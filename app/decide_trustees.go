@@ -12,7 +12,8 @@ import (
 // AppointTrustees: a board for every organisation, large enough that quorum - 1 dishonest trustees can neither open nor block.
 // Spec 9.21.
 func (d appointTrustees) check(r *reading) error {
-	if _, err := r.election(d.Election, pb.PHASE_SETUP); err != nil {
+	e, err := r.election(d.Election, pb.PHASE_SETUP)
+	if err != nil {
 		return err
 	}
 	organisations, err := state.Organisations(r)
@@ -37,6 +38,39 @@ func (d appointTrustees) check(r *reading) error {
 		if err := r.checkTrustees(b.Trustees, seen); err != nil {
 			return err
 		}
+		if err := r.checkDealSize(e, int(b.Quorum), len(b.Trustees)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkDealSize refuses a board whose deals would not fit a transaction, or whose part of the keys would take more than its share
+// of one record.
+func (r *reading) checkDealSize(e *pb.Election, quorum, trustees int) error {
+	m, err := r.manifest(r, e.Manifest)
+	if err != nil {
+		return err
+	}
+	params, err := state.MustLoad[pb.Parameters](r, state.KeyParameters)
+	if err != nil {
+		return err
+	}
+	organisations, err := state.Organisations(r)
+	if err != nil {
+		return err
+	}
+	const overhead = 512 // of an envelope, and of each list element, generously
+	slots := election.Slots(m)
+	deal := overhead + 32*slots*quorum + trustees*(threshold.EncryptedShareSize(slots)+16)
+	if uint64(deal) > params.Limits.TransactionBytes {
+		return tx.Refuse(tx.CodeInvalidBoard, "a deal of %d trustees for %d slots takes %d bytes, a transaction has at most %d",
+			trustees, slots, deal, params.Limits.TransactionBytes)
+	}
+	keys := overhead + (trustees+2)*(32*slots+16)
+	if keys*len(organisations) > state.MaxRecordValue {
+		return tx.Refuse(tx.CodeInvalidBoard, "the keys of %d trustees for %d slots take %d bytes, an organisation may take %d",
+			trustees, slots, keys, state.MaxRecordValue/len(organisations))
 	}
 	return nil
 }
@@ -88,7 +122,8 @@ func (d appointTrustees) apply(w *writing) error {
 
 // ReplaceTrustees: fresh trustees for a ceremony that waits because too few are left. Spec 9.29.
 func (d replaceTrustees) check(r *reading) error {
-	if _, err := r.election(d.Election, pb.PHASE_KEY_CEREMONY); err != nil {
+	e, err := r.election(d.Election, pb.PHASE_KEY_CEREMONY)
+	if err != nil {
 		return err
 	}
 	c, err := state.LoadCeremony(r, d.Election, d.Organisation)
@@ -103,6 +138,9 @@ func (d replaceTrustees) check(r *reading) error {
 	}
 	if err := threshold.CheckQuorum(int(c.Quorum), len(active(c))+len(d.Trustees)); err != nil {
 		return tx.Refuse(tx.CodeInvalidBoard, "%q: %v", d.Organisation, err)
+	}
+	if err := r.checkDealSize(e, int(c.Quorum), len(active(c))+len(d.Trustees)); err != nil {
+		return err
 	}
 	_, records, err := r.ceremonies(d.Election)
 	if err != nil {

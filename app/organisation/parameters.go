@@ -88,7 +88,7 @@ func checkLimits(l *pb.Limits) error {
 		field{"block_bytes", l.BlockBytes, 2 << 20, 8 << 20},
 		field{"block_units", l.BlockUnits, 20_000, 10_000_000},
 		field{"ballot_bytes", l.BallotBytes, 1 << 10, 64 << 10},
-		field{"transaction_bytes", l.TransactionBytes, 160 << 10, 1 << 20},
+		field{"transaction_bytes", l.TransactionBytes, 160 << 10, 512 << 10},
 		field{"spoils_per_voter", uint64(l.SpoilsPerVoter), 1, 1_000},
 		field{"document_bytes", l.DocumentBytes, 64 << 10, 64 << 20},
 	); err != nil {

@@ -65,7 +65,7 @@ const (
 	// MaxRecordKey is the greatest length of a record's key in bytes; log and election ids are shorter.
 	MaxRecordKey = 255
 	// MaxRecordValue is the greatest length of a record's value in bytes.
-	MaxRecordValue = 256 << 10
+	MaxRecordValue = 768 << 10
 	// MaxVoters is the greatest size of a voters' tree.
 	MaxVoters = 1 << 27
 )

@@ -2,7 +2,6 @@ package demo
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -44,20 +43,20 @@ func TestCompare(t *testing.T) {
 		}
 		results[i].Votes = slices.Clone(r.Votes[i])
 	}
-	if n, differ := compare(towns, r, results); n != 10 || len(differ) != 0 {
-		t.Fatalf("%d compared, differences %v", n, differ)
+	if n, differ := compare(towns, r, results); len(n) != 10 || len(differ) != 0 {
+		t.Fatalf("compared %v, differences %v", n, differ)
 	}
 	for _, c := range []struct {
 		old, new string
-		want     []Difference
+		want     []Figure
 	}{
-		{"Gus,5", "Gus,4", []Difference{{"Judge", "Gus", 4, 5}}},
-		{"Bob,1", "Bob,0", []Difference{{"Mayor", "Bob", 0, 1}}},
-		{"Eve,0", "Eve,1", []Difference{{"Council", "Eve", 1, 0}}},
+		{"Gus,5", "Gus,4", []Figure{{"Judge", "Gus", 4, 5}}},
+		{"Bob,1", "Bob,0", []Figure{{"Mayor", "Bob", 0, 1}}},
+		{"Eve,0", "Eve,1", []Figure{{"Council", "Eve", 1, 0}}},
 		{"Eve,0", "Eva,0", nil}, // nobody voted for either
-		{"Fay,4", "Fae,4", []Difference{{"Judge", "Fae", 4, 0}, {"Judge", "Fay", 0, 4}}},
-		{"Elm,9", "Elm,10", []Difference{{"Judge", "", 10, 9}}},
-		{"Elm,9", "Oak,9", []Difference{{"Judge", "", 0, 9}, {"Judge", "Fay", 0, 4}, {"Judge", "Gus", 0, 5}}},
+		{"Fay,4", "Fae,4", []Figure{{"Judge", "Fae", 4, 0}, {"Judge", "Fay", 0, 4}}},
+		{"Elm,9", "Elm,10", []Figure{{"Judge", "", 10, 9}}},
+		{"Elm,9", "Oak,9", []Figure{{"Judge", "", 0, 9}, {"Judge", "Fay", 0, 4}, {"Judge", "Gus", 0, 5}}},
 	} {
 		_, differ := compare(read(t, strings.ReplaceAll(file, c.old, c.new)), r, results)
 		if !slices.Equal(differ, c.want) {
@@ -113,71 +112,6 @@ func TestSpool(t *testing.T) {
 	}
 	if next != 10 {
 		t.Fatalf("%d ballots of 10", next)
-	}
-}
-
-func TestProcesses(t *testing.T) {
-	ctx, fail := context.WithCancelCause(t.Context())
-	ps := &processes{binary: "/bin/sh", logs: t.TempDir(), fail: fail}
-	asked, err := ps.start("asked", "-c", "echo ready; exec cat /dev/zero >/dev/null")
-	if err != nil {
-		t.Fatal(err)
-	}
-	killed, err := ps.start("killed", "-c", "trap '' TERM; while :; do :; done")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if peakMemory(asked.pid()) == 0 && fileExists("/proc/self/status") {
-		t.Error("no peak memory")
-	}
-	if err := killed.kill(); err != nil {
-		t.Fatal(err)
-	}
-	if err := ps.endAll(); err != nil {
-		t.Fatal(err)
-	}
-	if ctx.Err() != nil {
-		t.Fatal("an end that was asked for counts as a failure:", context.Cause(ctx))
-	}
-	if _, err := ps.start("faulty", "-c", "echo the reason >&2; exit 7"); err != nil {
-		t.Fatal(err)
-	}
-	<-ctx.Done()
-	if cause := context.Cause(ctx).Error(); !strings.Contains(cause, "faulty ended by itself: exit status 7") || !strings.Contains(cause, "the reason") {
-		t.Fatal(cause)
-	}
-	if out, err := ps.run(t.Context(), "-c", "echo out; echo talk >&2; exit 3"); string(out) != "out\n" || err == nil || !strings.HasSuffix(err.Error(), "exit 3: talk") {
-		t.Fatal(string(out), err)
-	}
-}
-
-func fileExists(name string) bool {
-	_, err := os.Stat(name)
-	return err == nil
-}
-
-// A file with a hole occupies what was written.
-func TestAllocated(t *testing.T) {
-	folder := t.TempDir()
-	if err := os.Mkdir(filepath.Join(folder, "sub"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	file, err := os.Create(filepath.Join(folder, "sub", "hole"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	if err := file.Truncate(1 << 30); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := file.WriteAt(make([]byte, 1<<20), 1<<29); err != nil {
-		t.Fatal(err)
-	}
-	if err := file.Sync(); err != nil {
-		t.Fatal(err)
-	}
-	if n, err := allocated(folder); err != nil || n < 1<<20 || n > 1<<28 {
-		t.Fatalf("%d bytes, %v", n, err)
 	}
 }
 

@@ -1,4 +1,4 @@
-package demo
+package network
 
 import (
 	"errors"
@@ -11,9 +11,9 @@ import (
 	"syscall"
 )
 
-// allocated returns the bytes that the files below a folder occupy on disk: allocated blocks, so that holes do not count. Files that
+// Allocated returns the bytes that the files below a folder occupy on disk: allocated blocks, so that holes do not count. Files that
 // vanish meanwhile, as those of a running store do, count nothing.
-func allocated(folder string) (int64, error) {
+func Allocated(folder string) (int64, error) {
 	var total int64
 	err := filepath.WalkDir(folder, func(_ string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -39,8 +39,8 @@ func allocated(folder string) (int64, error) {
 	return total, err
 }
 
-// peakMemory returns the greatest resident memory that a running process has had, in bytes; 0 where the system does not tell.
-func peakMemory(pid int) int64 {
+// PeakMemory returns the greatest resident memory that a running process has had, in bytes; 0 where the system does not tell.
+func PeakMemory(pid int) int64 {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0

@@ -1,0 +1,130 @@
+package demo
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"votenode/app/tx"
+	"votenode/crypto/ballot"
+	pb "votenode/proto/votenode/v1"
+)
+
+// challenger is the voter who challenges a first ballot and then casts another one by hand.
+const challenger = 0
+
+// votesTwice says who casts a ballot early and another one, which counts, at the end.
+func votesTwice(voter int) bool { return voter%25 == 1 }
+
+// proveBallots makes all ballots but those of the challenger, before the vote, into files: the early ones, the many, and the second
+// ones of those who vote twice.
+func (r *run) proveBallots(ctx context.Context) error {
+	start := time.Now()
+	for _, s := range []struct {
+		spool **spool
+		name  string
+	}{{&r.early, "early"}, {&r.main, "main"}, {&r.late, "late"}} {
+		var err error
+		if *s.spool, err = newSpool(filepath.Join(r.network.Folder, s.name)); err != nil {
+			return err
+		}
+	}
+	progress := r.Talk.bar("ballots proven", r.replay.Voters())
+	defer progress.clear()
+	err := inOrder(ctx, r.replay.Voters(), r.ballotsOf, func(voter int, ballots [][]byte) error {
+		progress.set(voter + 1)
+		switch len(ballots) {
+		case 0:
+			return nil
+		case 1:
+			return r.main.put(ballots[0])
+		}
+		if err := r.early.put(ballots[0]); err != nil {
+			return err
+		}
+		return r.late.put(ballots[1])
+	})
+	if err != nil {
+		return err
+	}
+	for _, s := range []*spool{r.early, r.main, r.late} {
+		if err := s.rewind(); err != nil {
+			return err
+		}
+		r.report.Proven += s.size
+	}
+	r.report.ProvingSeconds = time.Since(start).Seconds()
+	r.say("%d ballots proven and signed", r.report.Proven)
+	return nil
+}
+
+// ballotsOf makes the ballots of one voter, in the order of casting. One that is cast twice holds a neighbour's choices first.
+func (r *run) ballotsOf(voter int) ([][]byte, error) {
+	if voter == challenger {
+		return nil, nil
+	}
+	last, err := r.makeBallot(voter, 2, r.replay.Selections(voter))
+	if err != nil || !votesTwice(voter) {
+		return [][]byte{last}, err
+	}
+	other := voter - 1
+	if r.replay.Style(other) != r.replay.Style(voter) {
+		other = voter
+	}
+	first, err := r.makeBallot(voter, 1, r.replay.Selections(other))
+	return [][]byte{first, last}, err
+}
+
+// makeBallot encrypts, proves and signs a ballot and returns its transaction.
+func (r *run) makeBallot(voter int, sequence uint64, selections [][]int) ([]byte, error) {
+	key, err := ballot.ParseSecretKey(r.secrets[voter])
+	if err != nil {
+		return nil, err
+	}
+	statement := ballot.Statement{Style: uint32(r.replay.Style(voter)), RollIndex: uint64(voter), Voter: key.Public(), Sequence: sequence}
+	draft, err := r.shared.Encrypt(statement, selections, key, rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("ballot of voter %d: %w", voter, err)
+	}
+	ciphertext, proof, signature, err := draft.Cast()
+	if err != nil {
+		return nil, err
+	}
+	return tx.Ballot(&pb.CastBallot{
+		Election: electionID, Style: statement.Style, RollIndex: statement.RollIndex, Sequence: sequence, Ciphertext: ciphertext, Proof: proof,
+	}, signature), nil
+}
+
+// inOrder makes n things on all cores and hands them on in order, holding a few hundred at most.
+func inOrder[T any](ctx context.Context, n int, make_ func(i int) (T, error), take func(i int, made T) error) error {
+	const chunk = 256
+	var made [chunk]T
+	for first := 0; first < n; first += chunk {
+		count := min(chunk, n-first)
+		var g errgroup.Group
+		g.SetLimit(runtime.GOMAXPROCS(0))
+		for i := range count {
+			g.Go(func() (err error) {
+				made[i], err = make_(first + i)
+				return err
+			})
+		}
+		if err := g.Wait(); err != nil {
+			return err
+		}
+		for i := range count {
+			if err := take(first+i, made[i]); err != nil {
+				return err
+			}
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return nil
+}

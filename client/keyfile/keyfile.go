@@ -9,6 +9,7 @@ package keyfile
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -17,7 +18,6 @@ import (
 	"strings"
 
 	"filippo.io/age"
-	"github.com/oasisprotocol/curve25519-voi/primitives/ed25519"
 
 	"votenode/crypto/ballot"
 )

@@ -2,6 +2,7 @@ package keyfile
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
@@ -12,7 +13,6 @@ import (
 	"testing"
 
 	"filippo.io/age"
-	"github.com/oasisprotocol/curve25519-voi/primitives/ed25519"
 )
 
 func generate(t *testing.T, role Role) *Key {

@@ -1,0 +1,307 @@
+package client
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"votenode/app/election"
+	"votenode/app/tx"
+	pb "votenode/proto/votenode/v1"
+)
+
+// Status is what a node says of itself. Unproven.
+type Status struct {
+	Chain       string `json:"chain_id"`
+	GenesisHash string `json:"genesis_hash"`
+	// Node is the p2p id; Validator and Organisation are empty for an observer.
+	Node         string `json:"node"`
+	Validator    string `json:"validator"`
+	Organisation string `json:"organisation"`
+	// Height is the newest committed height, Time its block time, AppHash the state's root, Certified the newest certified height.
+	Height     int64     `json:"height"`
+	Time       time.Time `json:"time"`
+	AppHash    string    `json:"app_hash"`
+	Certified  int64     `json:"certified_height"`
+	CatchingUp bool      `json:"catching_up"`
+	Peers      int       `json:"peers"`
+	Version    string    `json:"version"`
+	Pool       int       `json:"pool"`
+}
+
+// Health is what a node says of its own state.
+type Health struct {
+	Healthy bool     `json:"healthy"`
+	Reasons []string `json:"reasons"`
+}
+
+// Admission is a node's answer to one submitted transaction: code 0 says that it stands in the node's pool, no more.
+type Admission struct {
+	Hash    string  `json:"hash"`
+	Code    tx.Code `json:"code"`
+	Name    string  `json:"name"`
+	Message string  `json:"message"`
+}
+
+// Inclusion says where a transaction stands and what came of it.
+type Inclusion struct {
+	Hash    string  `json:"hash"`
+	Height  int64   `json:"height"`
+	Index   int     `json:"index"`
+	Code    tx.Code `json:"code"`
+	Name    string  `json:"name"`
+	Message string  `json:"message"`
+}
+
+// Record is a key and its value as a node tells them.
+type Record struct {
+	Key   string `json:"key"`
+	Value []byte `json:"value"`
+}
+
+// VoterLeaf is a leaf of the voters' tree with its path, to be checked against the record of the tree.
+type VoterLeaf struct {
+	Height int64    `json:"height"`
+	Leaf   []byte   `json:"leaf"`
+	Size   uint64   `json:"size"`
+	Path   [][]byte `json:"path"`
+}
+
+// Health returns the node's opinion of itself; unhealthy is no error.
+func (n *Node) Health(ctx context.Context) (*Health, error) {
+	var h Health
+	err := n.get(ctx, "/healthz", nil, &h)
+	var refused *NodeError
+	if errors.As(err, &refused) && refused.Status == http.StatusServiceUnavailable && json.Unmarshal(refused.body, &h) == nil {
+		return &h, nil
+	}
+	return &h, err
+}
+
+// Status returns the node's status.
+func (n *Node) Status(ctx context.Context) (*Status, error) {
+	var s Status
+	return &s, n.get(ctx, "/v1/status", nil, &s)
+}
+
+// Genesis returns the bytes of the genesis document and of the officers' approvals.
+func (n *Node) Genesis(ctx context.Context) (document, approvals []byte, err error) {
+	var answer struct {
+		Document  []byte `json:"document"`
+		Approvals []byte `json:"approvals"`
+	}
+	err = n.get(ctx, "/v1/genesis", nil, &answer)
+	return answer.Document, answer.Approvals, err
+}
+
+// Submit hands transactions to the node, in order, and sends again those that it had no room for, after the pause that it asks
+// for, until ctx ends.
+func (n *Node) Submit(ctx context.Context, transactions ...[]byte) ([]Admission, error) {
+	results := make([]Admission, len(transactions))
+	waiting := make([]int, len(transactions))
+	for i := range waiting {
+		waiting[i] = i
+	}
+	for len(waiting) > 0 {
+		batch := make([][]byte, len(waiting))
+		for i, position := range waiting {
+			batch[i] = transactions[position]
+		}
+		answers, pause, err := n.submitOnce(ctx, batch)
+		if err != nil {
+			return nil, err
+		}
+		var later []int
+		for i, position := range waiting {
+			results[position] = answers[i]
+			if answers[i].Code >= tx.CodeRetryLater {
+				later = append(later, position)
+			}
+		}
+		if waiting = later; len(waiting) > 0 {
+			if err := sleep(ctx, max(pause, defaultPause)); err != nil {
+				return results, fmt.Errorf("%d transactions found no room: %w", len(waiting), err)
+			}
+		}
+	}
+	return results, nil
+}
+
+func (n *Node) submitOnce(ctx context.Context, transactions [][]byte) ([]Admission, time.Duration, error) {
+	request := struct {
+		Transactions [][]byte `json:"transactions"`
+	}{transactions}
+	var answer struct {
+		Results []Admission `json:"results"`
+	}
+	pause, err := n.request(ctx, http.MethodPost, "/v1/transactions", nil, request, &answer)
+	if err == nil && len(answer.Results) != len(transactions) {
+		err = fmt.Errorf("%s: %d answers for %d transactions", n.base, len(answer.Results), len(transactions))
+	}
+	return answer.Results, pause, err
+}
+
+// Transaction returns where a transaction stands, and waits for it as long as ctx lives. hash is SHA-256 of its bytes.
+func (n *Node) Transaction(ctx context.Context, hash [32]byte) (*Inclusion, error) {
+	var in Inclusion
+	return &in, n.poll(ctx, "/v1/transactions/"+hex.EncodeToString(hash[:]), &in)
+}
+
+// LookUp returns where a transaction stands now; it fails with ErrUnknown where it is not in a block.
+func (n *Node) LookUp(ctx context.Context, hash [32]byte) (*Inclusion, error) {
+	var in Inclusion
+	return &in, n.get(ctx, "/v1/transactions/"+hex.EncodeToString(hash[:]), nil, &in)
+}
+
+// WaitHeight returns the node's status once it has committed the height.
+func (n *Node) WaitHeight(ctx context.Context, height int64) (*Status, error) {
+	var s Status
+	return &s, n.poll(ctx, "/v1/heights/"+strconv.FormatInt(height, 10), &s)
+}
+
+// poll asks for path until it is there or ctx ends. A node that answers "not yet" without waiting is asked again after a pause.
+func (n *Node) poll(ctx context.Context, path string, out any) error {
+	for {
+		start := time.Now()
+		err := n.get(ctx, path, url.Values{"wait": {strconv.Itoa(maxWait)}}, out)
+		if !errors.Is(err, ErrUnknown) {
+			return err
+		}
+		if err := sleep(ctx, defaultPause-time.Since(start)); err != nil {
+			return err
+		}
+	}
+}
+
+// Record returns a proof of a record, or of its absence, after a height; height 0 is the newest that has one.
+func (n *Node) Record(ctx context.Context, key string, height int64) (int64, *pb.RecordProof, error) {
+	var answer struct {
+		Height int64  `json:"height"`
+		Proof  []byte `json:"proof"`
+	}
+	if err := n.get(ctx, "/v1/record", at(url.Values{"key": {key}}, height), &answer); err != nil {
+		return 0, nil, err
+	}
+	var proof pb.RecordProof
+	return answer.Height, &proof, decode(answer.Proof, &proof)
+}
+
+// Records lists up to limit records whose keys start with prefix and lie behind after. Unproven.
+func (n *Node) Records(ctx context.Context, prefix, after string, limit int) (int64, []Record, error) {
+	var answer struct {
+		Height  int64    `json:"height"`
+		Records []Record `json:"records"`
+	}
+	query := url.Values{"prefix": {prefix}, "after": {after}, "limit": {strconv.Itoa(limit)}}
+	err := n.get(ctx, "/v1/records", query, &answer)
+	return answer.Height, answer.Records, err
+}
+
+// LogLeaves returns some leaves of a log from index from, at most up to to (exclusive). Unproven.
+func (n *Node) LogLeaves(ctx context.Context, log string, from, to uint64) ([][]byte, error) {
+	var answer struct {
+		Leaves [][]byte `json:"leaves"`
+	}
+	err := n.get(ctx, "/v1/log/leaves", indexes(log, "from", from, "to", to), &answer)
+	return answer.Leaves, err
+}
+
+// LogInclusion returns the path of a leaf in the log of that size.
+func (n *Node) LogInclusion(ctx context.Context, log string, index, size uint64) ([][]byte, error) {
+	return n.path(ctx, "/v1/log/inclusion", indexes(log, "index", index, "size", size))
+}
+
+// LogConsistency returns the proof that the log of size to extends that of size from.
+func (n *Node) LogConsistency(ctx context.Context, log string, from, to uint64) ([][]byte, error) {
+	return n.path(ctx, "/v1/log/consistency", indexes(log, "from", from, "to", to))
+}
+
+func (n *Node) path(ctx context.Context, endpoint string, query url.Values) ([][]byte, error) {
+	var answer struct {
+		Path [][]byte `json:"path"`
+	}
+	err := n.get(ctx, endpoint, query, &answer)
+	return answer.Path, err
+}
+
+// Voter returns a leaf of an election's voters' tree after a height, 0 for the newest.
+func (n *Node) Voter(ctx context.Context, electionID string, index uint64, height int64) (*VoterLeaf, error) {
+	var leaf VoterLeaf
+	query := at(url.Values{"election": {electionID}, "index": {strconv.FormatUint(index, 10)}}, height)
+	return &leaf, n.get(ctx, "/v1/voter", query, &leaf)
+}
+
+// SignedHeader returns the header of a height with the precommits for it.
+func (n *Node) SignedHeader(ctx context.Context, height int64) (*pb.SignedHeader, error) {
+	var answer struct {
+		SignedHeader []byte `json:"signed_header"`
+	}
+	if err := n.get(ctx, "/v1/headers/"+strconv.FormatInt(height, 10), nil, &answer); err != nil {
+		return nil, err
+	}
+	var header pb.SignedHeader
+	return &header, decode(answer.SignedHeader, &header)
+}
+
+// Certified returns the newest height that the node can show as certified, with the evidence.
+func (n *Node) Certified(ctx context.Context) (int64, *pb.CertifiedState, error) {
+	var answer struct {
+		Height int64  `json:"height"`
+		State  []byte `json:"state"`
+	}
+	if err := n.get(ctx, "/v1/certified", nil, &answer); err != nil {
+		return 0, nil, err
+	}
+	var state pb.CertifiedState
+	return answer.Height, &state, decode(answer.State, &state)
+}
+
+// Epochs returns the proofs of all validator sets after the first, in order.
+func (n *Node) Epochs(ctx context.Context) ([]*pb.EpochProof, error) {
+	var answer struct {
+		Proofs [][]byte `json:"proofs"`
+	}
+	if err := n.get(ctx, "/v1/epochs", nil, &answer); err != nil {
+		return nil, err
+	}
+	proofs := make([]*pb.EpochProof, len(answer.Proofs))
+	for i, b := range answer.Proofs {
+		proofs[i] = new(pb.EpochProof)
+		if err := decode(b, proofs[i]); err != nil {
+			return nil, err
+		}
+	}
+	return proofs, nil
+}
+
+// Block returns CometBFT's protobuf encoding of a block.
+func (n *Node) Block(ctx context.Context, height int64) ([]byte, error) {
+	var block []byte
+	err := n.get(ctx, "/v1/blocks/"+strconv.FormatInt(height, 10), nil, &block)
+	return block, err
+}
+
+// decode reads the one canonical encoding of a message of proto/votenode/v1.
+func decode(b []byte, m election.Message) error {
+	if err := election.Decode(b, m); err != nil {
+		return fmt.Errorf("the node sends %T: %w", m, err)
+	}
+	return nil
+}
+
+func at(query url.Values, height int64) url.Values {
+	if height != 0 {
+		query.Set("height", strconv.FormatInt(height, 10))
+	}
+	return query
+}
+
+func indexes(log, first string, a uint64, second string, b uint64) url.Values {
+	return url.Values{"log": {log}, first: {strconv.FormatUint(a, 10)}, second: {strconv.FormatUint(b, 10)}}
+}

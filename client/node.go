@@ -1,0 +1,186 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	// requestTimeout bounds one request, beyond the seconds that the node was asked to wait.
+	requestTimeout = 20 * time.Second
+	// maxWait is the longest poll that a gateway serves, seconds.
+	maxWait = 30
+	// maxPause bounds how long a node's Retry-After is obeyed.
+	maxPause = 30 * time.Second
+	// defaultPause stands where a node says "later" without saying when.
+	defaultPause = 500 * time.Millisecond
+	// maxResponse bounds the body of an answer; blocks and long log ranges are the largest.
+	maxResponse = 32 << 20
+)
+
+// ErrUnknown says that a node does not have, or not yet, what was asked for (404).
+var ErrUnknown = errors.New("the node does not have it")
+
+// NodeError is a node's refusal of a request.
+type NodeError struct {
+	Status  int    // HTTP status
+	Message string // the node's sentence
+	pause   time.Duration
+	body    []byte
+}
+
+// Error names status and sentence.
+func (e *NodeError) Error() string {
+	return fmt.Sprintf("the node answers %d: %s", e.Status, e.Message)
+}
+
+// Is lets a 404 match ErrUnknown.
+func (e *NodeError) Is(target error) bool {
+	return target == ErrUnknown && e.Status == http.StatusNotFound
+}
+
+// Node speaks to the gateway of one node (docs/spec/09-gateway.md). Nothing it returns is proven: see Ledger. It is safe for
+// concurrent use.
+type Node struct {
+	base string
+	http *http.Client
+}
+
+// NewNode takes an address such as https://node.example or 127.0.0.1:8080; without a scheme it is http, which only serves on the
+// same machine or behind a tunnel.
+func NewNode(address string) (*Node, error) {
+	if !strings.Contains(address, "://") {
+		address = "http://" + address
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return nil, fmt.Errorf("%q is no address of a node: write host:port or https://host", address)
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 16
+	return &Node{base: strings.TrimRight(u.String(), "/"), http: &http.Client{Transport: transport}}, nil
+}
+
+// Address returns the node's base URL.
+func (n *Node) Address() string { return n.base }
+
+// get asks for path and query and decodes the JSON answer into out.
+func (n *Node) get(ctx context.Context, path string, query url.Values, out any) error {
+	_, err := n.request(ctx, http.MethodGet, path, query, nil, out)
+	return err
+}
+
+// request performs one exchange, repeated while the node answers 429 or 503 with a Retry-After and ctx lives. It returns what
+// pause the last answer asked for.
+func (n *Node) request(ctx context.Context, method, path string, query url.Values, in, out any) (time.Duration, error) {
+	var body []byte
+	if in != nil {
+		var err error
+		if body, err = json.Marshal(in); err != nil {
+			return 0, err
+		}
+	}
+	for {
+		pause, err := n.once(ctx, method, path, query, body, out)
+		var refused *NodeError
+		if !errors.As(err, &refused) || refused.pause == 0 {
+			return pause, err
+		}
+		if err := sleep(ctx, refused.pause); err != nil {
+			return 0, refused
+		}
+	}
+}
+
+func (n *Node) once(ctx context.Context, method, path string, query url.Values, body []byte, out any) (time.Duration, error) {
+	limit := requestTimeout
+	if seconds, err := strconv.Atoi(query.Get("wait")); err == nil {
+		limit += time.Duration(seconds) * time.Second
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	target := n.base + path
+	if len(query) > 0 {
+		target += "?" + query.Encode()
+	}
+	request, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
+	if err != nil {
+		return 0, err
+	}
+	if body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	response, err := n.http.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(response.Body, maxResponse+1))
+	if err != nil {
+		return 0, err
+	}
+	if len(data) > maxResponse {
+		return 0, fmt.Errorf("%s: the answer is longer than %d bytes", target, maxResponse)
+	}
+	if response.StatusCode != http.StatusOK {
+		return 0, refusal(response, data)
+	}
+	if raw, ok := out.(*[]byte); ok {
+		*raw = data
+		return retryAfter(response.Header), nil
+	}
+	if err := json.Unmarshal(data, out); err != nil {
+		return 0, fmt.Errorf("%s: not the answer of a node: %w", target, err)
+	}
+	return retryAfter(response.Header), nil
+}
+
+// refusal reads {"error": "sentence"}; another body is shown as it is, shortened.
+func refusal(response *http.Response, data []byte) *NodeError {
+	var sentence struct {
+		Error string `json:"error"`
+	}
+	e := &NodeError{Status: response.StatusCode, body: data}
+	if json.Unmarshal(data, &sentence) == nil && sentence.Error != "" {
+		e.Message = sentence.Error
+	} else {
+		e.Message = strconv.QuoteToGraphic(string(data[:min(len(data), 200)]))
+	}
+	switch response.StatusCode {
+	case http.StatusTooManyRequests:
+		e.pause = max(retryAfter(response.Header), defaultPause)
+	case http.StatusServiceUnavailable:
+		e.pause = retryAfter(response.Header)
+	}
+	return e
+}
+
+// retryAfter reads the header's seconds, between 0 and maxPause.
+func retryAfter(header http.Header) time.Duration {
+	seconds, err := strconv.ParseUint(header.Get("Retry-After"), 10, 16)
+	if err != nil {
+		return 0
+	}
+	return min(time.Duration(seconds)*time.Second, maxPause)
+}
+
+// sleep waits for d or until ctx ends, with its error.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,101 @@
+package client
+
+import (
+	"context"
+	"crypto/ed25519"
+	"fmt"
+
+	"votenode/app/election"
+	"votenode/app/state"
+	"votenode/app/tx"
+	pb "votenode/proto/votenode/v1"
+)
+
+// Registrar brings the roll of an election.
+type Registrar struct {
+	Ledger *Ledger
+	Key    ed25519.PrivateKey
+}
+
+// RollEntries returns the whole roll of an election as it stands in a view.
+func RollEntries(ctx context.Context, v *View, electionID string) ([]pb.RollEntry, error) {
+	var entries []pb.RollEntry
+	err := v.Leaves(ctx, state.LogRoll(electionID), func() { entries = nil }, func(_ uint64, leaf []byte) error {
+		var e pb.RollEntry
+		err := election.Decode(leaf, &e)
+		entries = append(entries, e)
+		return err
+	})
+	return entries, err
+}
+
+// MissingEntries returns those wanted entries that a roll does not hold, in their order. It fails where a key stands twice or has
+// another ballot style in the roll.
+func MissingEntries(roll, wanted []pb.RollEntry) ([]pb.RollEntry, error) {
+	styles := make(map[string]uint32, len(roll))
+	for _, e := range roll {
+		styles[string(e.Key)] = e.Style
+	}
+	seen := make(map[string]bool, len(wanted))
+	var missing []pb.RollEntry
+	for i, e := range wanted {
+		style, there := styles[string(e.Key)]
+		switch {
+		case seen[string(e.Key)]:
+			return nil, fmt.Errorf("entry %d: the key %x stands twice", i+1, e.Key)
+		case there && style != e.Style:
+			return nil, fmt.Errorf("entry %d: the roll has the key %x with ballot style %d, not %d", i+1, e.Key, style, e.Style)
+		case !there:
+			missing = append(missing, e)
+		}
+		seen[string(e.Key)] = true
+	}
+	return missing, nil
+}
+
+// Import appends the entries that the roll does not hold yet, and returns once a certified state holds them all, with the head of
+// the roll, which is what a resolution seals. Run again after a failure it goes on where it stopped. progress, if not nil, is told
+// how many entries are in blocks.
+func (r Registrar) Import(ctx context.Context, electionID string, entries []pb.RollEntry, progress func(entries int)) (state.Head, error) {
+	v, err := r.Ledger.Certified(ctx)
+	if err != nil {
+		return state.Head{}, err
+	}
+	roll, err := RollEntries(ctx, v, electionID)
+	if err != nil {
+		return state.Head{}, err
+	}
+	missing, err := MissingEntries(roll, entries)
+	if err != nil {
+		return state.Head{}, err
+	}
+	first := uint64(len(roll))
+	for len(missing) > 0 {
+		n := min(len(missing), tx.MaxRollEntries)
+		part := &pb.AddRollEntries{Election: electionID, First: first, Entries: missing[:n]}
+		if _, err := r.Ledger.Send(ctx, tx.Sign(r.Ledger.Chain(), part, r.Key), WaitCommitted, nil); err != nil {
+			return state.Head{}, fmt.Errorf("entries from %d on: %w", first, err)
+		}
+		missing, first = missing[n:], first+uint64(n)
+		if progress != nil {
+			progress(len(entries) - len(missing))
+		}
+	}
+	v, err = r.Ledger.Until(ctx, func(ctx context.Context, v *View) (bool, error) {
+		head, err := v.Head(ctx, state.LogRoll(electionID))
+		return head.Size >= first, err
+	})
+	if err != nil {
+		return state.Head{}, err
+	}
+	if roll, err = RollEntries(ctx, v, electionID); err != nil {
+		return state.Head{}, err
+	}
+	if missing, err = MissingEntries(roll, entries); err != nil {
+		return state.Head{}, err
+	}
+	if len(missing) > 0 {
+		return state.Head{}, fmt.Errorf("%d entries are missing, because another registrar imported at the same time; run the import again", len(missing))
+	}
+	return v.Head(ctx, state.LogRoll(electionID))
+}

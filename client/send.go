@@ -1,0 +1,126 @@
+package client
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"strings"
+
+	"votenode/app/tx"
+)
+
+// Wait says what Send waits for.
+type Wait int
+
+// What Send waits for: a place in a node's pool; a block, on the word of a node; or the effect in a certified state, by proof.
+const (
+	WaitAccepted Wait = iota
+	WaitCommitted
+	WaitCertified
+)
+
+// ParseWait reads accepted, committed or certified.
+func ParseWait(s string) (Wait, error) {
+	for i, name := range []string{"accepted", "committed", "certified"} {
+		if s == name {
+			return Wait(i), nil
+		}
+	}
+	return 0, fmt.Errorf("%q is nothing to wait for: choose accepted, committed or certified", s)
+}
+
+// Effect says whether what a transaction should bring about holds in a state.
+type Effect func(ctx context.Context, v *View) (bool, error)
+
+// Send submits a transaction and waits. Its error is a *tx.Refusal where the ledger refused it, or no node took it; that its content
+// stands on the ledger already is no error. With WaitCertified it returns the state in which the effect holds.
+func (l *Ledger) Send(ctx context.Context, transaction []byte, wait Wait, effect Effect) (*View, error) {
+	if err := l.sendOnce(ctx, transaction, wait); err != nil && !isDone(err) {
+		return nil, err
+	}
+	if wait < WaitCertified {
+		return nil, nil
+	}
+	return l.Until(ctx, effect)
+}
+
+// sendOnce submits a transaction and waits for its block, unless wait is WaitAccepted. What the ledger has already is a refusal.
+func (l *Ledger) sendOnce(ctx context.Context, transaction []byte, wait Wait) error {
+	if err := l.Submit(ctx, transaction); err != nil || wait == WaitAccepted {
+		return err
+	}
+	in, err := l.Included(ctx, sha256.Sum256(transaction))
+	if err == nil && in.Code != tx.CodeOK {
+		err = refused(in.Code, in.Message)
+	}
+	return err
+}
+
+// Submit hands a transaction to one node after another until one takes it into its pool. A refusal is the *tx.Refusal of the first
+// node that answered; another node may know better, or not lie.
+func (l *Ledger) Submit(ctx context.Context, transaction []byte) error {
+	var refusal *tx.Refusal
+	var failures []error
+	first := int(l.preferred.Load())
+	for i := range l.nodes {
+		n := l.nodes[(first+i)%len(l.nodes)]
+		results, err := n.Submit(ctx, transaction)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			l.notice(n.Address(), err)
+			failures = append(failures, fmt.Errorf("%s: %w", n.Address(), err))
+		case results[0].Code == tx.CodeOK:
+			return nil
+		case refusal == nil:
+			refusal = refused(results[0].Code, results[0].Message)
+		}
+	}
+	if refusal != nil {
+		return refusal
+	}
+	return errors.Join(failures...)
+}
+
+// isDone says whether the ledger refused a transaction only because its content is there already.
+func isDone(err error) bool {
+	var refusal *tx.Refusal
+	return errors.As(err, &refusal) && refusal.Code == tx.CodeAlreadyDone
+}
+
+// refused returns a node's refusal. The node's message ends with the advice, which the error adds again.
+func refused(code tx.Code, message string) *tx.Refusal {
+	return &tx.Refusal{Code: code, Detail: strings.TrimSuffix(message, "; "+code.Advice())}
+}
+
+// Included waits until a node says that a transaction stands in a block, and returns what it says: unproven, and so only a hint
+// whether to wait for the proof. hash is SHA-256 of the bytes.
+func (l *Ledger) Included(ctx context.Context, hash [32]byte) (*Inclusion, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type answer struct {
+		in  *Inclusion
+		err error
+	}
+	answers := make(chan answer, len(l.nodes))
+	for _, n := range l.nodes {
+		go func() {
+			in, err := n.Transaction(ctx, hash)
+			if err != nil {
+				err = fmt.Errorf("%s: %w", n.Address(), err)
+			}
+			answers <- answer{in, err}
+		}()
+	}
+	var failures []error
+	for range l.nodes {
+		a := <-answers
+		if a.err == nil {
+			return a.in, nil
+		}
+		failures = append(failures, a.err)
+	}
+	return nil, errors.Join(failures...)
+}

@@ -1,0 +1,202 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/transparency-dev/merkle/compact"
+	"github.com/transparency-dev/merkle/rfc6962"
+
+	"votenode/app/election"
+	"votenode/app/state"
+	pb "votenode/proto/votenode/v1"
+	"votenode/verify/certified"
+)
+
+// leavesPerRequest is how many leaves of a log are asked for at once; a node may give fewer.
+const leavesPerRequest = 2_000
+
+// View is the certified state after one block. Everything it returns was proven under its AppHash; a node whose proof fails is
+// told to the ledger's notice and the next one is asked. It is safe for concurrent use.
+type View struct {
+	ledger  *Ledger
+	height  int64
+	time    time.Time
+	appHash state.Hash
+	proven  *certified.State
+}
+
+// Chain returns the chain id.
+func (v *View) Chain() string { return v.ledger.Chain() }
+
+// Height returns the height of the certified block.
+func (v *View) Height() int64 { return v.height }
+
+// Time returns the time of the block after it, which carries the signatures.
+func (v *View) Time() time.Time { return v.time }
+
+// Signed tells the power that signed, by organisation.
+func (v *View) Signed() []certified.Signed { return v.proven.Signed }
+
+// Block returns what the blocks log holds of a height up to the view's own.
+func (v *View) Block(ctx context.Context, height int64) (*pb.BlockLeaf, error) {
+	b, err := v.Leaf(ctx, state.LogBlocks, uint64(height-1))
+	if err != nil {
+		return nil, err
+	}
+	leaf := new(pb.BlockLeaf)
+	return leaf, election.Decode(b, leaf)
+}
+
+// AppHash returns the root of all records after the block.
+func (v *View) AppHash() [32]byte { return v.appHash }
+
+// Record returns the value of a record, nil where the ledger provably holds none.
+func (v *View) Record(ctx context.Context, key string) ([]byte, error) {
+	var value []byte
+	err := v.ledger.ask(ctx, func(ctx context.Context, n *Node) error {
+		height, proof, err := n.Record(ctx, key, v.height)
+		if err != nil {
+			return err
+		}
+		if height != v.height {
+			return fmt.Errorf("%w: record %q of height %d instead of %d", ErrVerification, key, height, v.height)
+		}
+		if proof.Absent {
+			value = nil
+			return verified(state.VerifyAbsence(v.appHash, key, proof))
+		}
+		value, err = state.VerifyRecord(v.appHash, key, proof)
+		return verified(err)
+	})
+	return value, err
+}
+
+// Head returns size and root of a log; a log without leaves has no record and the empty head.
+func (v *View) Head(ctx context.Context, log string) (state.Head, error) {
+	return v.head(ctx, state.LogKey(log))
+}
+
+// Voters returns size and root of an election's voters' tree; size 0 before the roll is sealed.
+func (v *View) Voters(ctx context.Context, electionID string) (state.Head, error) {
+	return v.head(ctx, state.VotersKey(electionID))
+}
+
+func (v *View) head(ctx context.Context, key string) (state.Head, error) {
+	value, err := v.Record(ctx, key)
+	if err != nil || value == nil {
+		return state.Head{Root: state.Hash(rfc6962.DefaultHasher.EmptyRoot())}, err
+	}
+	return state.ParseHead(value)
+}
+
+// Leaf returns a leaf of a log. It fails with ErrAbsent from the size of the log on.
+func (v *View) Leaf(ctx context.Context, log string, index uint64) ([]byte, error) {
+	head, err := v.Head(ctx, log)
+	if err != nil {
+		return nil, err
+	}
+	if index >= head.Size {
+		return nil, fmt.Errorf("leaf %d of %s, which has %d: %w", index, log, head.Size, ErrAbsent)
+	}
+	var leaf []byte
+	err = v.ledger.ask(ctx, func(ctx context.Context, n *Node) error {
+		leaves, err := n.LogLeaves(ctx, log, index, index+1)
+		if err != nil {
+			return err
+		}
+		if len(leaves) != 1 {
+			return fmt.Errorf("%w: %d leaves for one", ErrVerification, len(leaves))
+		}
+		path, err := n.LogInclusion(ctx, log, index, head.Size)
+		if err != nil {
+			return err
+		}
+		leaf = leaves[0]
+		return verified(state.VerifyInclusion(head, index, leaf, path))
+	})
+	return leaf, err
+}
+
+// Leaves calls fn for every leaf of a log in order and then compares the root: what fn collected counts only if Leaves returns
+// nil. It fails with ErrVerification, or with fn's error. The leaves come from one node; where it fails, reset is called and the
+// next one is asked from the start.
+func (v *View) Leaves(ctx context.Context, log string, reset func(), fn func(index uint64, leaf []byte) error) error {
+	head, err := v.Head(ctx, log)
+	if err != nil {
+		return err
+	}
+	return v.ledger.ask(ctx, func(ctx context.Context, n *Node) error {
+		reset()
+		tree := (&compact.RangeFactory{Hash: rfc6962.DefaultHasher.HashChildren}).NewEmptyRange(0)
+		for tree.End() < head.Size {
+			leaves, err := n.LogLeaves(ctx, log, tree.End(), min(head.Size, tree.End()+leavesPerRequest))
+			if err != nil {
+				return err
+			}
+			if len(leaves) == 0 || uint64(len(leaves)) > head.Size-tree.End() {
+				return fmt.Errorf("%w: %d leaves of %s from %d on", ErrVerification, len(leaves), log, tree.End())
+			}
+			for _, leaf := range leaves {
+				if err := fn(tree.End(), leaf); err != nil {
+					return err
+				}
+				if err := tree.Append(rfc6962.DefaultHasher.HashLeaf(leaf), nil); err != nil {
+					return err
+				}
+			}
+		}
+		root, err := tree.GetRootHash(nil)
+		if err != nil {
+			return err
+		}
+		if head.Size > 0 && state.Hash(root) != head.Root {
+			return fmt.Errorf("%w: the leaves of %s do not have its root", ErrVerification, log)
+		}
+		return nil
+	})
+}
+
+// Voter returns a voter's leaf; a voter who has not voted has the zero leaf. It fails with ErrAbsent where the sealed roll has no
+// such entry.
+func (v *View) Voter(ctx context.Context, electionID string, index uint64) (*pb.Voter, error) {
+	head, err := v.Voters(ctx, electionID)
+	if err != nil {
+		return nil, err
+	}
+	if index >= head.Size {
+		return nil, fmt.Errorf("voter %d of %s, whose sealed roll has %d: %w", index, electionID, head.Size, ErrAbsent)
+	}
+	voter := new(pb.Voter)
+	err = v.ledger.ask(ctx, func(ctx context.Context, n *Node) error {
+		answer, err := n.Voter(ctx, electionID, index, v.height)
+		if err != nil {
+			return err
+		}
+		if err := verified(state.VerifyInclusion(head, index, answer.Leaf, answer.Path)); err != nil {
+			return err
+		}
+		return election.Decode(answer.Leaf, voter)
+	})
+	return voter, err
+}
+
+// RollEntry returns an entry of an election's roll. It fails with ErrAbsent.
+func (v *View) RollEntry(ctx context.Context, electionID string, index uint64) (*pb.RollEntry, error) {
+	leaf, err := v.Leaf(ctx, state.LogRoll(electionID), index)
+	if err != nil {
+		return nil, err
+	}
+	entry := new(pb.RollEntry)
+	return entry, election.Decode(leaf, entry)
+}
+
+// verified marks the failure of a proof.
+func verified(err error) error {
+	if err == nil || errors.Is(err, ErrVerification) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrVerification, err)
+}

@@ -1,0 +1,175 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"votenode/app/election"
+	"votenode/app/state"
+	"votenode/app/tx"
+	"votenode/crypto/ballot"
+	pb "votenode/proto/votenode/v1"
+)
+
+// maxSequenceHint bounds how far a node's unproven word may raise a ballot's number above the proven one.
+const maxSequenceHint = 1_000
+
+// ErrNotYourKey says that the key is not the one at that place of the roll.
+var ErrNotYourKey = errors.New("the roll has another key at this index")
+
+// Voter is a member of an election's roll.
+type Voter struct {
+	Ledger   *Ledger
+	Election string
+	Index    uint64 // place in the roll, see FindVoter
+	Key      *ballot.SecretKey
+}
+
+// FindVoter returns the place of a key in the roll of an election, which it reads whole. It fails with ErrAbsent.
+func FindVoter(ctx context.Context, v *View, electionID string, key ballot.PublicKey) (uint64, error) {
+	found, index := false, uint64(0)
+	err := v.Leaves(ctx, state.LogRoll(electionID), func() { found = false }, func(i uint64, leaf []byte) error {
+		var e pb.RollEntry
+		if err := election.Decode(leaf, &e); err != nil {
+			return err
+		}
+		if string(e.Key) == string(key.Bytes()) {
+			found, index = true, i
+		}
+		return nil
+	})
+	if err == nil && !found {
+		err = fmt.Errorf("key %x in the roll of %q: %w", key.Bytes(), electionID, ErrAbsent)
+	}
+	return index, err
+}
+
+// Prepared is an encrypted ballot between its confirmation code and the voter's choice: Cast or Challenge, once. It holds secrets
+// in memory only.
+type Prepared struct {
+	voter     Voter
+	shared    *ballot.Election
+	draft     *ballot.Draft
+	statement ballot.Statement
+}
+
+// Prepare encrypts selections, for each contest of the voter's ballot style the indices of the selected options. Manifest, keys
+// and roll entry are proven; the ballot's number is one above the last recorded or spoiled one. random is the operating system's.
+func (r Voter) Prepare(ctx context.Context, selections [][]int, random io.Reader) (*Prepared, error) {
+	v, err := r.Ledger.Certified(ctx)
+	if err != nil {
+		return nil, err
+	}
+	shared, _, err := LoadBallotElection(ctx, v, r.Election)
+	if err != nil {
+		return nil, err
+	}
+	entry, err := v.RollEntry(ctx, r.Election, r.Index)
+	if err != nil {
+		return nil, err
+	}
+	if string(entry.Key) != string(r.Key.Public().Bytes()) {
+		return nil, fmt.Errorf("roll of %q, entry %d: %w", r.Election, r.Index, ErrNotYourKey)
+	}
+	sequence, err := r.nextSequence(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	statement := ballot.Statement{Style: entry.Style, RollIndex: r.Index, Voter: r.Key.Public(), Sequence: sequence}
+	draft, err := shared.Encrypt(statement, selections, r.Key, random)
+	if err != nil {
+		return nil, err
+	}
+	return &Prepared{voter: r, shared: shared, draft: draft, statement: statement}, nil
+}
+
+// nextSequence returns a number above every proven one and above what a node says of ballots that are not certified yet; a lie
+// costs a few numbers of 2^64.
+func (r Voter) nextSequence(ctx context.Context, v *View) (uint64, error) {
+	leaf, err := v.Voter(ctx, r.Election, r.Index)
+	if err != nil {
+		return 0, err
+	}
+	spoiled, err := Load[pb.Spoiled](ctx, v, state.SpoiledKey(r.Election, r.Index))
+	if err != nil {
+		return 0, err
+	}
+	sequence := leaf.Sequence
+	if spoiled != nil {
+		for _, s := range spoiled.Ballots {
+			sequence = max(sequence, s.Sequence)
+		}
+	}
+	proven := sequence
+	for _, n := range r.Ledger.Nodes() {
+		var hint pb.Voter
+		answer, err := n.Voter(ctx, r.Election, r.Index, 0)
+		if err == nil && election.Decode(answer.Leaf, &hint) == nil && hint.Sequence <= proven+maxSequenceHint {
+			sequence = max(sequence, hint.Sequence)
+		}
+	}
+	return sequence + 1, nil
+}
+
+// Code returns the confirmation code, to be noted before the choice.
+func (p *Prepared) Code() [32]byte { return p.draft.Code() }
+
+// Cast proves, signs and sends the ballot; with WaitCertified it returns once the voters' tree provably holds its code or a later
+// one of this voter.
+func (p *Prepared) Cast(ctx context.Context, wait Wait) error {
+	code := p.Code()
+	ciphertext, proof, signature, err := p.draft.Cast()
+	if err != nil {
+		return err
+	}
+	body := &pb.CastBallot{
+		Election: p.voter.Election, Style: p.statement.Style, RollIndex: p.voter.Index, Sequence: p.statement.Sequence,
+		Ciphertext: ciphertext, Proof: proof,
+	}
+	_, err = p.voter.Ledger.Send(ctx, tx.Ballot(body, signature), wait, func(ctx context.Context, v *View) (bool, error) {
+		leaf, err := v.Voter(ctx, p.voter.Election, p.voter.Index)
+		return err == nil && (string(leaf.Code) == string(code[:]) || leaf.Sequence > p.statement.Sequence), err
+	})
+	return err
+}
+
+// Challenge bars the ballot on the ledger and, once that is certified, opens it: whoever gets the Challenge can check that the
+// ciphertext held the selections, and the ballot can never be cast.
+func (p *Prepared) Challenge(ctx context.Context, random io.Reader) (*Challenge, error) {
+	spoil := p.draft.Spoil()
+	signature, err := ballot.SignSpoil(spoil, p.voter.Key, random)
+	if err != nil {
+		return nil, err
+	}
+	body := &pb.SpoilBallot{
+		Election: p.voter.Election, RollIndex: p.voter.Index, Sequence: p.statement.Sequence,
+		Code: spoil.Code[:], NoncePoint: spoil.C0[:],
+	}
+	_, err = p.voter.Ledger.Send(ctx, tx.Ballot(body, signature), WaitCertified, func(ctx context.Context, v *View) (bool, error) {
+		return isSpoiled(ctx, v, spoil)
+	})
+	if err != nil {
+		return nil, err
+	}
+	opening, err := p.draft.Challenge()
+	if err != nil {
+		return nil, err
+	}
+	return newChallenge(p.voter.Ledger.GenesisHash(), p.statement.Style, spoil, opening), nil
+}
+
+// isSpoiled says whether a voter has barred a number and a C_0.
+func isSpoiled(ctx context.Context, v *View, s ballot.Spoil) (bool, error) {
+	spoiled, err := Load[pb.Spoiled](ctx, v, state.SpoiledKey(s.Election, s.RollIndex))
+	if err != nil || spoiled == nil {
+		return false, err
+	}
+	for _, b := range spoiled.Ballots {
+		if b.Sequence == s.Sequence && string(b.NoncePoint) == string(s.C0[:]) {
+			return true, nil
+		}
+	}
+	return false, nil
+}

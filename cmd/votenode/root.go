@@ -1,0 +1,79 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+)
+
+// newRootCommand returns the whole tree of commands.
+func newRootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "votenode",
+		Short: "A ledger of encrypted ballots that several organisations run together",
+		Long: `votenode runs a node of the ledger and is the tool of everybody who takes part in an election on it.
+
+Data goes to standard output, talk to standard error. Exit codes: 0 done, 1 error, 2 wrong usage,
+3 a verification failed.`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+	}
+	root.PersistentFlags().Bool("json", false, "print data as JSON")
+	root.AddGroup(
+		&cobra.Group{ID: "people", Title: "For persons:"},
+		&cobra.Group{ID: "nodes", Title: "For operators:"},
+		&cobra.Group{ID: "everybody", Title: "For everybody:"},
+	)
+	add := func(group string, commands ...*cobra.Command) {
+		for _, c := range commands {
+			c.GroupID = group
+			root.AddCommand(c)
+		}
+	}
+	add("people", newKeyCommand())
+	add("everybody", newVersionCommand())
+	return root
+}
+
+// group returns a command that only has subcommands; alone or with an unknown one it is wrong usage.
+func group(use, short string, children ...*cobra.Command) *cobra.Command {
+	c := &cobra.Command{
+		Use:   use,
+		Short: short,
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("unknown command %q for %q", args[0], c.CommandPath())
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			return usagef("%s needs one of its subcommands", c.CommandPath())
+		},
+	}
+	c.AddCommand(children...)
+	return c
+}
+
+// show prints data: as indented JSON with --json, else by text.
+func show(c *cobra.Command, data any, text func(w io.Writer)) error {
+	asJSON, err := c.Flags().GetBool("json")
+	if err != nil {
+		return err
+	}
+	if !asJSON {
+		text(c.OutOrStdout())
+		return nil
+	}
+	encoder := json.NewEncoder(c.OutOrStdout())
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(data)
+}
+
+// say writes talk to stderr.
+func say(c *cobra.Command, format string, args ...any) {
+	fmt.Fprintf(c.ErrOrStderr(), format+"\n", args...)
+}

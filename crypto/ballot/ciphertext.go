@@ -65,10 +65,9 @@ func parsePoints(b []byte) ([]*curve.RistrettoPoint, error) {
 
 // encrypt returns the ciphertext bytes for one bit per position (section 3.4). Constant time in bits and r.
 func (e *Election) encrypt(s *style, bits []byte, r *scalar.Scalar) []byte {
-	out := make([]byte, 0, s.CiphertextSize())
 	// C_0 = rG
 	p := curve.NewRistrettoPoint().MulBasepoint(curve.RISTRETTO_BASEPOINT_TABLE, r)
-	out = append(out, group.PointBytes(p)...)
+	out := appendPoints(make([]byte, 0, s.CiphertextSize()), p)
 	identity, bG := curve.NewRistrettoPoint().Identity(), curve.NewRistrettoPoint()
 	for i, j := range s.optionAt {
 		if j < 0 {
@@ -77,8 +76,7 @@ func (e *Election) encrypt(s *style, bits []byte, r *scalar.Scalar) []byte {
 		// C_j = b_j G + r P_j
 		bG.ConditionalSelect(identity, curve.RISTRETTO_BASEPOINT_POINT, int(bits[i]))
 		p.Mul(e.keys[s.slots[j]], r)
-		p.Add(p, bG)
-		out = append(out, group.PointBytes(p)...)
+		out = appendPoints(out, p.Add(p, bG))
 	}
 	return out
 }

@@ -83,7 +83,7 @@ type style struct {
 }
 
 // Election checks and makes the ballots of one election. It is immutable and safe for concurrent use; keep one per election,
-// since deriving it costs some 0.2 ms and each slot some 10 us.
+// since deriving it costs some 12 us for each position of the longest style and 2 us for each slot.
 type Election struct {
 	chain, election string
 	prefix          *transcript.Transcript // only ever cloned

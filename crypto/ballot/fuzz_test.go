@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"testing"
 
-	"github.com/oasisprotocol/curve25519-voi/curve"
-
 	"votenode/crypto/group"
 )
 
@@ -20,10 +18,7 @@ func FuzzParseBallot(f *testing.F) {
 		if err != nil {
 			return
 		}
-		var again []byte
-		for _, p := range append([]*curve.RistrettoPoint{b.ciphertext.c0}, b.ciphertext.c...) {
-			again = append(again, group.PointBytes(p)...)
-		}
+		again := appendPoints(appendPoints(nil, b.ciphertext.c0), b.ciphertext.c...)
 		if !bytes.Equal(again, ciphertext) || !bytes.Equal(proofBytes(b), proof) ||
 			!bytes.Equal(append(group.PointBytes(b.nonce), group.ScalarBytes(b.s)...), signature) {
 			t.Error("a second encoding")

@@ -79,11 +79,7 @@ func (c *Ciphertext) contest(contest, options int) ([]*curve.RistrettoPoint, err
 func (t *EncryptedTally) Bytes() []byte {
 	out := make([]byte, 0, tallySize(len(t.A)))
 	out = binary.BigEndian.AppendUint64(out, t.Count)
-	out = append(out, group.PointBytes(t.A0)...)
-	for _, a := range t.A {
-		out = append(out, group.PointBytes(a)...)
-	}
-	return out
+	return appendPoints(appendPoints(out, t.A0), t.A...)
 }
 
 // ParseTally decodes the sum of a contest with this many options. The identity passes. It fails with ErrLength or

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -172,6 +173,17 @@ func TestChallengeAndTallyVectors(t *testing.T) {
 			secrets = append(secrets, secret)
 		}
 		checkTally(t, sum, secrets, c.Votes)
+	}
+}
+
+// TestSecondImplementation lets testdata/check.py, which shares nothing with this package but the spec, check the vectors.
+func TestSecondImplementation(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("no python3")
+	}
+	if out, err := exec.Command(python, filepath.Join("testdata", "check.py")).CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
 	}
 }
 

@@ -134,7 +134,7 @@ func half(t *testing.T) (dir string) {
 	for range 3 {
 		mustNext(t, l)
 	}
-	(&plan{limit: 5, at: 12}).install(s)
+	(&plan{limit: 5, at: 10}).install(s)
 	if _, err := next(l); !errors.Is(err, errInjected) {
 		t.Fatal(err)
 	}

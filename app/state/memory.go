@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -84,26 +83,37 @@ func (r *memoryReader) Get(key []byte) ([]byte, error) {
 	return r.m.kinds[key[0]][string(key[1:])], nil
 }
 
-// Iterate implements Reader. Commits wait for it.
+// Iterate implements Reader.
 func (r *memoryReader) Iterate(prefix []byte, fn func(key, value []byte) error) error {
+	entries, err := r.entries(prefix)
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(entries, func(a, b Change) int { return bytes.Compare(a.Key, b.Key) })
+	for _, e := range entries {
+		if err := fn(e.Key, e.Value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// entries returns what has a prefix, in no order.
+func (r *memoryReader) entries(prefix []byte) (entries []Change, err error) {
 	r.m.mu.RLock()
 	defer r.m.mu.RUnlock()
 	if r.m.height != r.height {
-		return fmt.Errorf("%w: %d", ErrPruned, r.height)
+		return nil, fmt.Errorf("%w: %d", ErrPruned, r.height)
 	}
 	for kind, values := range r.m.kinds {
 		if len(prefix) > 0 && prefix[0] != byte(kind) {
 			continue
 		}
-		for _, rest := range slices.Sorted(maps.Keys(values)) {
-			key := append([]byte{byte(kind)}, rest...)
-			if !bytes.HasPrefix(key, prefix) {
-				continue
-			}
-			if err := fn(key, values[rest]); err != nil {
-				return err
+		for rest, value := range values {
+			if key := append([]byte{byte(kind)}, rest...); bytes.HasPrefix(key, prefix) {
+				entries = append(entries, Change{key, value})
 			}
 		}
 	}
-	return nil
+	return entries, nil
 }

@@ -171,11 +171,9 @@ func fillPages(old []*page, from, width uint64, hash func(index uint64) Hash) []
 		if n := len(pages); n > 0 && *pages[n-1] == p {
 			pages = append(pages, pages[n-1])
 		} else {
-			pages = append(pages, p.kept())
+			own := p
+			pages = append(pages, &own)
 		}
 	}
 	return pages
 }
-
-// kept returns p in memory of its own.
-func (p page) kept() *page { return &p }

@@ -165,6 +165,20 @@ func (n *Node) WaitHeight(ctx context.Context, height int64) (*Status, error) {
 	return &s, n.poll(ctx, "/v1/heights/"+strconv.FormatInt(height, 10), &s)
 }
 
+// AwaitHeight is WaitHeight for a node that may still be starting: it also waits until the node answers.
+func (n *Node) AwaitHeight(ctx context.Context, height int64) (*Status, error) {
+	for {
+		s, err := n.WaitHeight(ctx, height)
+		var refused *NodeError
+		if err == nil || errors.As(err, &refused) {
+			return s, err
+		}
+		if err := sleep(ctx, defaultPause/5); err != nil {
+			return nil, err
+		}
+	}
+}
+
 // poll asks for path until it is there or ctx ends. A node that answers "not yet" without waiting is asked again after a pause.
 func (n *Node) poll(ctx context.Context, path string, out any) error {
 	for {

@@ -33,7 +33,8 @@ Data goes to standard output, talk to standard error. Exit codes: 0 done, 1 erro
 			root.AddCommand(c)
 		}
 	}
-	add("people", newKeyCommand())
+	add("people", newKeyCommand(), newTrusteeCommand())
+	add("nodes", newGenesisCommand(), newNodeCommand())
 	add("everybody", newVersionCommand())
 	return root
 }
@@ -55,6 +56,15 @@ func group(use, short string, children ...*cobra.Command) *cobra.Command {
 	}
 	c.AddCommand(children...)
 	return c
+}
+
+// require marks flags of a command that cannot be left out.
+func require(c *cobra.Command, names ...string) {
+	for _, name := range names {
+		if err := c.MarkFlagRequired(name); err != nil {
+			panic(err)
+		}
+	}
 }
 
 // show prints data: as indented JSON with --json, else by text.

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"votenode/client"
+	"votenode/client/keyfile"
+)
+
+// ledgerFlags say which ledger, and through whose nodes.
+type ledgerFlags struct {
+	genesisHash string
+	nodes       []string
+}
+
+func (l *ledgerFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&l.genesisHash, "genesis-hash", "", "hash of the genesis document, from which everything is verified")
+	c.Flags().StringSliceVar(&l.nodes, "node", nil, "address of a node's gateway; give one of each organisation, separated by commas or with the flag repeated")
+	require(c, "genesis-hash", "node")
+}
+
+// open verifies the ledger from its genesis hash. Nodes that fail or lie are told on stderr, each trouble once.
+func (l *ledgerFlags) open(c *cobra.Command) (*client.Ledger, error) {
+	hash, err := parseHash(l.genesisHash)
+	if err != nil {
+		return nil, usagef("--genesis-hash: %w", err)
+	}
+	return client.Open(c.Context(), hash, l.nodes, onceEach(c))
+}
+
+// onceEach returns a notice that does not repeat itself.
+func onceEach(c *cobra.Command) client.Notice {
+	var said sync.Map
+	return func(node string, reason error) {
+		line := fmt.Sprintf("%s: %v; going on with the other nodes", node, reason)
+		if _, repeated := said.LoadOrStore(line, true); !repeated {
+			say(c, "%s", line)
+		}
+	}
+}
+
+// parseHash reads 64 hexadecimal digits.
+func parseHash(s string) ([32]byte, error) {
+	b, err := hex.DecodeString(s)
+	if err != nil || len(b) != 32 {
+		return [32]byte{}, fmt.Errorf("%q is no hash: it has 64 hexadecimal digits", s)
+	}
+	return [32]byte(b), nil
+}
+
+// keyFlags name the file of a person's key.
+type keyFlags struct {
+	file       string
+	passphrase passphraseFlags
+}
+
+func (k *keyFlags) add(c *cobra.Command, role keyfile.Role) {
+	c.Flags().StringVar(&k.file, "key", "", fmt.Sprintf("key file of the %s", role))
+	require(c, "key")
+	k.passphrase.add(c)
+}
+
+func (k *keyFlags) load() (*keyfile.Key, error) {
+	key, err := keyfile.Load(k.file, k.passphrase.existing(k.file))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w; make one with: votenode key new", err)
+	}
+	return key, err
+}
+
+// waitFlag says what a command waits for.
+type waitFlag struct{ name string }
+
+func (w *waitFlag) add(c *cobra.Command) {
+	c.Flags().StringVar(&w.name, "wait", "certified", "what to wait for: accepted (by a node), committed (a node says so) or certified (proven)")
+}
+
+func (w *waitFlag) parse() (client.Wait, error) {
+	wait, err := client.ParseWait(w.name)
+	if err != nil {
+		return 0, usagef("--wait: %w", err)
+	}
+	return wait, nil
+}
+
+// createFile writes a new file for everybody to read, or to stdout where the path is -.
+func createFile(c *cobra.Command, path string, data []byte) error {
+	if path == "-" {
+		_, err := c.OutOrStdout().Write(data)
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s exists already and is never overwritten; choose another name", path)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	return errors.Join(err, f.Close())
+}

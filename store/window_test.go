@@ -64,19 +64,6 @@ func checkNumbers(t *testing.T, s *Store, oldest, newest int64) {
 	}
 }
 
-// flatten makes Badger compact all tables into one level, which drops the versions that are not wanted any more.
-func flatten(t *testing.T, dir string, o Options) {
-	t.Helper()
-	o.Dir = dir
-	s := open(t, o)
-	if err := s.db.Flatten(1); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // Heights within the window stay readable through compactions, older ones are refused, and a store that becomes an archive
 // does not pretend to have what was dropped before.
 func TestWindow(t *testing.T) {
@@ -87,17 +74,31 @@ func TestWindow(t *testing.T) {
 		s := open(t, o)
 		commitNumbers(t, s, to)
 		checkNumbers(t, s, oldest, to)
+		if err := s.db.Flatten(1); err != nil { // drops the versions that are not wanted any more
+			t.Fatal(err)
+		}
+		checkNumbers(t, s, oldest, to)
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
-		flatten(t, dir, o)
 		s = open(t, o)
+		if err := s.db.Flatten(1); err != nil {
+			t.Fatal(err)
+		}
 		checkNumbers(t, s, oldest, to)
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
 		newest = to
 	}
+	for to := range int64(7) { // so many tables that Badger begins to compact them
+		s := open(t, Options{Dir: dir, Window: 1000})
+		commitNumbers(t, s, 3*to)
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	session(Options{Window: 1000}, 35, 0)
 	session(Options{Window: 1000}, 40, 0)
 	session(Options{Window: 20}, 60, 40)
 	session(Options{Window: 20}, 73, 53)

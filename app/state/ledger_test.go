@@ -334,7 +334,16 @@ func TestCommitTakesOnlyTheNext(t *testing.T) {
 	if err := l.Commit(blocks[0]); err != nil {
 		t.Fatal(err)
 	}
-	for _, b := range blocks {
+	other, err := Open(new(Memory))
+	if err != nil {
+		t.Fatal(err)
+	}
+	grow(t, other, 4)
+	b, err := other.NewDraft().Finish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range append(blocks, b) {
 		if err := l.Commit(b); !errors.Is(err, ErrMisuse) {
 			t.Errorf("a stale block: %v", err)
 		}
@@ -461,6 +470,22 @@ func TestCorruptedStore(t *testing.T) {
 			}
 			values[rest] = value
 		}
+	}
+	s := l.Newest()
+	backend.kinds[keyVoter][string(numbered(keyVoter, "p", 2)[1:])] = []byte("another")
+	if _, err := s.Voter("p", 2); !errors.Is(err, ErrCorrupted) {
+		t.Errorf("a voter's leaf that changed under the ledger: %v", err)
+	}
+	backend.kinds[keyRecord]["chain"] = []byte("another")
+	if _, err := s.Record("chain"); !errors.Is(err, ErrCorrupted) {
+		t.Errorf("a record that changed under the ledger: %v", err)
+	}
+	if err := s.Records("c", func(string, []byte) error { return nil }); !errors.Is(err, ErrCorrupted) {
+		t.Errorf("a record that changed under the ledger: %v", err)
+	}
+	delete(backend.kinds[keyLeaf], string(numbered(keyLeaf, "blocks", 0)[1:]))
+	if _, err := s.Leaf("blocks", 0); !errors.Is(err, ErrCorrupted) {
+		t.Errorf("a leaf that is gone: %v", err)
 	}
 	if tried < 200 {
 		t.Errorf("only %d faults", tried)

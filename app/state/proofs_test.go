@@ -125,6 +125,7 @@ func TestTamperedRecordProofs(t *testing.T) {
 		tampered("total", func(p *pb.RecordProof) { p.Total = 1<<64 - 1 })
 		tampered("nil leaf", func(p *pb.RecordProof) { p.Leaves[0] = nil })
 		tampered("no leaf", func(p *pb.RecordProof) { p.Leaves = nil })
+		tampered("map, an empty one", func(p *pb.RecordProof) { p.Leaves, p.Total, p.Absent = nil, 0, true })
 		tampered("leaf twice", func(p *pb.RecordProof) { p.Leaves = append(p.Leaves, p.Leaves[0]) })
 		tampered("leaf thrice", func(p *pb.RecordProof) { p.Leaves = append(p.Leaves, p.Leaves[0], p.Leaves[0]) })
 		if len(valid.Leaves) == 2 {
@@ -173,6 +174,15 @@ func TestForgedNeighbours(t *testing.T) {
 			l := leaves[i]
 			l.Index = index
 			return &l
+		}
+		for i := range n { // true places, but with something between
+			for j := i + 2; j < n; j++ {
+				for _, key := range keys[i+1 : j] {
+					holds(t, s, &pb.RecordProof{
+						Key: key, Absent: true, Total: uint64(n), Leaves: []*pb.RecordLeaf{leaf(i, uint64(i)), leaf(j, uint64(j))},
+					})
+				}
+			}
 		}
 		for i := range n {
 			for total := range uint64(20) {

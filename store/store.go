@@ -32,7 +32,7 @@ var (
 type Options struct {
 	// Dir is the folder of the store, created where missing. One process uses it at a time.
 	Dir string
-	// Window is the number of heights before the newest that stay readable; 0 means DefaultWindow.
+	// Window is the number of heights before the newest that stay readable; 0 or less means DefaultWindow.
 	Window int64
 	// Archive keeps every height for ever, from the time it is set on.
 	Archive bool
@@ -90,7 +90,7 @@ func Open(o Options) (*Store, error) {
 	switch {
 	case o.Archive:
 		s.window = -1
-	case o.Window == 0:
+	case o.Window <= 0:
 		s.window = DefaultWindow
 	}
 	s.begin = func(version uint64) transaction { return db.NewTransactionAt(version, true) }

@@ -4,12 +4,15 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"maps"
+	"runtime/debug"
 	"sync"
 	"time"
 
 	abcitypes "github.com/cometbft/cometbft/abci/types"
 
+	"votenode/app/state"
 	"votenode/app/tx"
 )
 
@@ -112,20 +115,32 @@ func (a *Application) Submit(ctx context.Context, raws ...[]byte) ([]Admission, 
 	return answers, nil
 }
 
-// consider makes the cheap checks of a transaction. It returns nil for one that waits in the pool already.
-func (a *Application) consider(raw []byte) (*tx.Parsed, error) {
-	if a.pool.has(hashOf(raw)) {
+// consider makes the cheap checks of a transaction. It returns nil for one that waits in the pool already. A panic in a check is
+// an error of that transaction alone: nobody shall stop nodes by what they send.
+func (a *Application) consider(raw []byte) (parsed *tx.Parsed, err error) {
+	defer recovered(&err)
+	hash := hashOf(raw)
+	if a.pool.has(hash) {
 		return nil, nil
 	}
-	parsed, err := tx.Parse(raw)
-	if err != nil {
+	if parsed, err = tx.Parse(raw); err != nil {
 		return nil, err
+	}
+	if known, ok := a.results.Find(hash); ok && known.Code == tx.CodeOK {
+		return nil, tx.Refuse(tx.CodeAlreadyDone, "it stands in block %d", known.Height)
 	}
 	view := a.ledger.Newest()
 	if view == nil {
 		return nil, tx.Refuse(tx.CodeRetryLater, "the ledger has not begun")
 	}
 	return parsed, a.app.Check(view, a.blockTime(), parsed)
+}
+
+// recovered turns a panic into an error.
+func recovered(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+	}
 }
 
 // enqueue hands a transaction to the verifier, or refuses it where too many wait.
@@ -287,7 +302,7 @@ func (a *Application) admit(batch []submission) error {
 	for i, s := range batch {
 		parsed[i] = s.parsed
 	}
-	found, err := a.app.Verify(view, parsed, rand.Reader)
+	found, err := a.verifyBatch(view, parsed)
 	for i, s := range batch {
 		var refusal *tx.Refusal
 		if err != nil {
@@ -312,6 +327,12 @@ func (a *Application) admit(batch []submission) error {
 		}
 	}
 	return err
+}
+
+// verifyBatch verifies transactions; a panic is an error.
+func (a *Application) verifyBatch(view state.View, parsed []*tx.Parsed) (found []tx.Verdict, err error) {
+	defer recovered(&err)
+	return a.app.Verify(view, parsed, rand.Reader)
 }
 
 func (ad *admission) countTaken(local bool) {

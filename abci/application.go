@@ -35,8 +35,8 @@ type Options struct {
 	Now func() time.Time
 	// Pool bounds the pool.
 	Pool PoolLimits
-	// Observers are node ids, 40 hexadecimal digits, that may connect besides the validators.
-	Observers []string
+	// Welcome are node ids, 40 hexadecimal digits, that may connect besides the validators.
+	Welcome []string
 	// Version of the program, for Info.
 	Version string
 	Logger  *slog.Logger
@@ -61,7 +61,7 @@ type Application struct {
 	pool      *pool
 	admission *admission
 	results   *Results
-	observers map[string]bool
+	welcome   map[string]bool
 	log       *slog.Logger
 
 	clock *commitClock // of the consensus calls
@@ -86,10 +86,10 @@ func New(o Options) (*Application, error) {
 	a := &Application{
 		options: o, app: app.New(o.Genesis.ChainId), ledger: o.Ledger, log: o.Logger, clock: clock,
 		verdicts: newVerdicts(verdictBytes), pool: newPool(o.Pool), admission: newAdmission(), results: NewResults(o.Results),
-		observers: map[string]bool{}, stopping: make(chan struct{}), stopped: make(chan struct{}),
+		welcome: map[string]bool{}, stopping: make(chan struct{}), stopped: make(chan struct{}),
 	}
-	for _, id := range o.Observers {
-		a.observers[id] = true
+	for _, id := range o.Welcome {
+		a.welcome[id] = true
 	}
 	a.advanced.next = make(chan struct{})
 	if err := a.readTip(); err != nil {

@@ -100,8 +100,10 @@ func (a *Application) ProcessProposal(_ context.Context, req *abcitypes.RequestP
 	return &abcitypes.ResponseProcessProposal{Status: abcitypes.ResponseProcessProposal_ACCEPT}, nil
 }
 
-// proposalFault returns what speaks against a proposal; err is the node's own fault.
+// proposalFault returns what speaks against a proposal; err is the node's own fault. A panic in a check speaks against the
+// proposal: its proposer shall not stop every node that looks at it.
 func (a *Application) proposalFault(req *abcitypes.RequestProcessProposal) (fault, err error) {
+	defer recovered(&fault)
 	view := a.ledger.Newest()
 	if view == nil || view.Height()+1 != req.Height {
 		return nil, fmt.Errorf("it does not follow the newest state")
@@ -141,7 +143,8 @@ func (a *Application) PrepareProposal(_ context.Context, req *abcitypes.RequestP
 }
 
 // choose picks transactions for a block of this node.
-func (a *Application) choose(req *abcitypes.RequestPrepareProposal) ([][]byte, error) {
+func (a *Application) choose(req *abcitypes.RequestPrepareProposal) (txs [][]byte, err error) {
+	defer recovered(&err)
 	view := a.ledger.Newest()
 	if view == nil || view.Height()+1 != req.Height {
 		return nil, fmt.Errorf("the newest state is not that of the height before")

@@ -38,7 +38,7 @@ func (a *Application) Query(_ context.Context, req *abcitypes.RequestQuery) (*ab
 	}
 	if id, ok := strings.CutPrefix(req.Path, pathFilterID); ok {
 		if allowed, err := a.Allowed(id); err != nil || !allowed {
-			return refuseQuery(queryRefused, "node %s is no validator's and no observer's of this node (%v)", id, err), nil
+			return refuseQuery(queryRefused, "node %s is no validator's, and not welcome by configuration (%v)", id, err), nil
 		}
 		return &abcitypes.ResponseQuery{}, nil
 	}
@@ -104,9 +104,9 @@ func leafHash(key string, value []byte) [32]byte {
 }
 
 // Allowed says whether a node, by its id of 40 hexadecimal digits, may connect: a validator's of the present or the announced
-// set, or one of the observers that the configuration names.
+// set, or one that the configuration names.
 func (a *Application) Allowed(id string) (bool, error) {
-	if a.observers[id] {
+	if a.welcome[id] {
 		return true, nil
 	}
 	validators, err := a.Validators()

@@ -19,26 +19,21 @@ import (
 	pb "votenode/proto/votenode/v1"
 )
 
-var update = flag.Bool("update", false, "rewrite testdata/election.golden from a new election")
+var (
+	update    = flag.Bool("update", false, "rewrite what comes out in testdata/election.golden")
+	recordNew = flag.Bool("record", false, "write testdata/election.golden from a new election")
+)
 
 const goldenFile = "testdata/election.golden"
 
 // TestGolden executes the blocks of a recorded election and compares codes, events and app hashes with the file. The file is a
 // script: what goes in are the lines genesis, block and tx; what comes out are the lines below them.
 func TestGolden(t *testing.T) {
+	if *recordNew {
+		writeGolden(t, run(t, inputs(record(t))))
+	}
 	if *update {
-		var out bytes.Buffer
-		r := record(t)
-		fmt.Fprintf(&out, "genesis %x\n", election.Encode(r.genesis.genesis))
-		for _, b := range r.blocks {
-			fmt.Fprintf(&out, "block %d %d %x\n", b.Height, b.Time, b.Hash)
-			for _, v := range b.Txs {
-				fmt.Fprintf(&out, "tx %x\n", v.Verified.Parsed().Raw())
-			}
-		}
-		if err := os.WriteFile(goldenFile, run(t, out.Bytes()), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		writeGolden(t, run(t, must(os.ReadFile(goldenFile))))
 	}
 	want, err := os.ReadFile(goldenFile)
 	if err != nil {
@@ -55,6 +50,25 @@ func TestGolden(t *testing.T) {
 		}
 	}
 	t.Fatalf("%d lines, want %d", len(gotLines), len(wantLines))
+}
+
+// inputs returns the input lines of a recorded election.
+func inputs(r *recorded) []byte {
+	var out bytes.Buffer
+	fmt.Fprintf(&out, "genesis %x\n", election.Encode(r.genesis.genesis))
+	for _, b := range r.blocks {
+		fmt.Fprintf(&out, "block %d %d %x\n", b.Height, b.Time, b.Hash)
+		for _, v := range b.Txs {
+			fmt.Fprintf(&out, "tx %x\n", v.Verified.Parsed().Raw())
+		}
+	}
+	return out.Bytes()
+}
+
+func writeGolden(t *testing.T, file []byte) {
+	if err := os.WriteFile(goldenFile, file, 0o644); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // script executes the input lines of a golden file and writes them back with what comes out.

@@ -258,7 +258,7 @@ func (a *attacker) othersBallots(ctx context.Context) error {
 	if !ok {
 		return fmt.Errorf("the first leaf of the ballot log is a %v", parsed.Kind())
 	}
-	if err := a.try(ctx, "a recorded ballot sent again", raw, tx.CodeSequence); err != nil {
+	if err := a.try(ctx, "a recorded ballot sent again", raw, tx.CodeAlreadyDone); err != nil {
 		return err
 	}
 	honest, err := a.run.makeBallot(challenger, public.Sequence, a.run.replay.Selections(challenger))

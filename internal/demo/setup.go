@@ -3,7 +3,9 @@ package demo
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -26,7 +28,7 @@ const (
 	trusteeQuorum = 2
 
 	// lead is how far ahead of the clock the opening is set, seconds: the time that a resolution needs.
-	lead = 6
+	lead = 5
 	// extension is by how much officers extend the voting when ballots are still on their way, seconds.
 	extension = 30
 )
@@ -74,15 +76,16 @@ func (r *run) found(ctx context.Context, folder string, fail context.CancelCause
 	return err
 }
 
-// awaitHeight waits for a height of a node that may still be starting, as long as ctx lives.
+// awaitHeight waits for a height of a node, which may not listen yet.
 func awaitHeight(ctx context.Context, n *client.Node, height int64) error {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if _, err := n.WaitHeight(ctx, height); err == nil || ctx.Err() != nil {
-			return ctx.Err()
+		_, err := n.WaitHeight(ctx, height)
+		if !errors.Is(err, syscall.ECONNREFUSED) {
+			return err
 		}
-		select { // nobody listens yet
+		select {
 		case <-tick.C:
 		case <-ctx.Done():
 			return ctx.Err()

@@ -99,3 +99,24 @@ func (r Registrar) Import(ctx context.Context, electionID string, entries []pb.R
 	}
 	return v.Head(ctx, state.LogRoll(electionID))
 }
+
+// CompareRoll says whether the roll of an election names exactly these entries, in any order, and returns its head. It fails with
+// ErrVerification where they differ.
+func CompareRoll(ctx context.Context, v *View, electionID string, entries []pb.RollEntry) (state.Head, error) {
+	roll, err := RollEntries(ctx, v, electionID)
+	if err != nil {
+		return state.Head{}, err
+	}
+	missing, err := MissingEntries(roll, entries)
+	if err != nil {
+		return state.Head{}, verified(err)
+	}
+	foreign, err := MissingEntries(entries, roll)
+	if err != nil {
+		return state.Head{}, verified(err)
+	}
+	if len(missing) > 0 || len(foreign) > 0 {
+		return state.Head{}, fmt.Errorf("%w: %d entries of the list are not in the roll, and %d of the roll are not in the list", ErrVerification, len(missing), len(foreign))
+	}
+	return v.Head(ctx, state.LogRoll(electionID))
+}

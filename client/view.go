@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/transparency-dev/merkle/compact"
@@ -200,3 +201,29 @@ func verified(err error) error {
 	}
 	return fmt.Errorf("%w: %w", ErrVerification, err)
 }
+
+// Keys lists the keys of records that begin with prefix, as a node names them: unproven, so that some may be missing or not be there
+// in this view.
+func (v *View) Keys(ctx context.Context, prefix string) ([]string, error) {
+	var keys []string
+	err := v.ledger.ask(ctx, func(ctx context.Context, n *Node) error {
+		keys = nil
+		for after := ""; ; {
+			_, records, err := n.Records(ctx, prefix, after, 1_000)
+			if err != nil || len(records) == 0 {
+				return err
+			}
+			for _, r := range records {
+				if r.Key <= after || !strings.HasPrefix(r.Key, prefix) {
+					return fmt.Errorf("the list of records %q is out of order", prefix)
+				}
+				after = r.Key
+				keys = append(keys, r.Key)
+			}
+		}
+	})
+	return keys, err
+}
+
+// Genesis returns the genesis document. It must not be changed.
+func (v *View) Genesis() *pb.Genesis { return v.ledger.document }

@@ -33,9 +33,9 @@ Data goes to standard output, talk to standard error. Exit codes: 0 done, 1 erro
 			root.AddCommand(c)
 		}
 	}
-	add("people", newKeyCommand(), newTrusteeCommand())
+	add("people", newKeyCommand(), newVoterCommand(), newTrusteeCommand(), newRegistrarCommand(), newResolutionCommand(), newDocumentCommand())
 	add("nodes", newGenesisCommand(), newNodeCommand())
-	add("everybody", newVersionCommand())
+	add("everybody", newDemoCommand(), newVersionCommand())
 	return root
 }
 

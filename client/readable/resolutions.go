@@ -1,0 +1,71 @@
+package readable
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"strings"
+
+	"votenode/app/state"
+	"votenode/app/tx"
+	"votenode/client"
+	pb "votenode/proto/votenode/v1"
+)
+
+// Resolution is a resolution for people, as it stands in a certified state.
+type Resolution struct {
+	Hash   string
+	Status string
+	Record *pb.ResolutionRecord
+}
+
+// Open says whether the resolution can still take effect.
+func (s *Resolution) Open() bool { return s.Status == statusOpen }
+
+const statusOpen = "open"
+
+// LoadResolution returns a resolution by its hash. It fails with ErrAbsent.
+func LoadResolution(ctx context.Context, r client.Reader, hash []byte) (*Resolution, error) {
+	record, err := client.MustLoad[pb.ResolutionRecord](ctx, r, state.ResolutionKey(hash))
+	if err != nil {
+		return nil, err
+	}
+	return &Resolution{Hash: hex.EncodeToString(hash), Status: statusOf(record, r.Height()), Record: record}, nil
+}
+
+// statusOf puts the state of a resolution into words.
+func statusOf(record *pb.ResolutionRecord, height int64) string {
+	switch {
+	case record.Status == pb.RESOLUTION_EFFECTIVE:
+		return "effective"
+	case record.Status == pb.RESOLUTION_REFUSED:
+		return "refused: " + tx.Code(record.Code).String()
+	case height > record.Expires:
+		return "expired"
+	}
+	return statusOpen
+}
+
+// Resolutions lists the resolutions that a node names; each is proven, that none is missing is not.
+func Resolutions(ctx context.Context, v *client.View) ([]*Resolution, error) {
+	keys, err := v.Keys(ctx, state.ResolutionPrefix)
+	if err != nil {
+		return nil, err
+	}
+	var all []*Resolution
+	for _, key := range keys {
+		hash, err := hex.DecodeString(strings.TrimPrefix(key, state.ResolutionPrefix))
+		if err != nil {
+			continue // not a key of the ledger
+		}
+		shown, err := LoadResolution(ctx, v, hash)
+		if errors.Is(err, client.ErrAbsent) {
+			continue // proposed after the certified height
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, shown)
+	}
+	return all, nil
+}

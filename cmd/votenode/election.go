@@ -1,0 +1,166 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"votenode/client"
+	"votenode/client/readable"
+)
+
+func newElectionCommand() *cobra.Command {
+	return group("election", "Look at elections and results", newElectionListCommand(), newElectionShowCommand(), newElectionResultCommand())
+}
+
+func newElectionListCommand() *cobra.Command {
+	var ledger ledgerFlags
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "List all elections",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			l, err := ledger.open(c)
+			if err != nil {
+				return err
+			}
+			v, err := l.Certified(c.Context())
+			if err != nil {
+				return err
+			}
+			ids, err := client.Elections(c.Context(), v)
+			if err != nil {
+				return err
+			}
+			list := []*readable.Election{}
+			for _, id := range ids {
+				e, err := readable.ShowElection(c.Context(), v, id)
+				if err != nil {
+					return err
+				}
+				list = append(list, e)
+			}
+			return show(c, list, func(w io.Writer) {
+				for _, e := range list {
+					fmt.Fprintf(w, "%-40s  %-12s  %s\n", e.ID, e.Phase, e.Title)
+				}
+			})
+		},
+	}
+	ledger.add(c)
+	return c
+}
+
+// untilFlag lets a command wait for a phase.
+func untilFlag(c *cobra.Command) *string {
+	return c.Flags().String("until", "", "wait until the election has reached this phase: setup, key ceremony, ready, voting, closed, decrypting, final")
+}
+
+// viewAt returns the newest certified state, or the first in which the election has reached a phase.
+func viewAt(c *cobra.Command, ledger *ledgerFlags, id, phase string) (*client.View, error) {
+	if phase == "" {
+		l, err := ledger.open(c)
+		if err != nil {
+			return nil, err
+		}
+		return l.Certified(c.Context())
+	}
+	wanted, err := readable.ParsePhase(phase)
+	if err != nil {
+		return nil, usagef("--until: %w", err)
+	}
+	l, err := ledger.open(c)
+	if err != nil {
+		return nil, err
+	}
+	return readable.UntilPhase(c.Context(), l, id, wanted)
+}
+
+func newElectionShowCommand() *cobra.Command {
+	var ledger ledgerFlags
+	var until *string
+	c := &cobra.Command{
+		Use:   "show ID",
+		Short: "Show an election: phase, times, roll, keys and ceremonies",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			v, err := viewAt(c, &ledger, args[0], *until)
+			if err != nil {
+				return err
+			}
+			e, err := readable.ShowElection(c.Context(), v, args[0])
+			if err != nil {
+				return err
+			}
+			return show(c, e, func(w io.Writer) { writeElection(w, e) })
+		},
+	}
+	ledger.add(c)
+	until = untilFlag(c)
+	return c
+}
+
+func writeElection(w io.Writer, e *readable.Election) {
+	fmt.Fprintf(w, "election   %s\ntitle      %s\nphase      %s at certified height %d\nopening    %s\nclosing    %s\n",
+		e.ID, e.Title, e.Phase, e.Height, momentText(e.Opening), momentText(e.Closing))
+	sealed := "not sealed"
+	if e.RollSealed {
+		sealed = "sealed"
+	}
+	fmt.Fprintf(w, "roll       %d entries, %s, root %s\nballots    %d recorded\n", e.RollSize, sealed, e.RollRoot, e.Recorded)
+	fmt.Fprintf(w, "keys       %s\ntrial      passed: %t\n", e.KeyDigest, e.TrialPassed)
+	for _, o := range e.Ceremonies {
+		fmt.Fprintf(w, "ceremony   %s: %d of %d, attempt %d, %s\n", o.Organisation, o.Quorum, len(o.Trustees), o.Attempt, o.Step)
+		for _, t := range o.Trustees {
+			if t.Ejected != "" {
+				fmt.Fprintf(w, "           trustee %d, %s, is out: %s\n", t.Index, t.Name, t.Ejected)
+			}
+		}
+	}
+}
+
+func momentText(t *time.Time) string {
+	if t == nil {
+		return "not set"
+	}
+	return t.Format("2006-01-02 15:04:05 MST")
+}
+
+func newElectionResultCommand() *cobra.Command {
+	var ledger ledgerFlags
+	var until *string
+	c := &cobra.Command{
+		Use:   "result ID",
+		Short: "Show the result of an election",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			v, err := viewAt(c, &ledger, args[0], *until)
+			if err != nil {
+				return err
+			}
+			contests, err := readable.ShowResult(c.Context(), v, args[0])
+			if err != nil {
+				return err
+			}
+			return show(c, contests, func(w io.Writer) { writeResult(w, contests) })
+		},
+	}
+	ledger.add(c)
+	until = untilFlag(c)
+	return c
+}
+
+func writeResult(w io.Writer, contests []readable.Contest) {
+	for _, contest := range contests {
+		if contest.Status != "opened" {
+			fmt.Fprintf(w, "%s: %s\n", contest.Title, contest.Status)
+			continue
+		}
+		fmt.Fprintf(w, "%s: %d ballots\n", contest.Title, contest.Ballots)
+		for _, o := range contest.Options {
+			fmt.Fprintf(w, "%12d  %s\n", o.Votes, o.Option)
+		}
+	}
+}

@@ -1,0 +1,339 @@
+package main
+
+import (
+	"bytes"
+	"encoding/hex"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"votenode/app/election"
+	"votenode/app/state"
+	"votenode/client"
+	"votenode/client/readable"
+	"votenode/genesis"
+	pb "votenode/proto/votenode/v1"
+)
+
+func newProposeCommand() *cobra.Command {
+	return group("propose", "Propose a resolution, and so approve it",
+		newProposeFileCommand(), newCreateElectionCommand(), newAppointTrusteesCommand(), newSealRollCommand(),
+		newScheduleCommand(), newExtendCommand(), newCancelCommand(), newRevokeVotersCommand(),
+		newReplaceTrusteesCommand(), newExcuseTrialCommand(), newChangeValidatorsCommand())
+}
+
+// decide returns a command that proposes what make returns. make may read the ledger and send what the decision rests on.
+func decide(use, short string, args cobra.PositionalArgs, make func(c *cobra.Command, o client.Officer, args []string) (*pb.Resolution, error)) *cobra.Command {
+	var flags proposeFlags
+	c := &cobra.Command{
+		Use:   use,
+		Short: short,
+		Args:  args,
+		RunE: func(c *cobra.Command, args []string) error {
+			officer, err := flags.open(c)
+			if err != nil {
+				return err
+			}
+			r, err := make(c, officer, args)
+			if err != nil {
+				return err
+			}
+			return flags.propose(c, officer, r)
+		},
+	}
+	flags.add(c)
+	return c
+}
+
+func newProposeFileCommand() *cobra.Command {
+	return decide("file FILE", "Propose what a JSON file says, in the form that 'resolution show' prints", cobra.ExactArgs(1),
+		func(c *cobra.Command, o client.Officer, args []string) (*pb.Resolution, error) {
+			data, err := os.ReadFile(args[0])
+			if err != nil {
+				return nil, err
+			}
+			r := new(pb.Resolution)
+			return r, readable.ParseMessage(data, r)
+		})
+}
+
+func newCreateElectionCommand() *cobra.Command {
+	return decide("create-election MANIFEST", "Publish a manifest and propose its election", cobra.ExactArgs(1),
+		func(c *cobra.Command, o client.Officer, args []string) (*pb.Resolution, error) {
+			m, err := readManifest(args[0])
+			if err != nil {
+				return nil, err
+			}
+			document := election.Encode(m)
+			hash, err := o.Publish(c.Context(), document, bar(c, "publishing", len(document)))
+			if err != nil {
+				return nil, err
+			}
+			return &pb.Resolution{Decision: &pb.Resolution_CreateElection{CreateElection: &pb.CreateElection{Manifest: hash[:]}}}, nil
+		})
+}
+
+// electionFlag names the election.
+func electionFlag(c *cobra.Command) *string {
+	id := c.Flags().String("election", "", "id of the election")
+	require(c, "election")
+	return id
+}
+
+func newAppointTrusteesCommand() *cobra.Command {
+	var id *string
+	var quorum uint32
+	var trustees []string
+	c := decide("appoint-trustees", "Propose the trustees of all organisations, which starts the key ceremony", cobra.NoArgs,
+		func(c *cobra.Command, o client.Officer, args []string) (*pb.Resolution, error) {
+			boards, err := parseBoards(trustees, quorum)
+			if err != nil {
+				return nil, err
+			}
+			return &pb.Resolution{Decision: &pb.Resolution_AppointTrustees{
+				AppointTrustees: &pb.AppointTrustees{Election: *id, Boards: boards},
+			}}, nil
+		})
+	id = electionFlag(c)
+	c.Flags().Uint32Var(&quorum, "quorum", 0, "how many trustees of each organisation suffice to decrypt")
+	c.Flags().StringArrayVar(&trustees, "trustee", nil, "a trustee as ORGANISATION:NAME:KEY, repeated; the order gives the indices")
+	require(c, "quorum", "trustee")
+	return c
+}
+
+func parseBoards(trustees []string, quorum uint32) ([]pb.TrusteeBoard, error) {
+	var boards []pb.TrusteeBoard
+	for _, text := range trustees {
+		organisation, rest, _ := strings.Cut(text, ":")
+		member, err := parseMember(rest)
+		if err != nil {
+			return nil, usagef("--trustee %q is not ORGANISATION:NAME:KEY", text)
+		}
+		i := slices.IndexFunc(boards, func(b pb.TrusteeBoard) bool { return b.Organisation == organisation })
+		if i < 0 {
+			i, boards = len(boards), append(boards, pb.TrusteeBoard{Organisation: organisation, Quorum: quorum})
+		}
+		boards[i].Trustees = append(boards[i].Trustees, member)
+	}
+	slices.SortFunc(boards, func(a, b pb.TrusteeBoard) int { return strings.Compare(a.Organisation, b.Organisation) })
+	return boards, nil
+}
+
+// parseMember reads NAME:KEY.
+func parseMember(text string) (pb.Member, error) {
+	at := strings.LastIndexByte(text, ':')
+	if at < 1 {
+		return pb.Member{}, usagef("--trustee %q is not NAME:KEY", text)
+	}
+	key, err := hex.DecodeString(text[at+1:])
+	if err != nil {
+		return pb.Member{}, usagef("--trustee %q: the key is not in hexadecimal digits", text)
+	}
+	return pb.Member{Name: text[:at], Key: key}, nil
+}
+
+func newSealRollCommand() *cobra.Command {
+	var id *string
+	c := decide("seal-roll", "Propose to seal the roll as it stands in the certified state", cobra.NoArgs,
+		func(c *cobra.Command, o client.Officer, args []string) (*pb.Resolution, error) {
+			v, err := o.Ledger.Certified(c.Context())
+			if err != nil {
+				return nil, err
+			}
+			head, err := v.Head(c.Context(), state.LogRoll(*id))
+			if err != nil {
+				return nil, err
+			}
+			say(c, "the roll has %d entries; compare it with your own list: votenode registrar check-roll", head.Size)
+			return &pb.Resolution{Decision: &pb.Resolution_SealRoll{
+				SealRoll: &pb.SealRoll{Election: *id, Size_: head.Size, Root: head.Root[:]},
+			}}, nil
+		})
+	id = electionFlag(c)
+	return c
+}
+
+// timeFlag is a flag for a moment, such as 2026-03-01T09:00:00Z, or +10m from now.
+func timeFlag(c *cobra.Command, name, usage string) func() (int64, error) {
+	text := c.Flags().String(name, "", usage+", such as 2026-03-01T09:00:00Z, or +90m from now")
+	require(c, name)
+	return func() (int64, error) {
+		if after, ok := strings.CutPrefix(*text, "+"); ok {
+			d, err := time.ParseDuration(after)
+			if err != nil {
+				return 0, usagef("--%s: %w", name, err)
+			}
+			return time.Now().Add(d).Unix(), nil
+		}
+		t, err := time.Parse(time.RFC3339, *text)
+		if err != nil {
+			return 0, usagef("--%s: %w", name, err)
+		}
+		return t.Unix(), nil
+	}
+}
+
+func newScheduleCommand() *cobra.Command {
+	var id *string
+	var opening, closing func() (int64, error)
+	c := decide("schedule", "Propose the times of an election that is not open", cobra.NoArgs,
+		func(c *cobra.Command, o client.Officer, args []string) (*pb.Resolution, error) {
+			from, err := opening()
+			if err != nil {
+				return nil, err
+			}
+			to, err := closing()
+			return &pb.Resolution{Decision: &pb.Resolution_ScheduleElection{
+				ScheduleElection: &pb.ScheduleElection{Election: *id, Opening: from, Closing: to},
+			}}, err
+		})
+	id = electionFlag(c)
+	opening, closing = timeFlag(c, "opening", "when voting opens"), timeFlag(c, "closing", "when voting closes")
+	return c
+}
+
+func newExtendCommand() *cobra.Command {
+	var id *string
+	var closing func() (int64, error)
+	c := decide("extend", "Propose a later closing while voting is open; --reason names the cause", cobra.NoArgs,
+		func(c *cobra.Command, o client.Officer, args []string) (*pb.Resolution, error) {
+			to, err := closing()
+			return &pb.Resolution{Decision: &pb.Resolution_ExtendElection{
+				ExtendElection: &pb.ExtendElection{Election: *id, Closing: to},
+			}}, err
+		})
+	id = electionFlag(c)
+	closing = timeFlag(c, "closing", "when voting closes now")
+	return c
+}
+
+func newCancelCommand() *cobra.Command {
+	var id *string
+	c := decide("cancel", "Propose to end an election without a result", cobra.NoArgs,
+		func(c *cobra.Command, o client.Officer, args []string) (*pb.Resolution, error) {
+			return &pb.Resolution{Decision: &pb.Resolution_CancelElection{CancelElection: &pb.CancelElection{Election: *id}}}, nil
+		})
+	id = electionFlag(c)
+	return c
+}
+
+func newRevokeVotersCommand() *cobra.Command {
+	var id *string
+	c := decide("revoke-voters INDEX...", "Propose to take the right to vote from entries of a sealed roll", cobra.MinimumNArgs(1),
+		func(c *cobra.Command, o client.Officer, args []string) (*pb.Resolution, error) {
+			var voters []uint64
+			for _, text := range args {
+				index, err := strconv.ParseUint(text, 10, 64)
+				if err != nil {
+					return nil, usagef("%q is no roll index", text)
+				}
+				voters = append(voters, index)
+			}
+			slices.Sort(voters)
+			return &pb.Resolution{Decision: &pb.Resolution_RevokeVoters{
+				RevokeVoters: &pb.RevokeVoters{Election: *id, Voters: slices.Compact(voters)},
+			}}, nil
+		})
+	id = electionFlag(c)
+	return c
+}
+
+func newReplaceTrusteesCommand() *cobra.Command {
+	var id *string
+	var organisation string
+	var trustees []string
+	c := decide("replace-trustees", "Propose trustees in the place of those that are out", cobra.NoArgs,
+		func(c *cobra.Command, o client.Officer, args []string) (*pb.Resolution, error) {
+			d := &pb.ReplaceTrustees{Election: *id, Organisation: organisation}
+			for _, text := range trustees {
+				member, err := parseMember(text)
+				if err != nil {
+					return nil, err
+				}
+				d.Trustees = append(d.Trustees, member)
+			}
+			return &pb.Resolution{Decision: &pb.Resolution_ReplaceTrustees{ReplaceTrustees: d}}, nil
+		})
+	id = electionFlag(c)
+	c.Flags().StringVar(&organisation, "organisation", "", "whose trustees")
+	c.Flags().StringArrayVar(&trustees, "trustee", nil, "a trustee as NAME:KEY, repeated")
+	require(c, "organisation", "trustee")
+	return c
+}
+
+func newExcuseTrialCommand() *cobra.Command {
+	var id *string
+	var organisation string
+	c := decide("excuse-trial INDEX...", "Propose that the trial counts as done without some trustees", cobra.MinimumNArgs(1),
+		func(c *cobra.Command, o client.Officer, args []string) (*pb.Resolution, error) {
+			d := &pb.ExcuseTrial{Election: *id, Organisation: organisation}
+			for _, text := range args {
+				index, err := strconv.ParseUint(text, 10, 32)
+				if err != nil {
+					return nil, usagef("%q is no trustee's index", text)
+				}
+				d.Trustees = append(d.Trustees, uint32(index))
+			}
+			slices.Sort(d.Trustees)
+			return &pb.Resolution{Decision: &pb.Resolution_ExcuseTrial{ExcuseTrial: d}}, nil
+		})
+	id = electionFlag(c)
+	c.Flags().StringVar(&organisation, "organisation", "", "whose trustees")
+	require(c, "organisation")
+	return c
+}
+
+func newChangeValidatorsCommand() *cobra.Command {
+	var add, remove []string
+	c := decide("change-validators", "Propose the present validators with some added and removed", cobra.NoArgs,
+		func(c *cobra.Command, o client.Officer, args []string) (*pb.Resolution, error) {
+			v, err := o.Ledger.Certified(c.Context())
+			if err != nil {
+				return nil, err
+			}
+			epochs, err := client.MustLoad[pb.ValidatorEpochs](c.Context(), v, state.KeyValidators)
+			if err != nil {
+				return nil, err
+			}
+			list, err := changeValidators(epochs.Present.Validators, add, remove)
+			return &pb.Resolution{Decision: &pb.Resolution_ChangeValidators{ChangeValidators: &pb.ChangeValidators{Validators: list}}}, err
+		})
+	c.Flags().StringSliceVar(&add, "add", nil, "entry of a validator, as 'genesis entry validator' makes it")
+	c.Flags().StringSliceVar(&remove, "remove", nil, "consensus key of a validator")
+	c.MarkFlagsOneRequired("add", "remove")
+	return c
+}
+
+// changeValidators returns a list with the validators of entry files added and those of keys removed, sorted by key.
+func changeValidators(present []pb.Validator, add, remove []string) ([]pb.Validator, error) {
+	list := slices.Clone(present)
+	for _, text := range remove {
+		key, err := hex.DecodeString(text)
+		i := slices.IndexFunc(list, func(v pb.Validator) bool { return bytes.Equal(v.Key, key) })
+		if err != nil || i < 0 {
+			return nil, usagef("--remove: no validator has the consensus key %q", text)
+		}
+		list = slices.Delete(list, i, i+1)
+	}
+	for _, path := range add {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		entry, err := genesis.EntryFromJSON(data)
+		if err != nil {
+			return nil, err
+		}
+		v := entry.GetValidator()
+		if v == nil {
+			return nil, usagef("--add: %s is no entry of a validator", path)
+		}
+		list = append(list, *v)
+	}
+	slices.SortFunc(list, func(a, b pb.Validator) int { return bytes.Compare(a.Key, b.Key) })
+	return list, nil
+}

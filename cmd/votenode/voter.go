@@ -1,0 +1,333 @@
+package main
+
+import (
+	"bufio"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"votenode/client"
+	"votenode/client/keyfile"
+	"votenode/client/readable"
+	"votenode/crypto/ballot"
+	pb "votenode/proto/votenode/v1"
+)
+
+func newVoterCommand() *cobra.Command {
+	return group("voter", "Cast a ballot, and check the device that makes it",
+		newVoterBallotCommand(), newVoterCastCommand(), newVoterChallengeCommand(), newCheckChallengeCommand(), newVoterStatusCommand())
+}
+
+// voterFlags are what a voter's commands need.
+type voterFlags struct {
+	ledger   ledgerFlags
+	key      keyFlags
+	election *string
+	index    int64
+}
+
+func (f *voterFlags) add(c *cobra.Command) {
+	f.ledger.add(c)
+	f.key.add(c, keyfile.Voter)
+	f.election = electionFlag(c)
+	c.Flags().Int64Var(&f.index, "roll-index", -1, "place in the roll; without it the whole roll is searched for the key")
+}
+
+// open returns the voter with a certified view and the entry of the roll.
+func (f *voterFlags) open(c *cobra.Command) (*client.Voter, *client.View, *pb.RollEntry, error) {
+	opened, err := f.key.load()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	secret, err := opened.Voter()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	l, err := f.ledger.open(c)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	v, err := l.Certified(c.Context())
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	voter := &client.Voter{Ledger: l, Election: *f.election, Index: uint64(f.index), Key: secret}
+	if f.index < 0 {
+		if voter.Index, err = client.FindVoter(c.Context(), v, voter.Election, secret.Public()); err != nil {
+			return nil, nil, nil, err
+		}
+	}
+	entry, err := v.RollEntry(c.Context(), voter.Election, voter.Index)
+	return voter, v, entry, err
+}
+
+// form returns the empty ballot of the voter, with its manifest.
+func (f *voterFlags) form(c *cobra.Command, v *client.View, entry *pb.RollEntry) (*readable.Form, *pb.Manifest, error) {
+	e, err := client.LoadElection(c.Context(), v, *f.election)
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := client.LoadManifest(c.Context(), v, e)
+	if err != nil {
+		return nil, nil, err
+	}
+	form, err := readable.NewForm(m, entry.Style)
+	return form, m, err
+}
+
+func newVoterBallotCommand() *cobra.Command {
+	var flags voterFlags
+	c := &cobra.Command{
+		Use:   "ballot",
+		Short: "Print the empty ballot, to be filled in",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			_, v, entry, err := flags.open(c)
+			if err != nil {
+				return err
+			}
+			form, _, err := flags.form(c, v, entry)
+			if err != nil {
+				return err
+			}
+			return writeJSON(c, "-", form)
+		},
+	}
+	flags.add(c)
+	return c
+}
+
+// writeJSON writes indented JSON to a new file, or to stdout where the path is -.
+func writeJSON(c *cobra.Command, path string, value any) error {
+	data, err := json.MarshalIndent(value, "", "  ")
+	if err != nil {
+		return err
+	}
+	return createFile(c, path, append(data, '\n'))
+}
+
+// prepare reads the filled-in ballot, encrypts it and shows its confirmation code.
+func (f *voterFlags) prepare(c *cobra.Command, path string) (*client.Prepared, error) {
+	voter, v, entry, err := f.open(c)
+	if err != nil {
+		return nil, err
+	}
+	_, m, err := f.form(c, v, entry)
+	if err != nil {
+		return nil, err
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	filled, err := readable.ParseForm(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	selections, err := filled.Selections(m, entry.Style)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	prepared, err := voter.Prepare(c.Context(), selections, rand.Reader)
+	if err == nil {
+		say(c, "The confirmation code of your ballot is %s. Write it down.", ballot.FormatCode(prepared.Code()))
+	}
+	return prepared, err
+}
+
+func newVoterCastCommand() *cobra.Command {
+	var flags voterFlags
+	var wait waitFlag
+	var yes bool
+	var opening string
+	c := &cobra.Command{
+		Use:   "cast BALLOT",
+		Short: "Encrypt a filled-in ballot, then cast it or challenge the device",
+		Long: `Encrypt a filled-in ballot, show its confirmation code, and ask whether to cast it or to challenge it. A challenged ballot is
+barred on the ledger and then opened, so that another device can check that it held your selections; nothing
+is counted of it, and you cast again. The device cannot know beforehand which ballots will be challenged.
+Until voting closes you can cast again as often as you like; the last ballot counts.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			until, err := wait.parse()
+			if err != nil {
+				return err
+			}
+			prepared, err := flags.prepare(c, args[0])
+			if err != nil {
+				return err
+			}
+			if !yes {
+				cast, err := askCast(c)
+				if err != nil {
+					return err
+				}
+				if !cast {
+					return challenge(c, prepared, opening)
+				}
+			}
+			if err := prepared.Cast(c.Context(), until); err != nil {
+				return err
+			}
+			say(c, "cast; waited until it was %s", wait.name)
+			return showCode(c, prepared)
+		},
+	}
+	flags.add(c)
+	wait.add(c)
+	c.Flags().BoolVar(&yes, "yes", false, "cast without asking")
+	c.Flags().StringVar(&opening, "opening", "opened-ballot.json", "new file for the opened ballot, where it is challenged")
+	return c
+}
+
+// askCast asks until the answer is cast or challenge.
+func askCast(c *cobra.Command) (bool, error) {
+	lines := bufio.NewScanner(c.InOrStdin())
+	for {
+		fmt.Fprint(c.ErrOrStderr(), "Type cast to cast it, or challenge to test this device: ")
+		if !lines.Scan() {
+			return false, fmt.Errorf("nothing was chosen and nothing was cast; run the command again (%w)", io.ErrUnexpectedEOF)
+		}
+		switch strings.TrimSpace(lines.Text()) {
+		case "cast":
+			return true, nil
+		case "challenge":
+			return false, nil
+		}
+	}
+}
+
+func challenge(c *cobra.Command, prepared *client.Prepared, path string) error {
+	opened, err := prepared.Challenge(c.Context(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	if err := writeJSON(c, path, opened); err != nil {
+		return err
+	}
+	say(c, "challenged: it can never be cast. Take %s and the code to another device and run there: votenode voter check-challenge", path)
+	return showCode(c, prepared)
+}
+
+func showCode(c *cobra.Command, prepared *client.Prepared) error {
+	data := struct {
+		Code string `json:"confirmation_code"`
+	}{ballot.FormatCode(prepared.Code())}
+	return show(c, data, func(w io.Writer) { fmt.Fprintln(w, data.Code) })
+}
+
+func newVoterChallengeCommand() *cobra.Command {
+	var flags voterFlags
+	var opening string
+	c := &cobra.Command{
+		Use:   "challenge BALLOT",
+		Short: "Encrypt a filled-in ballot and challenge it without asking",
+		Long: `Encrypt a filled-in ballot and challenge it without asking. A device that is told beforehand can behave; what tests it
+is 'voter cast', answered with challenge.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			prepared, err := flags.prepare(c, args[0])
+			if err != nil {
+				return err
+			}
+			return challenge(c, prepared, opening)
+		},
+	}
+	flags.add(c)
+	c.Flags().StringVar(&opening, "opening", "opened-ballot.json", "new file for the opened ballot")
+	return c
+}
+
+func newCheckChallengeCommand() *cobra.Command {
+	var ledger ledgerFlags
+	var code string
+	c := &cobra.Command{
+		Use:   "check-challenge FILE",
+		Short: "Check on another device that an opened ballot held its selections",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			noted, err := ballot.ParseCode(code)
+			if err != nil {
+				return usagef("--code: %w", err)
+			}
+			data, err := os.ReadFile(args[0])
+			if err != nil {
+				return err
+			}
+			opened, err := client.ParseChallenge(data)
+			if err != nil {
+				return fmt.Errorf("%s: %w", args[0], err)
+			}
+			l, err := ledger.open(c)
+			if err != nil {
+				return err
+			}
+			if err := opened.Check(c.Context(), l, noted); err != nil {
+				return err
+			}
+			v, err := l.Certified(c.Context())
+			if err != nil {
+				return err
+			}
+			form, err := readable.FilledForm(c.Context(), v, opened)
+			if err != nil {
+				return err
+			}
+			say(c, "the ballot held exactly these selections:")
+			return writeJSON(c, "-", form)
+		},
+	}
+	ledger.add(c)
+	c.Flags().StringVar(&code, "code", "", "the confirmation code that you wrote down")
+	require(c, "code")
+	return c
+}
+
+// shownVoter is what the ledger says of a voter.
+type shownVoter struct {
+	RollIndex uint64 `json:"roll_index"`
+	District  string `json:"district"`
+	Status    string `json:"status"`
+	Sequence  uint64 `json:"sequence"`
+	Code      string `json:"confirmation_code,omitempty"`
+	Height    int64  `json:"height"`
+}
+
+func newVoterStatusCommand() *cobra.Command {
+	var flags voterFlags
+	c := &cobra.Command{
+		Use:   "status",
+		Short: "Show which ballot of yours counts",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			voter, v, entry, err := flags.open(c)
+			if err != nil {
+				return err
+			}
+			leaf, err := v.Voter(c.Context(), voter.Election, voter.Index)
+			if err != nil {
+				return err
+			}
+			form, _, err := flags.form(c, v, entry)
+			if err != nil {
+				return err
+			}
+			data := shownVoter{RollIndex: voter.Index, District: form.District, Sequence: leaf.Sequence, Height: v.Height()}
+			data.Status = readable.VoterStatus(leaf)
+			if len(leaf.Code) == 32 {
+				data.Code = ballot.FormatCode([32]byte(leaf.Code))
+			}
+			return show(c, data, func(w io.Writer) {
+				fmt.Fprintf(w, "roll index  %d\ndistrict    %s\nstatus      %s\nsequence    %d\ncode        %s\n",
+					data.RollIndex, data.District, data.Status, data.Sequence, data.Code)
+			})
+		},
+	}
+	flags.add(c)
+	return c
+}

@@ -80,7 +80,7 @@ func (o *outage) restart(ctx context.Context) error {
 		return err
 	}
 	o.run.say("%s is started again as process %d", o.victim.Name, o.victim.Process.PID())
-	if err := awaitHeight(ctx, o.victim.Node, o.height); err != nil {
+	if _, err := o.victim.Node.AwaitHeight(ctx, o.height); err != nil {
 		return err
 	}
 	o.caster.down[o.index].Store(false)

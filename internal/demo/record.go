@@ -41,10 +41,12 @@ func (r *run) export(ctx context.Context) error {
 	return nil
 }
 
-// audit has another process audit the record: it is told the folder and the genesis hash and no address.
+// audit has another process audit the record: it is told the folder and the genesis hash, and kept from the network where the
+// system can do that.
 func (r *run) audit(ctx context.Context) error {
 	r.report.Audit = "failed"
-	_, err := r.network.Run(ctx, "audit", r.report.Record, "--genesis-hash", r.network.HashHex())
+	_, offline, err := r.network.RunOffline(ctx, "audit", r.report.Record, "--genesis-hash", r.network.HashHex())
+	r.report.AuditOffline = offline
 	var failed *network.CommandError
 	if errors.As(err, &failed) && failed.Code == exitVerification {
 		r.report.AuditTalk = failed.Talk
@@ -67,7 +69,7 @@ func (r *run) auditDamaged(ctx context.Context, folder string) error {
 	if err := flip(damaged); err != nil {
 		return err
 	}
-	_, err = r.network.Run(ctx, "audit", folder, "--genesis-hash", r.network.HashHex())
+	_, _, err = r.network.RunOffline(ctx, "audit", folder, "--genesis-hash", r.network.HashHex())
 	var failed *network.CommandError
 	if !errors.As(err, &failed) || failed.Code != exitVerification {
 		return fmt.Errorf("a bit was flipped in %s, and the audit did not notice: %w", damaged, err)

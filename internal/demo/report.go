@@ -50,6 +50,8 @@ type Report struct {
 	// Audit is "passed" or "failed", AuditTalk what a failed one said.
 	Audit     string `json:"audit"`
 	AuditTalk string `json:"audit_talk,omitempty"`
+	// AuditOffline: the auditor's process was kept from the network.
+	AuditOffline bool `json:"audit_offline"`
 	// Damaged is what the audit said of a copy with one flipped bit.
 	Damaged string `json:"damaged_copy"`
 	// Network is there where the network was kept.

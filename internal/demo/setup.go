@@ -3,9 +3,7 @@ package demo
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
-	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -30,7 +28,7 @@ const (
 	// lead is how far ahead of the clock the opening is set, seconds: the time that a resolution needs.
 	lead = 5
 	// extension is by how much officers extend the voting when ballots are still on their way, seconds.
-	extension = 30
+	extension = 20
 )
 
 var organisations = []network.Organisation{
@@ -48,7 +46,7 @@ func parameters() *pb.Parameters {
 
 // found makes keys, homes and the genesis document, starts the validators and waits until their blocks are certified.
 func (r *run) found(ctx context.Context, folder string, fail context.CancelCauseFunc) error {
-	n, err := network.Found(folder, r.Binary, network.Plan{Chain: chainID, Organisations: organisations, Parameters: parameters()}, fail)
+	n, err := network.Found(ctx, folder, r.Binary, network.Plan{Chain: chainID, Organisations: organisations, Parameters: parameters()}, fail)
 	if err != nil {
 		return err
 	}
@@ -62,7 +60,7 @@ func (r *run) found(ctx context.Context, folder string, fail context.CancelCause
 		r.say("%s is process %d, gateway %s", v.Name, v.Process.PID(), v.Node.Address())
 	}
 	for _, v := range n.Validators {
-		if err := awaitHeight(ctx, v.Node, 2); err != nil {
+		if _, err := v.Node.AwaitHeight(ctx, 2); err != nil {
 			return err
 		}
 	}
@@ -74,23 +72,6 @@ func (r *run) found(ctx context.Context, folder string, fail context.CancelCause
 		r.say("height %d is certified by both organisations", v.Height())
 	}
 	return err
-}
-
-// awaitHeight waits for a height of a node, which may not listen yet.
-func awaitHeight(ctx context.Context, n *client.Node, height int64) error {
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		_, err := n.WaitHeight(ctx, height)
-		if !errors.Is(err, syscall.ECONNREFUSED) {
-			return err
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
 }
 
 // decide has a quorum of officers of both organisations approve a resolution, and waits until it has taken effect.
@@ -235,7 +216,7 @@ func (r *run) open(ctx context.Context) error {
 		return err
 	}
 	opening := time.Now().Unix() + lead
-	r.closing = opening + 25 + int64(r.replay.Voters()/300)
+	r.closing = opening + 20 + int64(r.replay.Voters()/300)
 	err := r.decide(ctx, fmt.Sprintf("vote for %d seconds", r.closing-opening), pb.Resolution{
 		Decision: &pb.Resolution_ScheduleElection{ScheduleElection: &pb.ScheduleElection{Election: electionID, Opening: opening, Closing: r.closing}},
 	})

@@ -61,7 +61,7 @@ type Validator struct {
 }
 
 // Found makes all keys, homes and the genesis document in a folder, and starts nothing.
-func Found(folder, binary string, plan Plan, fail context.CancelCauseFunc) (*Network, error) {
+func Found(ctx context.Context, folder, binary string, plan Plan, fail context.CancelCauseFunc) (*Network, error) {
 	n := &Network{
 		Processes: Processes{Binary: binary, Logs: filepath.Join(folder, "logs"), Fail: fail}, Folder: folder,
 		Officers: map[string][]ed25519.PrivateKey{}, Registrars: map[string]ed25519.PrivateKey{},
@@ -73,7 +73,7 @@ func Found(folder, binary string, plan Plan, fail context.CancelCauseFunc) (*Net
 	}
 	f := &founding{network: n, plan: plan}
 	for _, o := range plan.Organisations {
-		if err := f.organisation(o); err != nil {
+		if err := f.organisation(ctx, o); err != nil {
 			return nil, err
 		}
 	}
@@ -109,7 +109,7 @@ type founding struct {
 	entries       []*pb.GenesisEntry
 }
 
-func (f *founding) organisation(o Organisation) error {
+func (f *founding) organisation(ctx context.Context, o Organisation) error {
 	f.organisations = append(f.organisations, pb.Organisation{Id: o.ID, Title: o.Title, OfficerQuorum: uint32(o.Quorum)})
 	for i := range o.Officers {
 		name := fmt.Sprintf("%s-officer-%d", o.ID, i+1)
@@ -134,7 +134,7 @@ func (f *founding) organisation(o Organisation) error {
 		return err
 	}
 	for i := range o.Validators {
-		if err := f.validator(o, fmt.Sprintf("%s-%d", o.ID, i+1)); err != nil {
+		if err := f.validator(ctx, o, fmt.Sprintf("%s-%d", o.ID, i+1)); err != nil {
 			return err
 		}
 	}
@@ -142,15 +142,13 @@ func (f *founding) organisation(o Organisation) error {
 }
 
 // validator makes a validator's home. Its gateway and its peers are on loopback.
-func (f *founding) validator(o Organisation, name string) error {
+func (f *founding) validator(ctx context.Context, o Organisation, name string) error {
 	ports, err := FreePorts(2)
 	if err != nil {
 		return err
 	}
 	home := filepath.Join(f.network.Folder, name)
-	config := node.DefaultConfig()
-	config.P2P.Listen, config.Gateway.Listen = ports[0], ports[1]
-	if err := node.Init(home, config); err != nil {
+	if _, err := f.network.Run(ctx, "node", "init", "--home", home, "--p2p", ports[0], "--gateway", ports[1]); err != nil {
 		return err
 	}
 	public, err := node.ValidatorOf(home)

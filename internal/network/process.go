@@ -72,11 +72,31 @@ func (ps *Processes) Start(name string, args ...string) (*Process, error) {
 	return p, nil
 }
 
-// Run runs the program to its end and returns what it wrote to standard output. A failing program's error holds its talk.
+// Run runs the program to its end and returns what it wrote to standard output. Where it fails, the error is a *CommandError.
 func (ps *Processes) Run(ctx context.Context, args ...string) ([]byte, error) {
+	return ps.output(ctx, args, func(*exec.Cmd) bool { return true })
+}
+
+// RunOffline is Run without any network, where the system can keep a process from it; whether it did is returned.
+func (ps *Processes) RunOffline(ctx context.Context, args ...string) (out []byte, kept bool, err error) {
+	out, err = ps.output(ctx, args, offline)
+	var failed *CommandError
+	if err == nil || errors.As(err, &failed) || ctx.Err() != nil {
+		return out, true, err
+	}
+	out, err = ps.Run(ctx, args...) // it did not even start
+	return out, false, err
+}
+
+var errOnline = errors.New("a process cannot be kept from the network here")
+
+func (ps *Processes) output(ctx context.Context, args []string, prepare func(*exec.Cmd) bool) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, ps.Binary, args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = patience
+	if !prepare(cmd) {
+		return nil, errOnline
+	}
 	out, err := cmd.Output()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {

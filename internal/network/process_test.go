@@ -2,6 +2,8 @@ package network
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -40,6 +42,25 @@ func TestProcesses(t *testing.T) {
 	}
 	if out, err := ps.Run(t.Context(), "-c", "echo out; echo talk >&2; exit 3"); string(out) != "out\n" || err == nil || !strings.HasSuffix(err.Error(), "exit 3: talk") {
 		t.Fatal(string(out), err)
+	}
+}
+
+// A process that is kept from the network sees no interface but its own loopback.
+func TestRunOffline(t *testing.T) {
+	ps := &Processes{Binary: "/bin/sh"}
+	out, kept, err := ps.RunOffline(t.Context(), "-c", "cat /proc/net/dev; id -u")
+	if err != nil || !strings.HasSuffix(string(out), fmt.Sprintf("\n%d\n", os.Getuid())) {
+		t.Fatal(string(out), err)
+	}
+	if !kept {
+		t.Skip("this system does not let a process be kept from the network")
+	}
+	if n := strings.Count(string(out), ":"); n != 1 {
+		t.Errorf("%d interfaces:\n%s", n, out)
+	}
+	var failed *CommandError
+	if _, kept, err = ps.RunOffline(t.Context(), "-c", "exit 3"); !kept || !errors.As(err, &failed) || failed.Code != 3 {
+		t.Error(kept, err)
 	}
 }
 

@@ -3,6 +3,7 @@ package demo
 import (
 	"bytes"
 	"fmt"
+	"math/bits"
 	"os"
 	"path/filepath"
 	"slices"
@@ -135,5 +136,54 @@ func TestBarInPlainLines(t *testing.T) {
 	}
 	if got != 3 {
 		t.Fatalf("%d lines:\n%s", got, &out)
+	}
+}
+
+func TestRanges(t *testing.T) {
+	for want, heights := range map[string][]int64{"": nil, "7": {7}, "7-8": {7, 8}, "3, 5-7, 9": {3, 5, 6, 7, 9}} {
+		if got := ranges(heights); got != want {
+			t.Errorf("%v: %s, want %s", heights, got, want)
+		}
+	}
+}
+
+// A damaged copy differs from the record in one bit of its largest file, and the record stays as it is.
+func TestDamagedCopy(t *testing.T) {
+	record, damaged := filepath.Join(t.TempDir(), "record"), filepath.Join(t.TempDir(), "damaged")
+	large := bytes.Repeat([]byte("ballot"), 1000)
+	for name, content := range map[string][]byte{"genesis": []byte("small"), "blocks/1": large, "blocks/2": []byte("less")} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(record, name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(record, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	name, err := copyRecord(record, damaged)
+	if err != nil || name != filepath.Join(damaged, "blocks", "1") {
+		t.Fatal(name, err)
+	}
+	if err := flip(name); err != nil {
+		t.Fatal(err)
+	}
+	changed := 0
+	for _, name := range []string{"genesis", "blocks/1", "blocks/2"} {
+		before, err := os.ReadFile(filepath.Join(record, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		after, err := os.ReadFile(filepath.Join(damaged, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range before {
+			changed += bits.OnesCount8(before[i] ^ after[i])
+		}
+	}
+	if changed != 1 {
+		t.Errorf("%d bits changed", changed)
+	}
+	if b, err := os.ReadFile(filepath.Join(record, "blocks/1")); err != nil || !bytes.Equal(b, large) {
+		t.Error("the record itself changed", err)
 	}
 }

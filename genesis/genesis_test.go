@@ -19,6 +19,7 @@ import (
 
 	"votenode/app/election"
 	"votenode/app/organisation"
+	"votenode/app/state"
 	"votenode/genesis"
 	pb "votenode/proto/votenode/v1"
 )
@@ -345,11 +346,45 @@ func TestCometGenesis(t *testing.T) {
 		back.ConsensusParams.ABCI.VoteExtensionsEnabled(1) || back.ConsensusParams.Evidence.MaxAgeDuration.Hours() != 42*24 {
 		t.Fatalf("%+v", back)
 	}
-	// The reserve that the rules leave for header, evidence and commit holds for CometBFT's own reckoning.
-	least := int64(160<<10 + organisation.BlockReserve)
-	if room := cmttypes.MaxDataBytes(least, organisation.EvidenceBytes, organisation.MaxValidators); room < 160<<10 {
-		t.Fatalf("a transaction of the greatest size does not fit: %d bytes", room)
+}
+
+// TestGreatestSizes holds the bounds of the rules against each other: whatever CheckGenesis accepts fits where it has to.
+func TestGreatestSizes(t *testing.T) {
+	const leastBlock, longestTransaction, shortestTransaction = 2 << 20, 512 << 10, 160 << 10
+	if room := cmttypes.MaxDataBytes(leastBlock, organisation.EvidenceBytes, organisation.MaxValidators); room < longestTransaction {
+		t.Errorf("the longest transaction does not fit the smallest block: %d bytes", room)
 	}
+	key := bytes.Repeat([]byte{1}, organisation.KeySize)
+	member := pb.Member{Name: strings.Repeat("n", organisation.MaxName), Key: key}
+	v := pb.Validator{
+		Organisation: strings.Repeat("o", organisation.MaxOrganisationID), Name: member.Name, Key: key, SlipKey: key,
+		Power: organisation.MaxPower, NodeId: key[:organisation.NodeIDSize], Address: strings.Repeat("a", organisation.MaxAddress),
+	}
+	members, validators := repeat(member, organisation.MaxMembers), repeat(v, organisation.MaxValidators)
+	o := pb.Organisation{Id: v.Organisation, Title: strings.Repeat("t", organisation.MaxTitle), OfficerQuorum: 64, Officers: members, Registrars: members}
+	doc := &pb.Genesis{Organisations: repeat(pb.GenesisOrganisation{Organisation: o}, organisation.MaxOrganisations), Parameters: *genesis.DefaultParameters(2)}
+	doc.Organisations[0].Validators = validators
+	epochs := &pb.ValidatorEpochs{Present: pb.ValidatorEpoch{Validators: validators}, Next: pb.ValidatorEpoch{Validators: validators}}
+	const overhead = 2_048 // of an envelope and a resolution with its reason
+	for name, size := range map[string][2]int{
+		"document":         {len(genesis.Bytes(doc)), genesis.MaxDocumentBytes},
+		"validators":       {len(election.Encode(epochs)), state.MaxRecordValue},
+		"organisation":     {len(election.Encode(&o)), state.MaxRecordValue},
+		"ChangeValidators": {len(election.Encode(&pb.ChangeValidators{Validators: validators})) + overhead, shortestTransaction},
+		"ChangeOfficers":   {len(election.Encode(&pb.ChangeOfficers{Organisation: o})) + overhead, shortestTransaction},
+	} {
+		if size[0] > size[1]-1_000 {
+			t.Errorf("%s: %d bytes, there is room for %d", name, size[0], size[1])
+		}
+	}
+}
+
+func repeat[T any](v T, n int) []T {
+	list := make([]T, n)
+	for i := range list {
+		list[i] = v
+	}
+	return list
 }
 
 // TestExamples holds the sample files against what is generated.

@@ -34,7 +34,10 @@ const (
 type caster struct {
 	validators []*network.Validator
 	down       []atomic.Bool // by validator
-	progress   *bar
+	// since is the height that a validator must have before it is sent anything: its block time decides whether a second ballot
+	// comes too soon.
+	since    atomic.Int64
+	progress *bar
 
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced when waiting shrinks
@@ -95,7 +98,11 @@ func (c *caster) submit(ctx context.Context, to int, batch [][]byte, again bool)
 			continue
 		}
 		c.note(batch, to)
-		answers, err := c.validators[to].Node.Submit(ctx, batch...)
+		_, err := c.validators[to].Node.WaitHeight(ctx, max(c.since.Load(), 1))
+		var answers []client.Admission
+		if err == nil {
+			answers, err = c.validators[to].Node.Submit(ctx, batch...)
+		}
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -266,7 +273,7 @@ func (r *run) castAll(ctx context.Context, c *caster, victim *network.Validator)
 		if err := c.recorded(ctx); err != nil {
 			return err
 		}
-		if err := r.awaitInterval(ctx); err != nil {
+		if err := r.awaitInterval(ctx, c); err != nil {
 			return err
 		}
 		if err := c.send(ctx, r.late, r.late.size); err != nil {
@@ -283,11 +290,12 @@ func (r *run) castAll(ctx context.Context, c *caster, victim *network.Validator)
 }
 
 // awaitInterval waits until block time has moved by more than the least interval between two ballots of one voter.
-func (r *run) awaitInterval(ctx context.Context) error {
+func (r *run) awaitInterval(ctx context.Context, c *caster) error {
 	n := r.network.Validators[0].Node
 	first, err := n.Status(ctx)
 	for s := first; err == nil; s, err = n.WaitHeight(ctx, s.Height+1) {
 		if s.Time.Sub(first.Time) > time.Duration(r.manifest.RevoteInterval)*time.Second {
+			c.since.Store(s.Height)
 			return nil
 		}
 	}

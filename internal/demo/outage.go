@@ -80,7 +80,11 @@ func (o *outage) restart(ctx context.Context) error {
 		return err
 	}
 	o.run.say("%s is started again as process %d", o.victim.Name, o.victim.Process.PID())
-	if _, err := o.victim.Node.AwaitHeight(ctx, o.height); err != nil {
+	status, err := o.run.network.Validators[0].Node.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := o.victim.Node.AwaitHeight(ctx, status.Height); err != nil {
 		return err
 	}
 	o.caster.down[o.index].Store(false)

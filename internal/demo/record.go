@@ -30,6 +30,9 @@ func (r *run) export(ctx context.Context) error {
 		args = append(args, "--node", address)
 	}
 	if _, err := r.network.Run(ctx, args...); err != nil {
+		if r.Record == "" {
+			err = errors.Join(err, os.RemoveAll(filepath.Dir(folder)))
+		}
 		return err
 	}
 	r.report.Record = folder

@@ -93,7 +93,7 @@ func valueOp(p *pb.RecordProof) merkle.ValueOp {
 	})
 }
 
-// leafHash is the hash of a record's leaf, as CometBFT's ValueOp computes it (docs/spec section 5.4): SHA-256 of a zero byte, the
+// leafHash is the hash of a record's leaf, as CometBFT's ValueOp computes it (docs/spec section 5.3): SHA-256 of a zero byte, the
 // key and the SHA-256 of the value, each with its length before it.
 func leafHash(key string, value []byte) [32]byte {
 	valueHash := sha256.Sum256(value)

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
+	"slices"
 	"time"
 
 	cmtcfg "github.com/cometbft/cometbft/config"
@@ -32,11 +34,16 @@ type Config struct {
 type P2PConfig struct {
 	// Listen is the host:port on which peers are accepted.
 	Listen string `json:"listen"`
-	// Peers are host:port by node id (40 hexadecimal digits), for validators that are not reached under the address of their
-	// record, and for observers that this node is to dial.
+	// Peers are host:port by node id (40 hexadecimal digits), which this node dials and lets connect: validators that are not
+	// reached under the address of their record, or that are none yet in the state that a new node begins with.
 	Peers map[string]string `json:"peers"`
-	// Observers are ids of nodes without a validator's key that may connect.
+	// Observers are ids of other nodes that may connect, though they are no validators.
 	Observers []string `json:"observers"`
+}
+
+// welcome returns the ids of the nodes that may connect besides the validators.
+func (c P2PConfig) welcome() []string {
+	return append(slices.Collect(maps.Keys(c.Peers)), c.Observers...)
 }
 
 // StoreConfig is about the ledger's store.

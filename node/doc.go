@@ -8,7 +8,7 @@
 //	config.go      the configuration, and how CometBFT's is made from it and from genesis
 //	home.go        the folder, Init
 //	signer.go      the consensus key: never two signatures for one step
-//	node.go        opening, running, stopping
+//	node.go        running, stopping; open.go opening
 //	peers.go       keeping the full mesh connected
 //	health.go      what is wrong, in sentences
 //	evidence.go    certified states and epoch proofs, as this node can show them

@@ -8,30 +8,63 @@ import (
 	"os"
 	"sync"
 
-	cmttypes "github.com/cometbft/cometbft/types"
-
 	"votenode/abci"
 	"votenode/app/election"
 	"votenode/app/state"
 	"votenode/node/gateway"
 	pb "votenode/proto/votenode/v1"
+	"votenode/verify/certified"
 )
 
 // certifiedDepth is how many heights back the newest certified one is looked for when none is known yet.
 const certifiedDepth = 1_000
 
-// evidence knows which heights are certified as far as this node sees (docs/spec chapter 6), and keeps the proof of every
-// announced validator set, which can be made only while the state that holds the announcement is at hand.
+// evidence knows which heights are certified as far as this node sees, by the rules that everybody verifies with (docs/spec
+// chapter 6), and keeps the proof of every announced validator set, which is easily made only while the state that holds the
+// announcement is new.
 type evidence struct {
 	node *Node
 
 	mu     sync.Mutex
-	tip    int64           // newest height that was looked at
-	newest int64           // newest certified height, 0 before
-	state  *state.Snapshot // of that height, nil where it is not kept
+	trust  *certified.Trust
+	proofs []*pb.EpochProof   // of the epochs from the second on, as far as trust goes
+	tip    int64              // newest height that was looked at
+	height int64              // newest certified height, 0 before
+	shown  *pb.CertifiedState // that it is certified
+	state  *state.Snapshot    // after that height, nil where it is not kept
 }
 
-func newEvidence(n *Node) *evidence { return &evidence{node: n} }
+// newEvidence takes up the proofs that were kept.
+func newEvidence(n *Node) (*evidence, error) {
+	trust, err := certified.FromGenesis(n.doc)
+	if err != nil {
+		return nil, err
+	}
+	e := &evidence{node: n, trust: trust}
+	for {
+		file := e.proofFile()
+		b, err := os.ReadFile(file)
+		if errors.Is(err, fs.ErrNotExist) {
+			return e, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		proof, err := certified.ParseEpochProof(b)
+		if err == nil {
+			e.trust, err = e.trust.Advance(proof)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w; remove the file", file, err)
+		}
+		e.proofs = append(e.proofs, proof)
+	}
+}
+
+// proofFile is where the proof of the first epoch that is not known yet belongs.
+func (e *evidence) proofFile() string {
+	return e.node.home.path("data", fmt.Sprintf("epoch-%06d", e.trust.Newest().Epoch()+1))
+}
 
 // follow looks at every new height until ctx is done.
 func (e *evidence) follow(ctx context.Context) error {
@@ -39,7 +72,7 @@ func (e *evidence) follow(ctx context.Context) error {
 		advanced := e.node.app.Advanced()
 		e.node.progress.rose()
 		if err := e.update(); err != nil {
-			return err
+			return fmt.Errorf("looking for the newest certified height: %w", err)
 		}
 		select {
 		case <-advanced:
@@ -57,159 +90,136 @@ func (e *evidence) update() error {
 	if tip == e.tip {
 		return nil
 	}
-	for h := tip - 2; h > max(e.newest, tip-certifiedDepth, 0); h-- {
-		ok, err := e.certifies(h)
+	if err := e.catchUp(); err != nil {
+		return err
+	}
+	for h := tip - 2; h > max(e.height, tip-certifiedDepth, 0); h-- {
+		shown, err := e.certificate(h)
 		if err != nil {
 			return err
 		}
-		if ok {
-			e.newest = h
-			e.state, _ = e.node.app.Ledger().At(h)
+		if shown != nil {
+			e.height, e.shown = h, shown
+			e.state, _ = e.node.app.Ledger().At(h) // not kept: proofs are made of newer states only
 			break
 		}
 	}
 	e.tip = tip
-	return e.keepEpochProof()
+	if e.state == nil {
+		return nil
+	}
+	return e.learn(e.state, e.shown)
 }
 
-// certifies says whether height h is certified by the precommits of height h+1 that stand in block h+2: whether they hold, in
-// every organisation, more than `certify` of its power in the validator set of height h+1. CometBFT has verified each of them
-// when it accepted block h+2. Spec 6.2.
-func (e *evidence) certifies(h int64) (bool, error) {
-	child := e.node.blocks.LoadBlockCommit(h + 1)
-	if child == nil {
-		return false, nil
-	}
-	set, err := e.node.env.StateStore.LoadValidators(h + 1)
+// certificate returns the evidence that a height is certified: the precommits of the next height that the block after that carries.
+// It is nil where they do not suffice, or where this node lacks the proof of the validator set that signed.
+func (e *evidence) certificate(h int64) (*pb.CertifiedState, error) {
+	child, err := gateway.SignedHeader(e.node.blocks, h+1)
 	if err != nil {
-		return false, fmt.Errorf("the validators of height %d: %w", h+1, err)
+		return nil, err
 	}
-	newest := e.node.app.Ledger().Newest()
-	total, signed := map[string]int64{}, map[string]int64{}
-	for i, v := range set.Validators {
-		key, err := state.MustLoad[pb.ValidatorKey](newest, state.ValidatorKey(v.PubKey.Bytes()))
-		if err != nil {
-			return false, err
-		}
-		total[key.Organisation] += v.VotingPower
-		if i < len(child.Signatures) && child.Signatures[i].BlockIDFlag == cmttypes.BlockIDFlagCommit {
-			signed[key.Organisation] += v.VotingPower
-		}
+	shown := &pb.CertifiedState{Children: []*pb.SignedHeader{child}}
+	_, err = e.trust.Verify(shown)
+	if errors.Is(err, certified.ErrNotCertified) || errors.Is(err, certified.ErrMismatch) {
+		return nil, nil
 	}
-	certify := e.node.doc.Parameters.Certify
-	for organisation, power := range total {
-		if signed[organisation]*int64(certify.Denominator) <= power*int64(certify.Numerator) {
-			return false, nil
-		}
-	}
-	return true, nil
+	return shown, err
 }
 
-// certified implements gateway.Source: the newest certified height with its evidence, and its state where it is kept.
+// learn keeps the proof of the validator set that a certified state announces, where it is a new one.
+func (e *evidence) learn(s *state.Snapshot, shown *pb.CertifiedState) error {
+	epochs, err := state.MustLoad[pb.ValidatorEpochs](s, state.KeyValidators)
+	if errors.Is(err, state.ErrPruned) {
+		return nil
+	}
+	if err != nil || epochs.Next.Number != e.trust.Newest().Epoch()+1 {
+		return err
+	}
+	record, err := s.ProveRecord(state.KeyValidators)
+	if err != nil {
+		return err
+	}
+	proof := &pb.EpochProof{State: shown, Validators: record}
+	trust, err := e.trust.Advance(proof)
+	if err != nil {
+		return err
+	}
+	if err := abci.WriteFile(e.proofFile(), election.Encode(proof)); err != nil {
+		return err
+	}
+	e.trust, e.proofs = trust, append(e.proofs, proof)
+	e.node.log.Info("the next validator set is certified", "epoch", epochs.Next.Number, "first_height", epochs.Next.FirstHeight)
+	return nil
+}
+
+// catchUp finds the proof of the present epoch where this node has executed its announcement too fast to see it: it goes back
+// from the epoch's first height to a certified state, and rebuilds that from the store.
+func (e *evidence) catchUp() error {
+	present, err := e.node.present()
+	if err != nil || present.Number != e.trust.Newest().Epoch()+1 {
+		return err
+	}
+	for h := present.FirstHeight - 2; h > present.FirstHeight-int64(e.node.doc.Parameters.Handover); h-- {
+		shown, err := e.certificate(h)
+		if err != nil {
+			return err
+		}
+		if shown == nil {
+			continue
+		}
+		s, err := state.OpenAt(e.node.store, h)
+		if errors.Is(err, state.ErrPruned) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return e.learn(s, shown)
+	}
+	return nil
+}
+
+// certified returns the newest certified height with the evidence, and the state after it where it is kept; height 0 where none is
+// certified yet.
 func (e *evidence) certified() (int64, *pb.CertifiedState, *state.Snapshot, error) {
 	if err := e.update(); err != nil {
 		return 0, nil, nil, err
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.newest == 0 {
-		return 0, nil, nil, nil
-	}
-	evidence, err := e.childrenOf(e.newest)
-	return e.newest, evidence, e.state, err
+	return e.height, e.shown, e.state, nil
 }
 
-func (e *evidence) childrenOf(h int64) (*pb.CertifiedState, error) {
-	child, err := gateway.SignedHeader(e.node.blocks, h+1)
-	if err != nil {
-		return nil, err
-	}
-	return &pb.CertifiedState{Children: []*pb.SignedHeader{child}}, nil
-}
-
-func (e *evidence) epochFile(number uint64) string {
-	return e.node.home.path("data", fmt.Sprintf("epoch-%06d", number))
-}
-
-// keepEpochProof stores the proof of the announced validator set, once. mu is held.
-func (e *evidence) keepEpochProof() error {
-	if e.state == nil {
-		return nil
-	}
-	epochs, err := state.MustLoad[pb.ValidatorEpochs](e.state, state.KeyValidators)
-	if errors.Is(err, state.ErrPruned) || err == nil && epochs.Next.Number == 0 {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	file := e.epochFile(epochs.Next.Number)
-	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	proof, err := e.proveEpoch(e.state)
-	if err != nil {
-		return err
-	}
-	return abci.WriteFile(file, election.Encode(proof))
-}
-
-// proveEpoch makes the proof of the record of validators in a certified state.
-func (e *evidence) proveEpoch(s *state.Snapshot) (*pb.EpochProof, error) {
-	evidence, err := e.childrenOf(s.Height())
-	if err != nil {
-		return nil, err
-	}
-	record, err := s.ProveRecord(state.KeyValidators)
-	if err != nil {
-		return nil, err
-	}
-	return &pb.EpochProof{State: evidence, Validators: record}, nil
-}
-
-// errNoEpochProof says that this node was not there, or fetched the blocks too late, to see an announcement certified.
-var errNoEpochProof = errors.New("this node has no proof of a validator set; ask another one")
+// errNoEpochProof says that this node was not there to see an announcement certified.
+var errNoEpochProof = errors.New("this node has no proof of the present validator set; ask another one")
 
 // epochs returns the proofs of all validator sets after the first, in order.
 func (e *evidence) epochs() ([]*pb.EpochProof, error) {
-	present, err := e.node.present()
-	if err != nil {
+	if err := e.knowsPresent(); err != nil {
 		return nil, err
 	}
-	var proofs []*pb.EpochProof
-	for number := uint64(2); number <= present.Number; number++ {
-		proof, err := e.epoch(number)
-		if err != nil {
-			return nil, err
-		}
-		proofs = append(proofs, proof)
-	}
-	if proof, err := e.epoch(present.Number + 1); err == nil {
-		proofs = append(proofs, proof)
-	}
-	return proofs, nil
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.proofs, nil
 }
 
-// epoch returns the stored proof of one validator set.
-func (e *evidence) epoch(number uint64) (*pb.EpochProof, error) {
-	b, err := os.ReadFile(e.epochFile(number))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: epoch %d", errNoEpochProof, number)
-	}
-	if err != nil {
-		return nil, err
-	}
-	proof := new(pb.EpochProof)
-	return proof, election.Decode(b, proof)
-}
-
-// mayBegin says whether the consensus key may sign for the first time, at this height: from genesis on in the first epoch, and
-// in a later one only when this node can prove, from a certified state, that the set was announced. Spec 7.6.
-func (e *evidence) mayBegin(height int64) error {
-	present, err := e.node.present()
-	if err != nil || present.Number <= 1 {
+// knowsPresent says whether this node can prove the present validator set from genesis.
+func (e *evidence) knowsPresent() error {
+	if err := e.update(); err != nil {
 		return err
 	}
-	_, err = e.epoch(present.Number)
-	return err
+	present, err := e.node.present()
+	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.trust.Newest().Epoch() < present.Number {
+		return fmt.Errorf("%w: epoch %d", errNoEpochProof, present.Number)
+	}
+	return nil
 }
+
+// mayBegin says whether the consensus key may sign for the first time: from genesis on in the first epoch, and in a later one only
+// when this node can prove, by certified states, that the set was announced. Spec 7.6.
+func (e *evidence) mayBegin() error { return e.knowsPresent() }

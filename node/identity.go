@@ -3,8 +3,7 @@ package node
 import (
 	"bytes"
 
-	"github.com/cometbft/cometbft/crypto/ed25519"
-
+	"votenode/app/organisation"
 	"votenode/node/gateway"
 	pb "votenode/proto/votenode/v1"
 )
@@ -24,6 +23,12 @@ func (n *Node) self() (*pb.Validator, error) {
 	return nil, nil
 }
 
+// consensusAddress is CometBFT's address of a consensus key.
+func consensusAddress(key []byte) []byte {
+	address := organisation.ConsensusAddress(key)
+	return address[:]
+}
+
 // clocks returns how far each validator's clock was from the time of the newest block when it signed the one before: block time
 // is the weighted median of these signatures' times.
 func (n *Node) clocks() ([]gateway.Clock, error) {
@@ -38,7 +43,7 @@ func (n *Node) clocks() ([]gateway.Clock, error) {
 	var clocks []gateway.Clock
 	for _, v := range present.Validators {
 		for _, s := range block.LastCommit.Signatures {
-			if bytes.Equal(s.ValidatorAddress, ed25519.PubKey(v.Key).Address()) {
+			if bytes.Equal(s.ValidatorAddress, consensusAddress(v.Key)) {
 				clocks = append(clocks, gateway.Clock{
 					Organisation: v.Organisation, Validator: v.Name, Milliseconds: s.Timestamp.Sub(block.Time).Milliseconds(),
 				})

@@ -10,9 +10,12 @@ import (
 	cmtlog "github.com/cometbft/cometbft/libs/log"
 )
 
+// levels are the names of levels in a configuration.
+var levels = map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
+
 func logLevel(name string) (slog.Level, error) {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(name)); err != nil || strings.ToLower(name) != strings.ToLower(level.String()) {
+	level, ok := levels[name]
+	if !ok {
 		return 0, fmt.Errorf("log.level is %q; it is debug, info, warn or error", name)
 	}
 	return level, nil

@@ -23,6 +23,7 @@ const (
 type switcher interface {
 	Peers() p2p.IPeerSet
 	DialPeerWithAddress(*p2p.NetAddress) error
+	StopPeerGracefully(p2p.Peer)
 }
 
 // peers keeps the node connected to every validator of the present and the announced set, for ever: CometBFT by itself gives a
@@ -33,8 +34,8 @@ type peers struct {
 	sw   switcher
 }
 
-func newPeers(n *Node) (*peers, error) {
-	return &peers{node: n, self: n.key.ID(), sw: n.comet.Switch()}, nil
+func newPeers(n *Node) *peers {
+	return &peers{node: n, self: n.key.ID(), sw: n.comet.Switch()}
 }
 
 // addresses returns host:port by node id: of the validators by their records, and of what the configuration adds or overrides.
@@ -67,6 +68,9 @@ func (p *peers) keep(ctx context.Context) error {
 		if err := p.dialMissing(missing, time.Now()); err != nil {
 			return err
 		}
+		if err := p.dropStrangers(); err != nil {
+			return err
+		}
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
@@ -96,6 +100,20 @@ func (p *peers) dialMissing(missing map[string]attempt, now time.Time) error {
 			go p.dial(id, address)
 		}
 		missing[id] = a
+	}
+	return nil
+}
+
+// dropStrangers ends the connections of those who may not connect any more, such as validators that have left.
+func (p *peers) dropStrangers() error {
+	for _, peer := range p.sw.Peers().Copy() {
+		allowed, err := p.node.app.Allowed(string(peer.ID()))
+		if err != nil {
+			return err
+		}
+		if !allowed {
+			p.sw.StopPeerGracefully(peer)
+		}
 	}
 	return nil
 }

@@ -37,7 +37,7 @@ type signer struct {
 	file *privval.FilePV
 	dir  string // of the sign state
 	// first is asked before the first signature of a key.
-	first func(height int64) error
+	first func() error
 
 	mu     sync.Mutex
 	failed error
@@ -152,7 +152,7 @@ func (s *signer) sign(height int64, do func() error) error {
 		return err
 	}
 	if s.signed.Load() == 0 {
-		if err := s.first(height); err != nil {
+		if err := s.first(); err != nil {
 			return fmt.Errorf("this key does not sign yet: %w", err)
 		}
 	}

@@ -1,6 +1,7 @@
 package testnet
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -187,9 +188,7 @@ func (n *Network) writeHome(each *Node) error {
 	c.P2P.Peers = map[string]string{}
 	for _, other := range n.Nodes {
 		if other.Organisation == "" && other != each {
-			id := hex.EncodeToString(other.Validator.NodeId)
-			c.P2P.Observers = append(c.P2P.Observers, id)
-			c.P2P.Peers[id] = other.p2p
+			c.P2P.Peers[other.ID()] = other.p2p
 		}
 	}
 	if n.options.Config != nil {
@@ -199,6 +198,12 @@ func (n *Network) writeHome(each *Node) error {
 		return err
 	}
 	return node.SetGenesis(each.Home, genesis.Bytes(n.Document), genesis.ApprovalsBytes(new(pb.GenesisApprovals)))
+}
+
+// SortedValidators sorts a validator set as the ledger wants it, by key.
+func SortedValidators(set []pb.Validator) []pb.Validator {
+	slices.SortFunc(set, func(a, b pb.Validator) int { return bytes.Compare(a.Key, b.Key) })
+	return set
 }
 
 // freePort returns a port of loopback that nobody listens on.
@@ -317,7 +322,10 @@ func (e *Node) Start() error {
 		return err
 	}
 	e.node, e.cancel, e.ended = opened, cancel, make(chan error, 1)
-	go func() { e.ended <- opened.Run(ctx) }()
+	go func() {
+		defer close(e.ended)
+		e.ended <- opened.Run(ctx)
+	}()
 	return nil
 }
 
@@ -337,6 +345,16 @@ func (e *Node) Stop() error {
 
 // Ended returns the channel on which the end of a node in process is reported, for tests of nodes that end by themselves.
 func (e *Node) Ended() <-chan error { return e.ended }
+
+// Forget ends a node in process, however it ends, so that the network waits for it no more.
+func (e *Node) Forget() {
+	if err := e.Stop(); err != nil {
+		e.network.t.Logf("%s ended: %v", e.Name, err)
+	}
+}
+
+// ID returns the node's p2p id.
+func (e *Node) ID() string { return hex.EncodeToString(e.Validator.NodeId) }
 
 // Running returns the node in process, nil where it does not run.
 func (e *Node) Running() *node.Node { return e.node }

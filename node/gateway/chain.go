@@ -5,10 +5,9 @@ import (
 	"net/http"
 	"time"
 
-	cmttypes "github.com/cometbft/cometbft/types"
-
 	"votenode/app/election"
 	pb "votenode/proto/votenode/v1"
+	"votenode/verify/certified"
 )
 
 // health serves GET /healthz: 200 where nothing is wrong, else 503.
@@ -121,21 +120,7 @@ func SignedHeader(blocks Blocks, height int64) (*pb.SignedHeader, error) {
 	if meta == nil || commit == nil {
 		return nil, missing("block %d, or the one after it, does not exist yet", height)
 	}
-	header, err := meta.Header.ToProto().Marshal()
-	if err != nil {
-		return nil, err
-	}
-	signed := &pb.SignedHeader{
-		Header: header, PartsTotal: meta.BlockID.PartSetHeader.Total, PartsHash: meta.BlockID.PartSetHeader.Hash, Round: commit.Round,
-	}
-	for _, sig := range commit.Signatures {
-		if sig.BlockIDFlag == cmttypes.BlockIDFlagCommit {
-			signed.Precommits = append(signed.Precommits, &pb.Precommit{
-				Address: sig.ValidatorAddress, Time: sig.Timestamp.UnixNano(), Signature: sig.Signature,
-			})
-		}
-	}
-	return signed, nil
+	return certified.FromCommit(&meta.Header, commit)
 }
 
 // header serves GET /v1/headers/{height}.

@@ -76,7 +76,7 @@ func (s *Server) records(r *http.Request) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if bytes += len(value); bytes > maxRecordBytes && len(answer.Records) > 0 {
+		if bytes += len(value); bytes > maxAnswer && len(answer.Records) > 0 {
 			break
 		}
 		answer.Records = append(answer.Records, keyed{key, value})
@@ -128,7 +128,7 @@ func (s *Server) logLeaves(r *http.Request) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if bytes += len(leaf); bytes > maxLeafBytes && len(leaves) > 0 {
+		if bytes += len(leaf); bytes > maxAnswer && len(leaves) > 0 {
 			break
 		}
 		leaves = append(leaves, leaf)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	cmttypes "github.com/cometbft/cometbft/types"
+	"golang.org/x/sync/semaphore"
 
 	"votenode/abci"
 	"votenode/app/state"
@@ -32,11 +33,14 @@ type Config struct {
 	Requests int `json:"requests"`
 	// Polls bounds how many wait for a height or a transaction at once, 1 to 1,000,000.
 	Polls int `json:"polls"`
+	// PerClient bounds how many requests and polls of one address are served at once; 0 means no bound. Addresses of this machine
+	// are not bounded: a proxy speaks for everybody. Addresses are counted while they are served, and kept nowhere.
+	PerClient int `json:"per_client"`
 }
 
 // DefaultConfig returns the configuration of a gateway that says nothing else.
 func DefaultConfig() Config {
-	return Config{Listen: "127.0.0.1:8080", Requests: 512, Polls: 20_000}
+	return Config{Listen: "127.0.0.1:8080", Requests: 512, Polls: 20_000, PerClient: 64}
 }
 
 // Check says what is wrong with a configuration.
@@ -47,21 +51,22 @@ func (c Config) Check() error {
 	if (c.Certificate == "") != (c.Key == "") {
 		return errors.New("gateway: certificate and key go together")
 	}
-	if c.Requests < 1 || c.Requests > 100_000 || c.Polls < 1 || c.Polls > 1_000_000 {
-		return fmt.Errorf("gateway: %d requests and %d polls are out of range", c.Requests, c.Polls)
+	if c.Requests < 1 || c.Requests > 100_000 || c.Polls < 1 || c.Polls > 1_000_000 || c.PerClient < 0 {
+		return fmt.Errorf("gateway: %d requests, %d polls, %d per client are out of range", c.Requests, c.Polls, c.PerClient)
 	}
 	return nil
 }
 
 // What no operator chooses.
 const (
-	maxBody         = 8 << 20 // bytes of a request
-	maxTransactions = 2_000   // in one request
-	maxWait         = 30      // seconds of a long poll
-	maxRecords      = 1_000   // of one page
-	maxLeaves       = 10_000  // of one answer
-	maxLeafBytes    = 8 << 20 // of one answer, but for the first leaf
-	maxRecordBytes  = 8 << 20 // of one page, but for the first record
+	maxBody         = 8 << 20   // bytes of a request
+	maxBodies       = 256 << 20 // bytes of all bodies that are being served
+	maxTransactions = 2_000     // in one request
+	maxWait         = 30        // seconds of a long poll
+	maxRecords      = 1_000     // of one page
+	maxLeaves       = 10_000    // of one answer
+	maxAnswer       = 4 << 20   // bytes of the leaves or records of one answer, but for the first
+	maxLarge        = 32        // answers of leaves, records and blocks at once
 
 	headerTimeout = 5 * time.Second
 	readTimeout   = 30 * time.Second
@@ -115,7 +120,10 @@ type Server struct {
 	listener net.Listener
 	http     *http.Server
 	requests chan struct{} // one token for each that is served
+	large    chan struct{} // one token for each that may have a large answer
 	polls    chan struct{} // one token for each that waits
+	bodies   *semaphore.Weighted
+	clients  *clients
 	stop     chan struct{} // closed when the server ends: polls return
 }
 
@@ -134,7 +142,8 @@ func New(c Config, s Source, logger *slog.Logger) (*Server, error) {
 	}
 	server := &Server{
 		source: s, log: logger, listener: listener,
-		requests: make(chan struct{}, c.Requests), polls: make(chan struct{}, c.Polls), stop: make(chan struct{}),
+		requests: make(chan struct{}, c.Requests), large: make(chan struct{}, maxLarge), polls: make(chan struct{}, c.Polls),
+		bodies: semaphore.NewWeighted(maxBodies), clients: newClients(c.PerClient), stop: make(chan struct{}),
 	}
 	server.http = &http.Server{
 		Handler:           server.routes(),
@@ -197,57 +206,6 @@ var errBusy = &refusal{status: http.StatusServiceUnavailable, after: 1, text: "t
 
 // raw is an answer that is not JSON.
 type raw []byte
-
-// endpoint answers one kind of request.
-type endpoint func(r *http.Request) (any, error)
-
-func (s *Server) routes() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", s.health) // not bounded: it is asked when the node is at its limits
-	for pattern, e := range map[string]endpoint{
-		"GET /v1/transactions/{hash}": s.transaction,
-		"GET /v1/heights/{height}":    s.height,
-	} {
-		mux.HandleFunc(pattern, s.bounded(s.polls, e))
-	}
-	for pattern, e := range map[string]endpoint{
-		"GET /v1/status":           s.status,
-		"GET /v1/genesis":          s.genesis,
-		"POST /v1/transactions":    s.submit,
-		"GET /v1/record":           s.record,
-		"GET /v1/records":          s.records,
-		"GET /v1/log/head":         s.logHead,
-		"GET /v1/log/leaves":       s.logLeaves,
-		"GET /v1/log/inclusion":    s.logInclusion,
-		"GET /v1/log/consistency":  s.logConsistency,
-		"GET /v1/voter":            s.voter,
-		"GET /v1/headers/{height}": s.header,
-		"GET /v1/certified":        s.certified,
-		"GET /v1/epochs":           s.epochs,
-		"GET /v1/blocks/{height}":  s.block,
-		"GET /v1/elections":        s.elections,
-		"GET /v1/elections/{id}":   s.election,
-	} {
-		mux.HandleFunc(pattern, s.bounded(s.requests, e))
-	}
-	return mux
-}
-
-// bounded serves an endpoint while there are tokens, and no more.
-func (s *Server) bounded(tokens chan struct{}, e endpoint) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		select {
-		case tokens <- struct{}{}:
-		default:
-			s.answer(w, nil, errBusy)
-			return
-		}
-		defer func() { <-tokens }()
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		answer, err := e(r)
-		s.answer(w, answer, err)
-	}
-}
 
 // answer writes JSON, bytes, or a refusal.
 func (s *Server) answer(w http.ResponseWriter, answer any, err error) {

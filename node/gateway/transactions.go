@@ -53,6 +53,16 @@ func outcomeOf(hash [32]byte, code tx.Code, detail string) outcome {
 
 // submit serves POST /v1/transactions: the path of CheckTx for each, in order.
 func (s *Server) submit(r *http.Request) (any, error) {
+	if s.source.CatchingUp() {
+		return nil, &refusal{status: http.StatusServiceUnavailable, after: 5, text: "the node is catching up; ask another one"}
+	}
+	if r.ContentLength < 0 {
+		return nil, &refusal{status: http.StatusLengthRequired, text: "the request must say its length"}
+	}
+	if !s.bodies.TryAcquire(r.ContentLength) {
+		return nil, errBusy
+	}
+	defer s.bodies.Release(r.ContentLength)
 	transactions, err := readSubmission(r)
 	if err != nil {
 		return nil, err

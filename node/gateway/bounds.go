@@ -1,0 +1,108 @@
+package gateway
+
+import (
+	"net"
+	"net/http"
+	"sync"
+)
+
+// endpoint answers one kind of request.
+type endpoint func(r *http.Request) (any, error)
+
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", s.health) // not bounded: it is asked when the node is at its limits
+	for tokens, endpoints := range map[chan struct{}]map[string]endpoint{
+		s.polls: {
+			"GET /v1/transactions/{hash}": s.transaction,
+			"GET /v1/heights/{height}":    s.height,
+		},
+		s.large: {
+			"GET /v1/records":         s.records,
+			"GET /v1/log/leaves":      s.logLeaves,
+			"GET /v1/blocks/{height}": s.block,
+			"GET /v1/elections/{id}":  s.election,
+		},
+		s.requests: {
+			"GET /v1/status":           s.status,
+			"GET /v1/genesis":          s.genesis,
+			"POST /v1/transactions":    s.submit,
+			"GET /v1/record":           s.record,
+			"GET /v1/log/head":         s.logHead,
+			"GET /v1/log/inclusion":    s.logInclusion,
+			"GET /v1/log/consistency":  s.logConsistency,
+			"GET /v1/voter":            s.voter,
+			"GET /v1/headers/{height}": s.header,
+			"GET /v1/certified":        s.certified,
+			"GET /v1/epochs":           s.epochs,
+			"GET /v1/elections":        s.elections,
+		},
+	} {
+		for pattern, e := range endpoints {
+			mux.HandleFunc(pattern, s.bounded(tokens, e))
+		}
+	}
+	return mux
+}
+
+// bounded serves an endpoint while there are tokens and the client has not too many requests, and no more.
+func (s *Server) bounded(tokens chan struct{}, e endpoint) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		host, _, _ := net.SplitHostPort(r.RemoteAddr)
+		if !s.clients.enter(host) {
+			s.answer(w, nil, &refusal{status: http.StatusTooManyRequests, after: 1, text: "too many requests at once from one address"})
+			return
+		}
+		defer s.clients.leave(host)
+		select {
+		case tokens <- struct{}{}:
+		default:
+			s.answer(w, nil, errBusy)
+			return
+		}
+		defer func() { <-tokens }()
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		answer, err := e(r)
+		s.answer(w, answer, err)
+	}
+}
+
+// clients counts the requests that are being served, by address, and remembers nothing else.
+type clients struct {
+	limit  int
+	mu     sync.Mutex
+	active map[string]int
+}
+
+func newClients(limit int) *clients { return &clients{limit: limit, active: map[string]int{}} }
+
+// enter says whether one more request of an address may be served, and counts it.
+func (c *clients) enter(host string) bool {
+	if c.free(host) {
+		return true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.active[host] >= c.limit {
+		return false
+	}
+	c.active[host]++
+	return true
+}
+
+func (c *clients) leave(host string) {
+	if c.free(host) {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.active[host]--; c.active[host] == 0 {
+		delete(c.active, host)
+	}
+}
+
+// free says whether an address is not counted.
+func (c *clients) free(host string) bool {
+	ip := net.ParseIP(host)
+	return c.limit == 0 || ip != nil && ip.IsLoopback()
+}

@@ -1,0 +1,223 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	dbm "github.com/cometbft/cometbft-db"
+	cmtcfg "github.com/cometbft/cometbft/config"
+	"github.com/cometbft/cometbft/consensus"
+	cmtjson "github.com/cometbft/cometbft/libs/json"
+	cmtnode "github.com/cometbft/cometbft/node"
+	"github.com/cometbft/cometbft/p2p"
+	cmtstore "github.com/cometbft/cometbft/store"
+	cmttypes "github.com/cometbft/cometbft/types"
+
+	"votenode/abci"
+	"votenode/app/state"
+	"votenode/genesis"
+	"votenode/node/gateway"
+	pb "votenode/proto/votenode/v1"
+	"votenode/store"
+)
+
+func (n *Node) readHome() (err error) {
+	if n.config, err = ReadConfig(n.home.ConfigFile()); err != nil {
+		return err
+	}
+	if n.log == nil {
+		if n.log, err = NewLogger(os.Stderr, n.config.Log); err != nil {
+			return err
+		}
+	}
+	if n.document, err = os.ReadFile(n.home.GenesisFile()); err != nil {
+		return fmt.Errorf("the genesis document: %w", err)
+	}
+	if n.doc, err = genesis.Parse(n.document); err != nil {
+		return fmt.Errorf("%s: %w", n.home.GenesisFile(), err)
+	}
+	n.approvals, err = os.ReadFile(n.home.ApprovalsFile())
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return err
+}
+
+// openLedger opens the state and the application over it.
+func (n *Node) openLedger() (err error) {
+	n.store, err = store.Open(store.Options{Dir: n.home.ledger(), Archive: n.config.Store.Archive, Logger: n.log.With("part", "store")})
+	if err != nil {
+		return err
+	}
+	ledger, err := state.Open(n.store)
+	if err != nil {
+		return err
+	}
+	n.dbs = databases{dir: n.home.comet(), open: map[string]dbm.DB{}}
+	results, err := n.dbs.get("results")
+	if err != nil {
+		return err
+	}
+	pool := abci.DefaultPoolLimits()
+	pool.Bytes, pool.Count = n.config.Pool.Megabytes<<20, n.config.Pool.Transactions
+	n.app, err = abci.New(abci.Options{
+		Genesis: n.doc, GenesisHash: genesis.Hash(n.doc), Ledger: ledger, ClockFile: n.home.clock(), Results: results, Now: n.now,
+		Pool: pool, Welcome: n.config.P2P.welcome(), Version: Version(), Logger: n.log.With("part", "abci"),
+	})
+	if err != nil {
+		return err
+	}
+	n.dbs.release("results")
+	return nil
+}
+
+// openSigner opens the blocks and holds genesis and sign state against them.
+func (n *Node) openSigner() (err error) {
+	if n.key, err = p2p.LoadNodeKey(n.home.p2pKey()); err != nil {
+		return fmt.Errorf("the p2p key: %w", err)
+	}
+	blocks, err := n.dbs.get("blockstore")
+	if err != nil {
+		return err
+	}
+	n.blocks = cmtstore.NewBlockStore(blocks)
+	if err := n.checkCometGenesis(); err != nil {
+		return err
+	}
+	n.signer, err = openSigner(n.home.consensusKey(), n.home.signState(), n.blocks)
+	return err
+}
+
+// cometGenesisKey is where CometBFT keeps the genesis that it was first started with; it never reads the file again.
+var cometGenesisKey = []byte("genesisDoc")
+
+// checkCometGenesis holds CometBFT's copy of its genesis, where it has one, against the node's document.
+func (n *Node) checkCometGenesis() error {
+	db, err := n.dbs.get("state")
+	if err != nil {
+		return err
+	}
+	b, err := db.Get(cometGenesisKey)
+	if err != nil || len(b) == 0 {
+		return err
+	}
+	var copied *cmttypes.GenesisDoc
+	if err := cmtjson.Unmarshal(b, &copied); err != nil {
+		return fmt.Errorf("CometBFT's copy of the genesis: %w", err)
+	}
+	if copied.ChainID != n.doc.ChainId {
+		return fmt.Errorf("%w: of chain %q", ErrGenesis, copied.ChainID)
+	}
+	if err := genesis.CheckAppState(copied.AppState, n.doc); err != nil {
+		return fmt.Errorf("%w: %w", ErrGenesis, err)
+	}
+	return nil
+}
+
+// openComet makes CometBFT's node, which replays stored blocks that the state lacks.
+func (n *Node) openComet(ctx context.Context) error {
+	params, err := n.parameters()
+	if err != nil {
+		return err
+	}
+	config, err := cometConfig(n.home, n.config, params)
+	if err != nil {
+		return err
+	}
+	if n.evidence, err = newEvidence(n); err != nil {
+		return err
+	}
+	n.signer.first = n.evidence.mayBegin
+	provide := func(c *cmtcfg.DBContext) (dbm.DB, error) { return n.dbs.get(c.ID) }
+	n.comet, err = cmtnode.NewNodeWithContext(ctx, config, n.signer, n.key, abci.NewClientCreator(n.app),
+		func() (*cmttypes.GenesisDoc, error) { return genesis.CometGenesis(n.doc) },
+		provide, cmtnode.DefaultMetricsProvider(config.Instrumentation), cometLogger{n.log.With("part", "cometbft")})
+	if err != nil {
+		return err
+	}
+	if n.env, err = n.comet.ConfigureRPC(); err != nil {
+		return err
+	}
+	var ok bool
+	if n.consensus, ok = n.env.ConsensusState.(*consensus.State); !ok {
+		return fmt.Errorf("CometBFT's consensus is a %T, which cannot be watched", n.env.ConsensusState)
+	}
+	n.peers = newPeers(n)
+	n.recoverResults()
+	return nil
+}
+
+// parameters returns those on the ledger, before the first block those of the genesis document.
+func (n *Node) parameters() (*pb.Parameters, error) {
+	newest := n.app.Ledger().Newest()
+	if newest == nil {
+		return &n.doc.Parameters, nil
+	}
+	return state.MustLoad[pb.Parameters](newest, state.KeyParameters)
+}
+
+// recoverResults hands the application the last block's results, in case it was killed before it wrote them.
+func (n *Node) recoverResults() {
+	height := n.app.Tip().Height
+	if height == 0 {
+		return
+	}
+	block := n.blocks.LoadBlock(height)
+	last, err := n.env.StateStore.LoadLastFinalizeBlockResponse(height)
+	if err != nil || block == nil {
+		n.log.Warn("the results of the newest block cannot be looked up by hash", "height", height, "error", err)
+		return
+	}
+	n.app.Recover(height, block.Txs.ToSliceOfBytes(), last.TxResults)
+}
+
+func (n *Node) openGateway() (err error) {
+	n.gateway, err = gateway.New(n.config.Gateway, gateway.Source{
+		App: n.app, Blocks: n.blocks, Chain: n.doc.ChainId, GenesisHash: genesis.Hash(n.doc),
+		Document: n.document, Approvals: n.approvals, Version: Version(),
+		NodeID: string(n.key.ID()), Validator: n.self, Clocks: n.clocks, Health: n.Health, CatchingUp: n.CatchingUp, Peers: n.peers.count,
+		Certified: n.evidence.certified, Epochs: n.evidence.epochs,
+	}, n.log.With("part", "gateway"))
+	return err
+}
+
+// databases are the open goleveldb databases in a folder, by name.
+type databases struct {
+	dir  string
+	open map[string]dbm.DB
+}
+
+// get opens a database once.
+func (d *databases) get(name string) (dbm.DB, error) {
+	if db := d.open[name]; db != nil {
+		return db, nil
+	}
+	if err := os.MkdirAll(d.dir, 0o700); err != nil {
+		return nil, err
+	}
+	db, err := dbm.NewDB(name, dbm.GoLevelDBBackend, d.dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening %s: %w; a node runs once at a time", filepath.Join(d.dir, name), err)
+	}
+	d.open[name] = db
+	return db, nil
+}
+
+// release forgets databases that somebody else closes.
+func (d *databases) release(names ...string) {
+	for _, name := range names {
+		delete(d.open, name)
+	}
+}
+
+func (d *databases) close() error {
+	var errs []error
+	for _, db := range d.open {
+		errs = append(errs, db.Close())
+	}
+	return errors.Join(errs...)
+}

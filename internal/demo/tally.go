@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"votenode/app/state"
 	"votenode/client"
@@ -13,6 +14,7 @@ import (
 // close waits for the end of the vote, checks that the log holds what was cast and nothing else, and takes one trustee of each
 // organisation away.
 func (r *run) close(ctx context.Context) error {
+	r.say("voting closes at %s", time.Unix(r.closing, 0).Format(time.TimeOnly))
 	v, err := r.untilPhase(ctx, pb.PHASE_CLOSED)
 	if err != nil {
 		return err

@@ -233,8 +233,9 @@ func TestParseIsStrict(t *testing.T) {
 		"field twice":   append(bytes.Clone(good), 0x10, 1),
 		"too long":      make([]byte, genesis.MaxDocumentBytes+1),
 	} {
-		if _, err := genesis.Parse(b); !errors.Is(err, genesis.ErrInvalid) {
-			t.Errorf("%s: accepted (%v)", name, err)
+		_, err := genesis.Parse(b)
+		if !errors.Is(err, genesis.ErrInvalid) || name == "too long" && !strings.Contains(err.Error(), "at most") {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
@@ -269,7 +270,14 @@ func TestApprovals(t *testing.T) {
 	if err := genesis.VerifyApprovals(other, list); !errors.Is(err, genesis.ErrInvalid) {
 		t.Fatal("approvals of another document accepted:", err)
 	}
+	hash := genesis.Hash(doc)
+	message := frame([]byte("votenode/v1/genesis-approval"), []byte(sampleChain), hash[:])
 	for name, change := range map[string]func(*pb.GenesisApprovals){
+		"a registrar": func(l *pb.GenesisApprovals) {
+			genesis.AddApproval(l, &pb.GenesisApproval{
+				Organisation: "party", Officer: public("party registrar"), Signature: ed25519.Sign(sampleKey("party registrar"), message),
+			})
+		},
 		"twice":              func(l *pb.GenesisApprovals) { l.Approvals = append(l.Approvals, l.Approvals[3]) },
 		"order":              func(l *pb.GenesisApprovals) { l.Approvals[0], l.Approvals[1] = l.Approvals[1], l.Approvals[0] },
 		"signature":          func(l *pb.GenesisApprovals) { l.Approvals[0].Signature[0] ^= 1 },
@@ -614,6 +622,28 @@ func TestReportTable(t *testing.T) {
 			if o.MayBeDown != test.ownDown[i] || o.MustCheat != test.ownCheat[i] {
 				t.Errorf("%v: %+v", test.parties, o)
 			}
+		}
+	}
+}
+
+// TestWarnings brings about each warning.
+func TestWarnings(t *testing.T) {
+	for want, change := range map[string]func(d *pb.Genesis){
+		"fewer than four":                 func(d *pb.Genesis) { d.Organisations[0].Validators = d.Organisations[0].Validators[:3] },
+		"strongest validator":             func(d *pb.Genesis) { d.Organisations[0].Validators[0].Power = 3 },
+		"one officer alone":               func(d *pb.Genesis) { d.Organisations[0].Organisation.OfficerQuorum = 1 },
+		"name a spare officer":            func(d *pb.Genesis) { d.Organisations[0].Organisation.OfficerQuorum = 3 },
+		"no registrar":                    func(d *pb.Genesis) { d.Organisations[0].Organisation.Registrars = nil },
+		"more than a third of the propos": func(d *pb.Genesis) { d.Parameters.Timeouts.Propose = 2_900 },
+		"six weeks":                       func(d *pb.Genesis) { d.Parameters.EvidenceSeconds-- },
+	} {
+		doc := clone(assemble(t, sampleParties))
+		if r := genesis.Check(doc); len(r.Warnings) != 0 {
+			t.Fatal(r.Warnings)
+		}
+		change(doc)
+		if r := genesis.Check(doc); len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], want) || !strings.Contains(r.String(), r.Warnings[0]) {
+			t.Errorf("%s: %q", want, r.Warnings)
 		}
 	}
 }

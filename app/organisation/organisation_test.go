@@ -240,6 +240,14 @@ func TestCapFault(t *testing.T) {
 	})
 }
 
+// TestCapAtTheEdge: a share of exactly the cap is allowed unless the cap is exclusive.
+func TestCapAtTheEdge(t *testing.T) {
+	thirds := validators(map[string][]int64{"a": {7}, "b": {3, 4}, "c": {2, 5}})
+	third := pb.Fraction{Numerator: 1, Denominator: 3}
+	refused(t, "inclusive", organisation.CapFault(&pb.Parameters{PowerCap: third}, thirds), "")
+	refused(t, "exclusive", organisation.CapFault(&pb.Parameters{PowerCap: third, PowerCapExclusive: true}, thirds), "less than 1/3")
+}
+
 func parameters() *pb.Parameters {
 	return &pb.Parameters{
 		PowerCap: pb.Fraction{Numerator: 1, Denominator: 2}, Certify: pb.Fraction{Numerator: 2, Denominator: 3},

@@ -54,7 +54,7 @@ func CheckText(s string, max int) error {
 func CheckAddress(address string) error {
 	fault := fmt.Errorf("address %q is not host:port with a port from 1 to 65535; write it like node1.example.org:26656", clip(address))
 	colon := strings.LastIndexByte(address, ':')
-	if len(address) > MaxAddress || colon < 1 {
+	if len(address) > MaxAddress || colon < 0 {
 		return fault
 	}
 	host, port := address[:colon], address[colon+1:]

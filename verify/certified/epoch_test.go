@@ -188,7 +188,7 @@ func TestEpochProofsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	// With the next epoch known, a state of the epoch before announces nothing any more.
-	if _, err := trust.Advance(good); !errors.Is(err, certified.ErrEpoch) {
+	if _, err := trust.Advance(good); !errors.Is(err, certified.ErrEpoch) || !strings.Contains(err.Error(), "the newest known one is 2") {
 		t.Fatal(err)
 	}
 	if _, err := trust.Advance(w.epochProof(height + handover)); !errors.Is(err, certified.ErrEpoch) {
@@ -265,5 +265,27 @@ func TestLogMustEndWithTheBlock(t *testing.T) {
 	}
 	if _, err := s.Earlier(w.blockProof(3, 3)); !errors.Is(err, certified.ErrMismatch) {
 		t.Fatal(err)
+	}
+}
+
+// TestLyingLog: a leaf that names another header than its height, time and chain say is refused, though a certified state
+// holds it.
+func TestLyingLog(t *testing.T) {
+	for name, change := range map[string]func(h *cmttypes.Header){
+		"another height": func(h *cmttypes.Header) { h.Height = 2 },
+		"another time":   func(h *cmttypes.Header) { h.Time = h.Time.Add(1) },
+		"another chain":  func(h *cmttypes.Header) { h.ChainID = "sample-2" },
+	} {
+		w := newWorld(t, equal)
+		w.grow(2)
+		other := *w.next()
+		change(&other)
+		w.lie = func(leaf *pb.BlockLeaf) { leaf.HeaderHash = other.Hash() }
+		w.block(nil)
+		w.lie = nil
+		s := must(w.trust.Verify(w.certify(4)))
+		if _, err := s.EarlierHeader(w.blockProof(4, 3), must(other.ToProto().Marshal())); !errors.Is(err, certified.ErrMismatch) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	cmttypes "github.com/cometbft/cometbft/types"
 	"pgregory.net/rapid"
 
+	"votenode/app/election"
 	"votenode/app/organisation"
 	pb "votenode/proto/votenode/v1"
 	"votenode/verify/certified"
@@ -156,6 +158,10 @@ func TestForged(t *testing.T) {
 	}
 	stranger := signed(w.headers[3], 0, append([]string{"stranger"}, everybody...)...)
 	own := newWorld(t, []party{{"league", []int64{5, 5, 5, 5}}, {"party", []int64{5, 5, 5, 5}}})
+	crowd := signed(w.headers[3], 0)
+	for i := range organisation.MaxValidators + 1 {
+		crowd.Precommits = append(crowd.Precommits, &pb.Precommit{Address: []byte(fmt.Sprintf("%020d", i)), Signature: make([]byte, 64)})
+	}
 	for name, test := range map[string]struct {
 		state *pb.CertifiedState
 		want  error
@@ -164,6 +170,7 @@ func TestForged(t *testing.T) {
 		"no children":         {certificate(), certified.ErrMalformed},
 		"a missing child":     {certificate(nil), certified.ErrMalformed},
 		"too many children":   {&pb.CertifiedState{Children: make([]*pb.SignedHeader, certified.MaxChildren+1)}, certified.ErrMalformed},
+		"33 good children":    {&pb.CertifiedState{Children: slices.Repeat(good().Children, 33)}, certified.ErrMalformed},
 		"no header":           {evidence(func(c *pb.SignedHeader) { c.Header = nil }), certified.ErrMalformed},
 		"long header":         {evidence(func(c *pb.SignedHeader) { c.Header = make([]byte, 1025) }), certified.ErrMalformed},
 		"truncated header":    {evidence(func(c *pb.SignedHeader) { c.Header = c.Header[:len(c.Header)-1] }), certified.ErrMalformed},
@@ -172,21 +179,30 @@ func TestForged(t *testing.T) {
 		"short parts hash":    {evidence(func(c *pb.SignedHeader) { c.PartsHash = c.PartsHash[:31] }), certified.ErrMalformed},
 		"negative round":      {evidence(func(c *pb.SignedHeader) { c.Round = -1 }), certified.ErrMalformed},
 		"a missing precommit": {evidence(func(c *pb.SignedHeader) { c.Precommits[0] = nil }), certified.ErrMalformed},
+		"a crowd":             {certificate(crowd), certified.ErrMalformed},
+		"a wide header":       {header(func(h *cmttypes.Header) { h.AppHash = make([]byte, 1000) }), certified.ErrMalformed},
 		"too many precommits": {evidence(func(c *pb.SignedHeader) { c.Precommits = make([]*pb.Precommit, organisation.MaxValidators+1) }), certified.ErrMalformed},
 		"short address":       {evidence(func(c *pb.SignedHeader) { c.Precommits[0].Address = c.Precommits[0].Address[:19] }), certified.ErrMalformed},
 		"short signature":     {evidence(func(c *pb.SignedHeader) { c.Precommits[0].Signature = c.Precommits[0].Signature[:63] }), certified.ErrMalformed},
 		"unsorted precommits": {evidence(func(c *pb.SignedHeader) { c.Precommits[0], c.Precommits[1] = c.Precommits[1], c.Precommits[0] }), certified.ErrMalformed},
 
-		"another chain":     {header(func(h *cmttypes.Header) { h.ChainID = "sample-2" }), certified.ErrMismatch},
-		"the first block":   {certificate(signed(w.headers[1], 0, everybody...)), certified.ErrMismatch},
-		"short app hash":    {header(func(h *cmttypes.Header) { h.AppHash = h.AppHash[:31] }), certified.ErrMismatch},
-		"another set":       {header(func(h *cmttypes.Header) { h.ValidatorsHash = digest("own") }), certified.ErrMismatch},
-		"no validators":     {header(func(h *cmttypes.Header) { h.ValidatorsHash = nil }), certified.ErrMalformed},
-		"no last block":     {header(func(h *cmttypes.Header) { h.LastBlockID = cmttypes.BlockID{} }), certified.ErrMismatch},
-		"height 0":          {header(func(h *cmttypes.Header) { h.Height = 0 }), certified.ErrMalformed},
-		"negative height":   {header(func(h *cmttypes.Header) { h.Height = -3 }), certified.ErrMalformed},
-		"another protocol":  {header(func(h *cmttypes.Header) { h.Version.Block++ }), certified.ErrMalformed},
-		"a set of its own":  {own.certify(2), certified.ErrMismatch},
+		"another chain":    {header(func(h *cmttypes.Header) { h.ChainID = "sample-2" }), certified.ErrMismatch},
+		"the first block":  {certificate(signed(w.headers[1], 0, everybody...)), certified.ErrMismatch},
+		"short app hash":   {header(func(h *cmttypes.Header) { h.AppHash = h.AppHash[:31] }), certified.ErrMismatch},
+		"another set":      {header(func(h *cmttypes.Header) { h.ValidatorsHash = digest("own") }), certified.ErrMismatch},
+		"no validators":    {header(func(h *cmttypes.Header) { h.ValidatorsHash = nil }), certified.ErrMalformed},
+		"no last block":    {header(func(h *cmttypes.Header) { h.LastBlockID = cmttypes.BlockID{} }), certified.ErrMismatch},
+		"height 1":         {header(func(h *cmttypes.Header) { h.Height = 1 }), certified.ErrMismatch},
+		"height 0":         {header(func(h *cmttypes.Header) { h.Height = 0 }), certified.ErrMalformed},
+		"negative height":  {header(func(h *cmttypes.Header) { h.Height = -3 }), certified.ErrMalformed},
+		"another protocol": {header(func(h *cmttypes.Header) { h.Version.Block++ }), certified.ErrMalformed},
+		"a set of its own": {own.certify(2), certified.ErrMismatch},
+		"a vote under another's address": {evidence(func(c *pb.SignedHeader) {
+			first := w.epochs[0].Validators[0]
+			copied := vote(first.Name, w.headers[3], 0, nil)
+			copied.Address = make([]byte, organisation.AddressSize)
+			c.Precommits = slices.Insert(c.Precommits, 0, copied)
+		}), certified.ErrSignature},
 		"stranger's vote":   {certificate(stranger), certified.ErrSignature},
 		"changed header":    {evidence(func(c *pb.SignedHeader) { c.Header = signed(w.headers[4], 0).Header }), certified.ErrSignature},
 		"changed round":     {evidence(func(c *pb.SignedHeader) { c.Round++ }), certified.ErrSignature},
@@ -211,6 +227,27 @@ func TestForged(t *testing.T) {
 	}
 	if _, err := w.trust.Verify(good()); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestParseBounds(t *testing.T) {
+	if _, err := certified.ParseState(make([]byte, certified.MaxStateBytes+1)); !errors.Is(err, certified.ErrMalformed) || !strings.Contains(err.Error(), "at most") {
+		t.Error(err)
+	}
+	if _, err := certified.ParseEpochProof(make([]byte, certified.MaxEpochProofBytes+1)); !errors.Is(err, certified.ErrMalformed) || !strings.Contains(err.Error(), "at most") {
+		t.Error(err)
+	}
+	w := newWorld(t, equal)
+	good := election.Encode(w.certify(2))
+	if s, err := certified.ParseState(good); err != nil || !bytes.Equal(election.Encode(s), good) {
+		t.Error(err)
+	}
+	for name, b := range map[string][]byte{
+		"trailing byte": append(bytes.Clone(good), 0), "unknown field": append(bytes.Clone(good), 0x50, 1), "truncated": good[:len(good)-1],
+	} {
+		if _, err := certified.ParseState(b); !errors.Is(err, certified.ErrMalformed) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
@@ -347,6 +384,11 @@ func TestFromCommit(t *testing.T) {
 	if child, err = certified.FromCommit(h, commit); err != nil || len(child.Precommits) != 5 {
 		t.Fatal(child, err)
 	}
+	commit.Height++
+	if _, err := certified.FromCommit(h, commit); !errors.Is(err, certified.ErrMalformed) {
+		t.Fatal("a commit of another height was taken:", err)
+	}
+	commit.Height--
 	if _, err := certified.FromCommit(w.headers[2], commit); !errors.Is(err, certified.ErrMalformed) {
 		t.Fatal("a commit was taken for another header:", err)
 	}
@@ -383,7 +425,9 @@ func TestConflict(t *testing.T) {
 	}
 	c := must(w.trust.Verify(w.certify(1)))
 	d := must(w.trust.Verify(certificate(signed(w.headers[3], 1, names(w.epochs[0])...))))
-	for _, other := range []*certified.State{a, c, d} {
+	stronger := newWorld(t, []party{{"league", []int64{2, 2, 2, 2}}, {"party", []int64{2, 2, 2, 2}}})
+	e := must(stronger.trust.Verify(stronger.certify(2)))
+	for _, other := range []*certified.State{a, c, d, e} {
 		if _, err := certified.Conflict(a, other); !errors.Is(err, certified.ErrNoConflict) {
 			t.Error("a conflict where there is none:", err)
 		}

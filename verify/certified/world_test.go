@@ -106,6 +106,7 @@ type world struct {
 	roots   []state.Hash                 // AppHash, by height
 	records []map[string]*pb.RecordProof // proofs of the records that tests show, by height
 	headers []*cmttypes.Header           // by height; 0 is unused
+	lie     func(leaf *pb.BlockLeaf)     // where set, changes what the blocks log says
 }
 
 func newWorld(t testing.TB, parties []party) *world {
@@ -192,7 +193,11 @@ func (w *world) block(change func(d *state.Draft)) {
 	if e := w.epochAt(h.Height); e.FirstHeight == h.Height && e.Number > 1 {
 		d.SetRecord(state.KeyValidators, election.Encode(&pb.ValidatorEpochs{Present: *e}))
 	}
-	d.Append(state.LogBlocks, election.Encode(&pb.BlockLeaf{Height: h.Height, Time: h.Time.UnixNano(), HeaderHash: h.Hash()}))
+	leaf := &pb.BlockLeaf{Height: h.Height, Time: h.Time.UnixNano(), HeaderHash: h.Hash()}
+	if w.lie != nil {
+		w.lie(leaf)
+	}
+	d.Append(state.LogBlocks, election.Encode(leaf))
 	if change != nil {
 		change(d)
 	}

@@ -311,36 +311,6 @@ func TestAgainstDefinition(t *testing.T) {
 	})
 }
 
-// TestCanonicalVote rebuilds the signed bytes by hand, as spec 6.2 has them.
-func TestCanonicalVote(t *testing.T) {
-	h := newWorld(t, equal).next()
-	h.Height, h.LastBlockID = 300, blockID(h)
-	id := blockID(h)
-	for _, round := range []int32{0, 5} {
-		var vote []byte
-		vote = append(vote, 0x08, 2)                         // 1: type, precommit
-		vote = append(vote, 0x11, 0x2c, 1, 0, 0, 0, 0, 0, 0) // 2: height, sfixed64
-		if round != 0 {                                      //
-			vote = append(vote, 0x19, 5, 0, 0, 0, 0, 0, 0, 0) // 3: round, sfixed64, absent when 0
-		}
-		vote = append(vote, 0x22, 72, 0x0a, 32) // 4: block id; 1: hash
-		vote = append(vote, id.Hash...)
-		vote = append(vote, 0x12, 36, 0x08, 2, 0x12, 32) // 2: part set header; 1: total; 2: hash
-		vote = append(vote, id.PartSetHeader.Hash...)
-		at := time.Unix(start+1, 7).UTC()
-		vote = append(vote, 0x2a, 8, 0x08, 0x81, 0xa4, 0xa7, 0xda, 0x06, 0x10, 7) // 5: timestamp; seconds, nanoseconds
-		vote = append(vote, 0x32, 8)                                              // 6: chain id
-		vote = append(vote, chainID...)
-		want := append([]byte{byte(len(vote))}, vote...)
-		got := cmttypes.VoteSignBytes(chainID, &cmtproto.Vote{
-			Type: cmtproto.PrecommitType, Height: 300, Round: round, BlockID: id.ToProto(), Timestamp: at,
-		})
-		if !bytes.Equal(got, want) {
-			t.Fatalf("round %d:\n%x\n%x", round, got, want)
-		}
-	}
-}
-
 // TestFromCommit takes a commit that CometBFT itself verifies; what is not a precommit for the block stays behind, whatever
 // the flags say.
 func TestFromCommit(t *testing.T) {

@@ -120,7 +120,7 @@ func (a *Application) Submit(ctx context.Context, raws ...[]byte) ([]Admission, 
 func (a *Application) consider(raw []byte) (parsed *tx.Parsed, err error) {
 	defer recovered(&err)
 	hash := hashOf(raw)
-	if a.pool.has(hash) {
+	if a.pool.get(hash) != nil {
 		return nil, nil
 	}
 	if parsed, err = tx.Parse(raw); err != nil {
@@ -311,8 +311,8 @@ func (a *Application) admit(batch []submission) error {
 			refusal = found[i].Refusal
 		}
 		if refusal == nil {
-			a.verdicts.add(found[i].Verified)
 			if !a.pool.add(found[i].Verified, s.answer != nil, view.Height()) {
+				a.verdicts.add(found[i].Verified)
 				refusal = tx.Refuse(tx.CodeRetryLater, "the pool, or the signer's share of it, is full")
 			}
 		}

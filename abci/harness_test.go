@@ -245,6 +245,15 @@ func (l *ledger) submit(txs ...[]byte) []tx.Code {
 // forget drops every remembered verdict, as a restart does.
 func (l *ledger) forget() { l.app.verdicts = newVerdicts(verdictBytes) }
 
+// processCold is the verdict of a node with the same state that has seen none of the transactions.
+func (l *ledger) processCold(txs ...[]byte) bool {
+	l.t.Helper()
+	pool, verdicts := l.app.pool, l.app.verdicts
+	defer func() { l.app.pool, l.app.verdicts = pool, verdicts }()
+	l.app.pool, l.app.verdicts = newPool(DefaultPoolLimits()), newVerdicts(verdictBytes)
+	return l.process(txs...)
+}
+
 // publish is a transaction of an officer that the ledger takes, another one for each n.
 func publish(n int) []byte {
 	text := fmt.Appendf(nil, "document %d", n)

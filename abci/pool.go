@@ -78,11 +78,14 @@ func owner(p *tx.Parsed) (name string, voter bool) {
 	return string(p.Signer()), false
 }
 
-// has says whether a transaction waits already.
-func (p *pool) has(hash [32]byte) bool {
+// get returns a waiting transaction, nil where it does not wait.
+func (p *pool) get(hash [32]byte) *tx.Verified {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.byHash[hash] != nil
+	if e := p.byHash[hash]; e != nil {
+		return e.Value.(*waiting).verified
+	}
+	return nil
 }
 
 // add takes a transaction in and says whether it waits now; false means that the pool, or the owner's share of it, is full.

@@ -178,12 +178,12 @@ func TestInsertTx(t *testing.T) {
 	}
 	l.insert(append(bad, good...)...)
 	for _, raw := range good {
-		if !l.app.pool.has(hashOf(raw)) {
+		if l.app.pool.get(hashOf(raw)) == nil {
 			t.Error("a good transaction of a peer is not in the pool")
 		}
 	}
 	for _, raw := range bad {
-		if l.app.pool.has(hashOf(raw)) {
+		if l.app.pool.get(hashOf(raw)) != nil {
 			t.Error("a bad transaction of a peer is in the pool")
 		}
 	}

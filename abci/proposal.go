@@ -24,13 +24,21 @@ type proposal struct {
 	unknown  []int // parsed, and not verified yet
 }
 
-// parse decodes the transactions of a block, or takes them from the remembered verdicts.
+// known returns a transaction that this node has verified and still remembers, nil where it has not.
+func (a *Application) known(hash [32]byte) *tx.Verified {
+	if v := a.pool.get(hash); v != nil {
+		return v
+	}
+	return a.verdicts.get(hash)
+}
+
+// parse decodes the transactions of a block, those apart that are known.
 func (a *Application) parse(txs [][]byte) *proposal {
 	n := len(txs)
 	p := &proposal{hashes: make([][32]byte, n), parsed: make([]*tx.Parsed, n), verdicts: make([]tx.Verdict, n)}
 	for i, raw := range txs {
 		p.hashes[i] = hashOf(raw)
-		if v := a.verdicts.get(p.hashes[i]); v != nil {
+		if v := a.known(p.hashes[i]); v != nil {
 			p.parsed[i], p.verdicts[i].Verified = v.Parsed(), v
 			continue
 		}
@@ -223,7 +231,6 @@ func (c *chooser) take(v *tx.Verified) error {
 func (c *chooser) checked() ([][]byte, error) {
 	p, txs := new(proposal), make([][]byte, len(c.chosen))
 	for i, v := range c.chosen {
-		c.a.verdicts.add(v)
 		txs[i] = v.Parsed().Raw()
 		p.parsed = append(p.parsed, v.Parsed())
 		p.verdicts = append(p.verdicts, tx.Verdict{Verified: v})

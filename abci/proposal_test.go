@@ -192,9 +192,8 @@ func TestOwnProposals(t *testing.T) {
 			if size > 100_000 && len(txs) != voters+8 {
 				t.Errorf("%d transactions are chosen", len(txs))
 			}
-			l.forget()
-			if !l.process(txs...) {
-				t.Error("another node refuses the proposal")
+			if !l.processCold(txs...) || !l.process(txs...) {
+				t.Error("the proposal is refused")
 			}
 		})
 	}

@@ -8,15 +8,15 @@ import (
 )
 
 const (
-	// verdictBytes bounds the raw bytes of the transactions whose verification is remembered. A remembered transaction takes
-	// about four times its raw bytes.
-	verdictBytes = 128 << 20
+	// verdictBytes bounds the raw bytes of the transactions whose verification is remembered, some blocks' worth. A remembered
+	// transaction takes about four times its raw bytes.
+	verdictBytes = 32 << 20
 	// verdictOverhead is counted for each besides its raw bytes.
 	verdictOverhead = 512
 )
 
-// verdicts remembers transactions that were verified, by hash, so that each is verified once by a node: at admission, or in the
-// proposal that first brings it. Refusals are not remembered: a peer could fill it with them, and they may depend on state.
+// verdicts remembers, by hash, transactions that were verified and do not wait in the pool: with the pool, it sees to it that a
+// node verifies each transaction once, at admission or in the proposal that first brings it. Refusals are not remembered: a peer could fill it with them, and they may depend on state.
 // The oldest go first. Its methods are safe for concurrent use.
 type verdicts struct {
 	mu     sync.Mutex

@@ -32,6 +32,7 @@ type evidence struct {
 	height int64              // newest certified height, 0 before
 	shown  *pb.CertifiedState // that it is certified
 	state  *state.Snapshot    // after that height, nil where it is not kept
+	lost   uint64             // epoch whose proof cannot be made here any more
 }
 
 // newEvidence takes up the proofs that were kept.
@@ -156,7 +157,7 @@ func (e *evidence) learn(s *state.Snapshot, shown *pb.CertifiedState) error {
 // from the epoch's first height to a certified state, and rebuilds that from the store.
 func (e *evidence) catchUp() error {
 	present, err := e.node.present()
-	if err != nil || present.Number != e.trust.Newest().Epoch()+1 {
+	if err != nil || present.Number != e.trust.Newest().Epoch()+1 || present.Number == e.lost {
 		return err
 	}
 	for h := present.FirstHeight - 2; h > present.FirstHeight-int64(e.node.doc.Parameters.Handover); h-- {
@@ -169,13 +170,14 @@ func (e *evidence) catchUp() error {
 		}
 		s, err := state.OpenAt(e.node.store, h)
 		if errors.Is(err, state.ErrPruned) {
-			return nil
+			break
 		}
 		if err != nil {
 			return err
 		}
 		return e.learn(s, shown)
 	}
+	e.lost = present.Number
 	return nil
 }
 

@@ -269,6 +269,16 @@ func TestValidatorChange(t *testing.T) {
 		t.Error("the validator that has left may still connect", err)
 	}
 	until(t, joining, "the end of its connection", func() bool { return joining.Running().Peers() == 3 })
+	// A node that has no proof of its epoch makes it from the states that it still keeps.
+	n.Stop(2)
+	if err := os.Remove(n.Nodes[2].Home + "/data/epoch-000002"); err != nil {
+		t.Fatal(err)
+	}
+	n.Start(2)
+	n.Nodes[2].WaitHeight(joining.Running().App().Tip().Height + 1)
+	if proofs, err = n.Nodes[2].Running().Epochs(); err != nil || len(proofs) != 1 {
+		t.Fatalf("%d proofs, %v", len(proofs), err)
+	}
 	leaving.Forget() // nobody talks to it any more: it is not waited for
 	n.RequireAgreement(joining.Running().App().Tip().Height)
 }

@@ -43,6 +43,8 @@ var (
 // stopPatience bounds how long CometBFT may take to stop.
 const stopPatience = 30 * time.Second
 
+var errStuck = fmt.Errorf("CometBFT did not stop within %v", stopPatience)
+
 // Node is an open node. Open, Run and Close are called once each, by one goroutine, in this order; all other methods are safe for
 // concurrent use in between.
 type Node struct {
@@ -78,7 +80,11 @@ func Start(ctx context.Context, home string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(n.Run(ctx), n.Close())
+	err = n.Run(ctx)
+	if errors.Is(err, errStuck) {
+		return err // CometBFT still uses what Close would close
+	}
+	return errors.Join(err, n.Close())
 }
 
 // Open reads a home and makes everything ready: stores opened and compared, blocks replayed that the state lacks, the gateway
@@ -174,7 +180,7 @@ func (n *Node) stopComet() error {
 		n.dbs.release("blockstore", "state", "evidence")
 		return err
 	case <-timer.C:
-		return fmt.Errorf("CometBFT did not stop within %v", stopPatience)
+		return errStuck
 	}
 }
 

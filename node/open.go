@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	dbm "github.com/cometbft/cometbft-db"
 	cmtcfg "github.com/cometbft/cometbft/config"
@@ -183,41 +182,4 @@ func (n *Node) openGateway() (err error) {
 		Certified: n.evidence.certified, Epochs: n.evidence.epochs,
 	}, n.log.With("part", "gateway"))
 	return err
-}
-
-// databases are the open goleveldb databases in a folder, by name.
-type databases struct {
-	dir  string
-	open map[string]dbm.DB
-}
-
-// get opens a database once.
-func (d *databases) get(name string) (dbm.DB, error) {
-	if db := d.open[name]; db != nil {
-		return db, nil
-	}
-	if err := os.MkdirAll(d.dir, 0o700); err != nil {
-		return nil, err
-	}
-	db, err := dbm.NewDB(name, dbm.GoLevelDBBackend, d.dir)
-	if err != nil {
-		return nil, fmt.Errorf("opening %s: %w; a node runs once at a time", filepath.Join(d.dir, name), err)
-	}
-	d.open[name] = db
-	return db, nil
-}
-
-// release forgets databases that somebody else closes.
-func (d *databases) release(names ...string) {
-	for _, name := range names {
-		delete(d.open, name)
-	}
-}
-
-func (d *databases) close() error {
-	var errs []error
-	for _, db := range d.open {
-		errs = append(errs, db.Close())
-	}
-	return errors.Join(errs...)
 }

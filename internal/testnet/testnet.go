@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	mathrand "math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -206,14 +207,19 @@ func SortedValidators(set []pb.Validator) []pb.Validator {
 	return set
 }
 
-// freePort returns a port of loopback that nobody listens on.
+// freePort returns a port of loopback that nobody listens on, below those that the system gives to outgoing connections: it must
+// still be free after a node was stopped.
 func freePort(t testing.TB) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const lowest, count = 10_000, 22_000
+	for range 1_000 {
+		address := fmt.Sprintf("127.0.0.1:%d", lowest+mathrand.IntN(count))
+		if l, err := net.Listen("tcp", address); err == nil {
+			l.Close()
+			return address
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no port is free")
+	return ""
 }
 
 // Start starts nodes in process, all where none is named.

@@ -46,7 +46,7 @@ func (d changeValidators) check(r *reading) error {
 	if err := organisation.CapFault(params, d.Validators); err != nil {
 		return tx.Refuse(tx.CodePowerCap, "%v", err)
 	}
-	if len(validatorUpdates(epochs.Present.Validators, d.Validators)) == 0 {
+	if len(changed(epochs.Present.Validators, d.Validators)) == 0 {
 		return tx.Refuse(tx.CodeAlreadyDone, "these validators are in force")
 	}
 	return d.checkKeys(r)
@@ -92,16 +92,22 @@ func (d changeValidators) touches(r *reading) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	var touched []string
-	for _, lists := range [][2][]pb.Validator{{epochs.Present.Validators, d.Validators}, {d.Validators, epochs.Present.Validators}} {
+	return changed(epochs.Present.Validators, d.Validators), nil
+}
+
+// changed names, with repetition, the organisations of validators that differ between two lists in anything: key, power, slip key,
+// node id, address or name.
+func changed(from, to []pb.Validator) []string {
+	var organisations []string
+	for _, lists := range [][2][]pb.Validator{{from, to}, {to, from}} {
 		for i := range lists[0] {
 			v := &lists[0][i]
 			if o := findValidator(lists[1], v.Key); o == nil || !bytes.Equal(election.Encode(o), election.Encode(v)) {
-				touched = append(touched, v.Organisation)
+				organisations = append(organisations, v.Organisation)
 			}
 		}
 	}
-	return touched, nil
+	return organisations
 }
 
 // ChangeOfficers: another list of officers and registrars for one organisation. Spec 9.33.

@@ -3,6 +3,7 @@ package app_test
 import (
 	"crypto/rand"
 	"crypto/sha256"
+	"slices"
 	"testing"
 
 	"votenode/app"
@@ -294,6 +295,25 @@ func TestValidatorChange(t *testing.T) {
 	}
 	back := change(p1, validator("party", 2), l1, l2)
 	l.refuse(tx.CodeKeyReused, l.propose("party officer 1", &back)[0])
+}
+
+// TestAddressChange: a validator may move to another address or slip key with the same consensus key and power.
+func TestAddressChange(t *testing.T) {
+	l := newLedger(t)
+	moved := validator("party", 2)
+	moved.Address, moved.SlipKey = "127.0.0.1:30000", public("another slip key")
+	r := change(validator("party", 1), moved, validator("league", 1), validator("league", 2))
+	l.resolve(r)
+	for range parameters().Handover {
+		if len(l.updates) != 0 {
+			t.Fatalf("consensus is told of %d updates although no power changes", len(l.updates))
+		}
+		l.block(1)
+	}
+	epochs := must(state.MustLoad[pb.ValidatorEpochs](l.view(), state.KeyValidators))
+	if epochs.Present.Number != 2 || !slices.ContainsFunc(epochs.Present.Validators, func(v pb.Validator) bool { return v.Address == moved.Address }) {
+		t.Fatalf("in force: %v", epochs.Present)
+	}
 }
 
 // TestOwnApproval: even where a rule lets one organisation decide, nobody changes another's validators or officers.

@@ -20,20 +20,21 @@ const module = "votenode/"
 // rooms are the folders with their layers (ARCHITECTURE.md). A package belongs to the room with the longest matching name. It may import
 // packages of lower rooms and of its own room, never of another room of the same layer.
 var rooms = map[string]int{
-	"proto":        -1,
-	"crypto":       0,
-	"app/election": 1,
-	"app/state":    2,
-	"app/tx":       2,
-	"app":          3,
-	"store":        4,
-	"genesis":      4,
-	"verify":       4,
-	"abci":         5,
-	"client":       5,
-	"node":         6,
-	"internal":     7,
-	"cmd":          8,
+	"proto":            -1,
+	"crypto":           0,
+	"app/election":     1,
+	"app/organisation": 1,
+	"app/state":        2,
+	"app/tx":           2,
+	"app":              3,
+	"store":            4,
+	"genesis":          4,
+	"verify":           4,
+	"abci":             5,
+	"client":           5,
+	"node":             6,
+	"internal":         7,
+	"cmd":              8,
 }
 
 // core is the highest layer that must be deterministic: a function of its arguments.

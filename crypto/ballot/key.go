@@ -71,14 +71,14 @@ func newSecretKey(v *scalar.Scalar) (*SecretKey, error) {
 }
 
 // Public returns V = vG.
-func (k *SecretKey) Public() PublicKey { return k.public }
+func (key *SecretKey) Public() PublicKey { return key.public }
 
 // Bytes returns the canonical encoding of v, 32 little-endian bytes: a secret.
-func (k *SecretKey) Bytes() []byte { return group.ScalarBytes(k.v) }
+func (key *SecretKey) Bytes() []byte { return group.ScalarBytes(key.v) }
 
 // owns says whether p is the public key of k. Constant time.
-func (k *SecretKey) owns(p PublicKey) bool {
-	return subtle.ConstantTimeCompare(k.public.bytes[:], p.bytes[:]) == 1
+func (key *SecretKey) owns(p PublicKey) bool {
+	return subtle.ConstantTimeCompare(key.public.bytes[:], p.bytes[:]) == 1
 }
 
 // sign returns the Schnorr signature R || s with R = kG and s = k + e v (section 3.9). challenge gives e for the 32 bytes of

@@ -5,12 +5,17 @@ import "testing"
 // TestClients: an address has so many requests at once and no more, what is over is forgotten, and this machine is not bounded.
 func TestClients(t *testing.T) {
 	c := newClients(2)
-	if !c.enter("192.0.2.1") || !c.enter("192.0.2.1") || c.enter("192.0.2.1") || !c.enter("192.0.2.2") {
-		t.Error("the bound does not hold")
+	for i, host := range []string{"192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.2"} {
+		if want := i != 2; c.enter(host) != want {
+			t.Errorf("request %d, of %s: the bound does not hold", i, host)
+		}
 	}
 	c.leave("192.0.2.1")
-	if !c.enter("192.0.2.1") || c.enter("192.0.2.1") {
+	if !c.enter("192.0.2.1") {
 		t.Error("a place is not given back")
+	}
+	if c.enter("192.0.2.1") {
+		t.Error("more than one place is given back")
 	}
 	for range 3 {
 		if !c.enter("127.0.0.1") || !c.enter("::1") {

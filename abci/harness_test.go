@@ -48,7 +48,7 @@ func key(name string) ed25519.PrivateKey {
 func public(name string) []byte { return key(name).Public().(ed25519.PublicKey) }
 
 // document is a genesis document of two organisations with two validators each.
-func document(t *testing.T) *pb.Genesis {
+func document(t testing.TB) *pb.Genesis {
 	t.Helper()
 	doc := &pb.Genesis{ChainId: chainID, Time: begin, Parameters: *genesis.DefaultParameters(2)}
 	for _, id := range []string{"league", "party"} {
@@ -75,7 +75,7 @@ func document(t *testing.T) *pb.Genesis {
 
 // ledger drives one application as CometBFT would, with a clock that the test sets.
 type ledger struct {
-	t     *testing.T
+	t     testing.TB
 	dir   string
 	doc   *pb.Genesis
 	app   *Application
@@ -128,7 +128,7 @@ func (l *ledger) close() {
 }
 
 // newLedger returns an application after InitChain.
-func newLedger(t *testing.T) *ledger {
+func newLedger(t testing.TB) *ledger {
 	t.Helper()
 	l := &ledger{t: t, dir: t.TempDir(), doc: document(t), time: begin * 1e9, now: begin * 1e9}
 	l.open()
@@ -299,7 +299,9 @@ func plant(l *ledger, b *booth) {
 	}
 }
 
-func newBooth(t *testing.T) *booth {
+func newBooth(t testing.TB) *booth { return newBoothOf(t, voters) }
+
+func newBoothOf(t testing.TB, voters int) *booth {
 	t.Helper()
 	b := new(booth)
 	for range voters {
@@ -332,7 +334,7 @@ func points(n int) []*curve.RistrettoPoint {
 	return list
 }
 
-func (b *booth) write(t *testing.T, w state.Writer) {
+func (b *booth) write(t testing.TB, w state.Writer) {
 	t.Helper()
 	m := manifest()
 	doc, hash := election.Encode(m), election.ManifestHash(m)
@@ -362,13 +364,13 @@ func (b *booth) write(t *testing.T, w state.Writer) {
 }
 
 // cast is a ballot of a voter.
-func (b *booth) cast(t *testing.T, voter int, sequence uint64) []byte {
+func (b *booth) cast(t testing.TB, voter int, sequence uint64) []byte {
 	t.Helper()
 	body, signature := b.body(t, voter, sequence)
 	return tx.Ballot(body, signature)
 }
 
-func (b *booth) body(t *testing.T, voter int, sequence uint64) (*pb.CastBallot, []byte) {
+func (b *booth) body(t testing.TB, voter int, sequence uint64) (*pb.CastBallot, []byte) {
 	t.Helper()
 	st := ballot.Statement{RollIndex: uint64(voter), Voter: b.keys[voter].Public(), Sequence: sequence}
 	draft, err := b.election.Encrypt(st, [][]int{{voter % 3}}, b.keys[voter], rand.Reader)

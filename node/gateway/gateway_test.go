@@ -3,15 +3,23 @@ package gateway_test
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
+	"crypto/rand"
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
+	"math/big"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -327,15 +335,58 @@ func poll(t *testing.T, n *testnet.Network, base string) {
 	}
 }
 
+// selfSigned writes a certificate for 127.0.0.1 and its key, and returns the files and the pool that trusts it.
+func selfSigned(t *testing.T) (certificate, key string, pool *x509.CertPool) {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, public, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	encoded, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, key = filepath.Join(t.TempDir(), "cert.pem"), filepath.Join(t.TempDir(), "key.pem")
+	pool = x509.NewCertPool()
+	chain := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	if !pool.AppendCertsFromPEM(chain) {
+		t.Fatal("the certificate cannot be trusted")
+	}
+	for path, data := range map[string][]byte{certificate: chain, key: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded})} {
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return certificate, key, pool
+}
+
 // TestGatewayBounds: a full gateway says so, and when to come again; health is answered all the same.
 func TestGatewayBounds(t *testing.T) {
+	certificate, key, pool := selfSigned(t)
 	n := testnet.New(t, testnet.Options{Config: func(i int, c *node.Config) {
-		if i == 0 {
+		switch i {
+		case 0:
 			c.Gateway.Polls = 1
+		case 1:
+			c.Gateway.Certificate, c.Gateway.Key = certificate, key
 		}
 	}})
 	n.Start()
 	n.WaitHeight(2)
+	secure := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
+	if res, err := secure.Get("https://" + n.Nodes[1].Gateway() + "/v1/status"); err != nil || res.StatusCode != 200 || res.TLS.Version != tls.VersionTLS13 {
+		t.Error("over TLS:", res, err)
+	} else {
+		res.Body.Close()
+	}
 	base := "http://" + n.Nodes[0].Gateway()
 	// One poll that has sent its headers and waits: the connection is open until the answer comes, so a second one is refused.
 	ctx, cancel := context.WithCancel(t.Context())

@@ -15,8 +15,10 @@ import (
 )
 
 const (
-	// requestTimeout bounds one request, beyond the seconds that the node was asked to wait.
-	requestTimeout = 20 * time.Second
+	// requestTimeout bounds one request, beyond the seconds that the node was asked to wait; submitTimeout comes on top where the
+	// node checks ballots meanwhile.
+	requestTimeout = 10 * time.Second
+	submitTimeout  = 20 * time.Second
 	// maxWait is the longest poll that a gateway serves, seconds.
 	maxWait = 30
 	// maxPause bounds how long a node's Retry-After is obeyed.
@@ -51,8 +53,9 @@ func (e *NodeError) Is(target error) bool {
 // Node speaks to the gateway of one node (docs/spec/09-gateway.md). Nothing it returns is proven: see Ledger. It is safe for
 // concurrent use.
 type Node struct {
-	base string
-	http *http.Client
+	base    string
+	http    *http.Client
+	timeout time.Duration // of one request, beyond what the node was asked to wait
 }
 
 // NewNode takes an address such as https://node.example or 127.0.0.1:8080; without a scheme it is http, which only serves on the
@@ -67,7 +70,7 @@ func NewNode(address string) (*Node, error) {
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 16
-	return &Node{base: strings.TrimRight(u.String(), "/"), http: &http.Client{Transport: transport}}, nil
+	return &Node{base: strings.TrimRight(u.String(), "/"), http: &http.Client{Transport: transport}, timeout: requestTimeout}, nil
 }
 
 // Address returns the node's base URL.
@@ -102,7 +105,10 @@ func (n *Node) request(ctx context.Context, method, path string, query url.Value
 }
 
 func (n *Node) once(ctx context.Context, method, path string, query url.Values, body []byte, out any) (time.Duration, error) {
-	limit := requestTimeout
+	limit := n.timeout
+	if method == http.MethodPost {
+		limit += submitTimeout
+	}
 	if seconds, err := strconv.Atoi(query.Get("wait")); err == nil {
 		limit += time.Duration(seconds) * time.Second
 	}

@@ -34,7 +34,8 @@ func (o Officer) Propose(ctx context.Context, r *pb.Resolution) ([32]byte, error
 	return hash, err
 }
 
-// Approve approves a resolution by its hash.
+// Approve approves a resolution by its hash. It fails with ErrUndone for an officer who has withdrawn: propose it again with another
+// nonce.
 func (o Officer) Approve(ctx context.Context, hash [32]byte) error {
 	_, err := o.Ledger.Send(ctx, o.sign(&pb.ApproveResolution{Resolution: hash[:]}), o.Wait, o.approves(hash, true))
 	return err

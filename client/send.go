@@ -33,16 +33,45 @@ func ParseWait(s string) (Wait, error) {
 // Effect says whether what a transaction should bring about holds in a state.
 type Effect func(ctx context.Context, v *View) (bool, error)
 
+// ErrUndone says that the ledger has taken the same transaction before, and that what it brought about holds no more: an approval, say,
+// that was withdrawn. The same bytes have no second effect.
+var ErrUndone = errors.New("the same was done before and then undone; it cannot be done again")
+
 // Send submits a transaction and waits. Its error is a *tx.Refusal where the ledger refused it, or no node took it; that its content
-// stands on the ledger already is no error. With WaitCertified it returns the state in which the effect holds.
+// stands on the ledger already is no error. With WaitCertified it returns the state in which the effect holds; it fails with
+// ErrUndone where it will not.
 func (l *Ledger) Send(ctx context.Context, transaction []byte, wait Wait, effect Effect) (*View, error) {
-	if err := l.sendOnce(ctx, transaction, wait); err != nil && !isDone(err) {
+	err := l.sendOnce(ctx, transaction, wait)
+	if err != nil && !isDone(err) {
 		return nil, err
 	}
 	if wait < WaitCertified {
 		return nil, nil
 	}
-	return l.Until(ctx, effect)
+	if err == nil {
+		return l.Until(ctx, effect)
+	}
+	tip, err := l.tip(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return l.Until(ctx, func(ctx context.Context, v *View) (bool, error) {
+		ok, err := effect(ctx, v)
+		if err == nil && !ok && v.height >= tip {
+			err = ErrUndone
+		}
+		return ok, err
+	})
+}
+
+// tip returns the height that a node says it has committed.
+func (l *Ledger) tip(ctx context.Context) (height int64, err error) {
+	err = l.ask(ctx, func(ctx context.Context, n *Node) error {
+		s, err := n.Status(ctx)
+		height = s.Height
+		return err
+	})
+	return height, err
 }
 
 // sendOnce submits a transaction and waits for its block, unless wait is WaitAccepted. What the ledger has already is a refusal.

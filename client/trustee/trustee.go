@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"votenode/app/election"
 	"votenode/app/state"
@@ -151,15 +152,17 @@ func (t *Trustee) election(ctx context.Context, r client.Reader, id string) erro
 		t.seats[id] = true
 		s := &seat{Trustee: t, r: r, id: id, election: e, organisation: organisation, ceremony: c, index: index}
 		if over {
-			if err := s.erase(); err != nil {
-				return err
-			}
 			continue
 		}
 		if s.manifest, err = t.manifest(ctx, r, e); err != nil {
 			return err
 		}
 		if err := s.act(ctx); err != nil {
+			return err
+		}
+	}
+	if over {
+		if err := t.erase(id); err != nil {
 			return err
 		}
 	}
@@ -229,23 +232,16 @@ func (s *seat) name(what string, number uint32) string {
 	return fmt.Sprintf("%s.%s.%s-%05d", s.id, s.organisation, what, number)
 }
 
-// erase takes away every secret of an election that is over. What was opened stays remembered.
-func (s *seat) erase() error {
-	names, err := s.Store.list(s.id + "." + s.organisation + ".")
+// erase takes away every secret of an election that is over, also of a ceremony that this trustee had to leave. What was opened stays
+// remembered.
+func (t *Trustee) erase(id string) error {
+	names, err := t.Store.list(id + ".")
 	if err != nil {
 		return err
 	}
-	erased := 0
-	for _, name := range names {
-		if !isOpened(name) {
-			if err := s.Store.remove(name); err != nil {
-				return err
-			}
-			erased++
-		}
+	names = slices.DeleteFunc(names, isOpened)
+	if len(names) > 0 {
+		t.Say("election %s is over: the share and all other secrets of the ceremony are erased", id)
 	}
-	if erased > 0 {
-		s.Say("election %s is over: the share and all other secrets of the ceremony are erased", s.id)
-	}
-	return nil
+	return t.Store.remove(names...)
 }

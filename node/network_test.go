@@ -180,6 +180,34 @@ func TestKillAndReturn(t *testing.T) {
 	n.RequireAgreement(16)
 }
 
+// crashPoints is how many of CometBFT's crash points one block passes: signed votes, storing, executing, committing.
+const crashPoints = 12
+
+// TestCrashAtEveryPoint: a validator crashes at each of CometBFT's crash points, one after the other, and returns each time from what
+// it has on its disk, without help; in the end it agrees with the others.
+func TestCrashAtEveryPoint(t *testing.T) {
+	step := 1
+	if testing.Short() {
+		step = 5
+	}
+	n := testnet.New(t, testnet.Options{})
+	n.Start(0, 1, 2)
+	n.WaitHeight(2)
+	crashing := n.Nodes[3]
+	for point := 0; point < crashPoints; point += step {
+		if err := crashing.StartToCrash(point); err != nil {
+			t.Fatal(err)
+		}
+		if err := crashing.WaitCrash(); err != nil {
+			t.Fatalf("point %d: %v", point, err)
+		}
+	}
+	n.Start(3)
+	height := n.Nodes[0].Running().App().Tip().Height
+	n.RequireAgreement(height + 3)
+	until(t, crashing, "health", func() bool { return len(crashing.Running().Health()) == 0 })
+}
+
 // TestConsensusDies: when consensus panics, the node says so and ends with an error, though CometBFT would go on; the others go on.
 func TestConsensusDies(t *testing.T) {
 	var broken atomic.Bool

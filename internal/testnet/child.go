@@ -1,6 +1,7 @@
 package testnet
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,14 +9,19 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strconv"
 	"syscall"
 	"testing"
 
 	"votenode/node"
 )
 
-// homeVariable tells a test binary that it is a node, and of which home.
-const homeVariable = "VOTENODE_TESTNET_HOME"
+// Environment of a child process: of which home it is the node, and at which of CometBFT's crash points it exits, none where it
+// is empty.
+const (
+	homeVariable  = "VOTENODE_TESTNET_HOME"
+	crashVariable = "VOTENODE_TESTNET_CRASH"
+)
 
 // Main runs the tests, or a node where the process was started as one by StartProcess. A package whose tests start processes calls
 // it from TestMain.
@@ -26,21 +32,43 @@ func Main(m *testing.M) {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	if err := node.Start(ctx, home); err != nil {
+	if err := run(ctx, home); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-// child is a node in a process of its own.
-type child struct {
-	cmd   *exec.Cmd
-	ended chan error
+// run is node.Start, but for a crash point, which a node would not start with: it is set when the node is open.
+func run(ctx context.Context, home string) error {
+	crash := os.Getenv(crashVariable)
+	if crash == "" {
+		return node.Start(ctx, home)
+	}
+	n, err := node.Open(ctx, home, node.Options{})
+	if err != nil {
+		return err
+	}
+	if err := os.Setenv("FAIL_TEST_INDEX", crash); err != nil {
+		return err
+	}
+	return errors.Join(n.Run(ctx), n.Close())
 }
 
-// StartProcess runs the node as a child process of the test binary, whose TestMain calls Main. Environment variables are added to
-// those of the test.
-func (e *Node) StartProcess(env ...string) error {
+// child is a node in a process of its own.
+type child struct {
+	cmd    *exec.Cmd
+	output bytes.Buffer // standard output; to be read when it has ended
+	ended  chan error
+}
+
+// StartProcess runs the node as a child process of the test binary, whose TestMain calls Main.
+func (e *Node) StartProcess() error { return e.startProcess("") }
+
+// StartToCrash does the same with a process that exits at the n-th point at which CometBFT can be made to crash: before and after
+// every step of deciding, storing, executing and committing a block.
+func (e *Node) StartToCrash(n int) error { return e.startProcess(strconv.Itoa(n)) }
+
+func (e *Node) startProcess(crash string) error {
 	if e.node != nil || e.child != nil {
 		return fmt.Errorf("%s runs already", e.Name)
 	}
@@ -49,8 +77,8 @@ func (e *Node) StartProcess(env ...string) error {
 		return err
 	}
 	c := &child{cmd: exec.Command(binary), ended: make(chan error, 1)}
-	c.cmd.Env = append(append(os.Environ(), homeVariable+"="+e.Home), env...)
-	c.cmd.Stderr = e.network.options.Log
+	c.cmd.Env = append(os.Environ(), homeVariable+"="+e.Home, crashVariable+"="+crash)
+	c.cmd.Stdout, c.cmd.Stderr = &c.output, e.network.options.Log
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := c.cmd.Start(); err != nil {
 		return err
@@ -71,11 +99,16 @@ func (e *Node) Kill() error {
 	return err
 }
 
-// WaitExit waits for the node's process to end by itself and returns how it ended.
-func (e *Node) WaitExit() error {
-	err := <-e.child.ended
+// WaitCrash waits for the end of a process that StartToCrash started. It fails where that ended in any other way than at its
+// crash point.
+func (e *Node) WaitCrash() error {
+	c := e.child
+	err := <-c.ended
 	e.child = nil
-	return err
+	if !bytes.Contains(c.output.Bytes(), []byte("*** fail-test")) { // CometBFT's last words
+		return fmt.Errorf("%s ended by %v instead of crashing: %s", e.Name, err, c.output.Bytes())
+	}
+	return nil
 }
 
 func (e *Node) stopChild() error {

@@ -19,7 +19,8 @@ Data goes to standard output, talk to standard error. Exit codes: 0 done, 1 erro
 3 a verification failed.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          noSuchCommand,
+		RunE:          func(c *cobra.Command, args []string) error { return c.Help() },
 	}
 	root.PersistentFlags().Bool("json", false, "print data as JSON")
 	root.AddGroup(
@@ -35,7 +36,7 @@ Data goes to standard output, talk to standard error. Exit codes: 0 done, 1 erro
 	}
 	add("people", newKeyCommand(), newVoterCommand(), newTrusteeCommand(), newRegistrarCommand(), newResolutionCommand(), newDocumentCommand())
 	add("nodes", newGenesisCommand(), newNodeCommand())
-	add("everybody", newElectionCommand(), newManifestCommand(), newDemoCommand(), newVersionCommand())
+	add("everybody", newExportCommand(), newAuditCommand(), newElectionCommand(), newManifestCommand(), newDemoCommand(), newVersionCommand())
 	return root
 }
 
@@ -44,18 +45,21 @@ func group(use, short string, children ...*cobra.Command) *cobra.Command {
 	c := &cobra.Command{
 		Use:   use,
 		Short: short,
-		Args: func(c *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return fmt.Errorf("unknown command %q for %q", args[0], c.CommandPath())
-			}
-			return nil
-		},
+		Args:  noSuchCommand,
 		RunE: func(c *cobra.Command, args []string) error {
 			return usagef("%s needs one of its subcommands", c.CommandPath())
 		},
 	}
 	c.AddCommand(children...)
 	return c
+}
+
+// noSuchCommand refuses arguments of a command that only has subcommands.
+func noSuchCommand(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("unknown command %q for %q", args[0], c.CommandPath())
+	}
+	return nil
 }
 
 // require marks flags of a command that cannot be left out.

@@ -1,0 +1,253 @@
+package audit
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"votenode/app/election"
+	"votenode/app/organisation"
+	pb "votenode/proto/votenode/v1"
+	"votenode/verify/record"
+)
+
+// Options say how a record is audited.
+type Options struct {
+	// GenesisHash is the hash that the auditor was given; nil takes the folder's own genesis document on trust.
+	GenesisHash *[32]byte
+	// Progress is told, now and then, how many bytes of how many have been dealt with; it may be nil.
+	Progress func(done, all int64)
+	// Rand gives the weights of batched verification; nil is that of the operating system. It must be safe for concurrent use.
+	Rand io.Reader
+}
+
+// auditor is an audit on its way.
+type auditor struct {
+	Options
+	checks checks
+	report *Report
+	folder *record.Folder
+	done   int64 // bytes
+
+	doc       *pb.Genesis
+	chain     *chain
+	certifier *certifier
+	replay    *replay
+	tally     *tally
+}
+
+// errStop says that a check has failed after which there is nothing left to audit.
+var errStop = errors.New("the audit cannot go on")
+
+// Run audits a record. The error says that it could not be done: the file system failed, or ctx ended. What was found is in the report,
+// see Report.Failure.
+func Run(ctx context.Context, files fs.FS, o Options) (*Report, error) {
+	if o.Rand == nil {
+		o.Rand = rand.Reader
+	}
+	if o.Progress == nil {
+		o.Progress = func(int64, int64) {}
+	}
+	a := &auditor{Options: o, checks: newChecks(), report: &Report{Trusted: o.GenesisHash == nil}}
+	err := a.all(ctx, files)
+	if err != nil && !errors.Is(err, errStop) {
+		return nil, err
+	}
+	a.finish()
+	return a.report, nil
+}
+
+func (a *auditor) all(ctx context.Context, files fs.FS) error {
+	var err error
+	if a.folder, err = record.Open(files); err != nil {
+		return a.stop(checkFiles, err)
+	}
+	if err := a.files(ctx); err != nil {
+		return err
+	}
+	if err := a.genesis(); err != nil {
+		return err
+	}
+	return a.blocks(ctx)
+}
+
+// stop records a fault after which the audit ends. An error of the file system is no fault of the record.
+func (a *auditor) stop(number int, err error) error {
+	var system *fs.PathError
+	if errors.As(err, &system) && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	a.checks.fault(number, "%v", err)
+	return errStop
+}
+
+// files compares all files with the index. A file that differs is read all the same: other checks may say where it does.
+func (a *auditor) files(ctx context.Context) error {
+	for at := range a.folder.Index.Files {
+		err := a.folder.Verify(ctx, at, func(n int) {
+			a.checks.read(checkFiles, int64(n))
+			a.advance(int64(n))
+		})
+		if errors.Is(err, record.ErrFormat) {
+			a.checks.fault(checkFiles, "%v", err)
+		} else if err != nil {
+			return a.stop(checkFiles, err)
+		}
+	}
+	return nil
+}
+
+// advance tells progress: files are read twice, once for their hashes and once for what is in them.
+func (a *auditor) advance(bytes int64) {
+	a.done += bytes
+	a.Progress(a.done, 2*a.folder.Index.Size())
+}
+
+// genesis reads the founding document and its approvals, and sets up everything that starts from it.
+func (a *auditor) genesis() error {
+	b, err := a.folder.Genesis()
+	if err != nil {
+		return a.stop(checkGenesis, err)
+	}
+	a.doc = new(pb.Genesis)
+	if err := election.Decode(b, a.doc); err != nil {
+		return a.stop(checkGenesis, fmt.Errorf("the document is %w", err))
+	}
+	if err := organisation.CheckGenesis(a.doc); err != nil {
+		return a.stop(checkGenesis, err)
+	}
+	hash, index := sha256.Sum256(b), a.folder.Index
+	a.report.Chain, a.report.GenesisHash = a.doc.ChainId, hex.EncodeToString(hash[:])
+	a.checks.read(checkGenesis, 1)
+	if a.GenesisHash != nil && hash != *a.GenesisHash {
+		return a.stop(checkGenesis, fmt.Errorf("the document has the hash %x, not %x as you were given: it is that of another ledger", hash, *a.GenesisHash))
+	}
+	a.checks.expect(index.Chain == a.doc.ChainId && index.GenesisHash == a.report.GenesisHash, checkGenesis,
+		"%s speaks of another ledger: %s, %s", record.IndexName, index.Chain, index.GenesisHash)
+	if b, err = a.folder.Approvals(); err != nil {
+		return a.stop(checkApprovals, err)
+	}
+	good, err := approvalsFault(a.doc, hash, b)
+	a.checks.read(checkApprovals, int64(good))
+	a.checks.expect(err == nil, checkApprovals, "%v", err)
+
+	a.chain = newChain(a.checks, a.doc)
+	a.tally = newTally()
+	if a.certifier, err = newCertifier(a.checks, a.doc); err != nil {
+		return a.stop(checkGenesis, err)
+	}
+	if a.replay, err = newReplay(a.folder, a.doc, hash, a.Rand); err != nil {
+		return a.stop(checkState, err)
+	}
+	first := a.replay.view().AppHash()
+	a.chain.appHash = first[:]
+	return nil
+}
+
+// How much is read ahead: as many blocks as fit, at least one.
+const (
+	windowBytes  = 8 << 20
+	windowBlocks = 512
+)
+
+// blocks reads all blocks, part by part, and takes each through all checks.
+func (a *auditor) blocks(ctx context.Context) error {
+	in := a.folder.Blocks()
+	defer in.Close()
+	for {
+		window, end := a.window(in)
+		if err := a.replay.verifyAhead(window); err != nil {
+			return a.stop(checkState, err)
+		}
+		for _, b := range window {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := a.block(b); err != nil {
+				return err
+			}
+			a.advance(int64(len(b.at.Raw)))
+		}
+		if errors.Is(end, io.EOF) {
+			break
+		}
+		if end != nil {
+			return a.stop(checkBlocks, end)
+		}
+	}
+	if got := a.report.Height; got != a.folder.Index.Height {
+		a.checks.fault(checkBlocks, "the last block is that of height %d, not %d as in %s", got, a.folder.Index.Height, record.IndexName)
+	}
+	return nil
+}
+
+// window reads the next blocks. The error says why there are no more: io.EOF at the end.
+func (a *auditor) window(in *record.Blocks) ([]*block, error) {
+	var window []*block
+	next := a.report.Height + 1
+	for size := 0; size < windowBytes && len(window) < windowBlocks; next++ {
+		at, err := in.Next()
+		if err != nil {
+			return window, err
+		}
+		b, err := parseBlock(at)
+		if err != nil {
+			return window, fmt.Errorf("height %d: %w", next, err)
+		}
+		if b.Height != next {
+			return window, fmt.Errorf("a block of height %d stands where that of height %d belongs", b.Height, next)
+		}
+		window, size = append(window, b), size+len(at.Raw)
+	}
+	return window, nil
+}
+
+// block takes one block through all checks.
+func (a *auditor) block(b *block) error {
+	a.report.Height = b.Height
+	a.checks.read(checkBlocks, 1)
+	a.chain.header(b)
+	a.chain.attested(b)
+	a.chain.precommits(b)
+	a.chain.evidence(b)
+	a.certifier.block(b)
+	if err := a.replay.verify(b); err != nil {
+		return a.stop(checkState, err)
+	}
+	if err := a.proposal(b); err != nil {
+		return a.stop(checkState, err)
+	}
+	done, err := a.replay.execute(b, a.chain.commit(b))
+	if err != nil {
+		return a.stop(checkState, fmt.Errorf("height %d: the state machine stops: %w", b.Height, err))
+	}
+	a.checks.read(checkResults, int64(len(b.Txs)))
+	a.tally.block(b, done.outcome)
+	a.chain.advance(b, done)
+	if err := a.certifier.state(a.replay.view()); err != nil {
+		return a.stop(checkState, err)
+	}
+	return nil
+}
+
+// proposal checks that the block holds nothing for which every validator has to refuse it. Spec 11.2, check 12.
+func (a *auditor) proposal(b *block) error {
+	a.checks.read(checkProposals, int64(len(b.Txs)))
+	for i, p := range b.parsed {
+		if p == nil {
+			a.checks.fault(checkProposals, "height %d: transaction %d: %v", b.Height, i, b.verdicts[i].Refusal)
+			return nil
+		}
+	}
+	fault, err := a.replay.app.ProposalFault(a.replay.view(), b.parsed, b.verdicts)
+	if err != nil {
+		return err
+	}
+	a.checks.expect(fault == nil, checkProposals, "height %d: %v", b.Height, fault)
+	return nil
+}

@@ -1,0 +1,80 @@
+package audit
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
+	cmttypes "github.com/cometbft/cometbft/types"
+
+	"votenode/app/tx"
+	"votenode/verify/record"
+)
+
+// block is a block on its way through the checks.
+type block struct {
+	*cmttypes.Block
+	at *record.Block
+	id cmttypes.BlockID
+	// parsed are the transactions in order, nil where refused says why it could not be read.
+	parsed   []*tx.Parsed
+	verdicts []tx.Verdict // the zero verdict is none yet
+}
+
+// parseBlock reads the one canonical encoding of a block whose parts are well formed. Whether the parts belong together is asked
+// later.
+func parseBlock(at *record.Block) (*block, error) {
+	var m cmtproto.Block
+	if err := m.Unmarshal(at.Raw); err != nil {
+		return nil, err
+	}
+	if m.LastCommit == nil {
+		return nil, errors.New("it has no LastCommit")
+	}
+	header, err := cmttypes.HeaderFromProto(&m.Header)
+	if err != nil {
+		return nil, err
+	}
+	data, err := cmttypes.DataFromProto(&m.Data)
+	if err != nil {
+		return nil, err
+	}
+	commit, err := cmttypes.CommitFromProto(m.LastCommit)
+	if err != nil {
+		return nil, err
+	}
+	b := &block{Block: &cmttypes.Block{Header: header, Data: data, LastCommit: commit}, at: at}
+	if err := b.Evidence.FromProto(&m.Evidence); err != nil {
+		return nil, fmt.Errorf("evidence: %w", err)
+	}
+	again, err := b.ToProto()
+	if err != nil {
+		return nil, err
+	}
+	if encoded, err := again.Marshal(); err != nil || !bytes.Equal(encoded, at.Raw) {
+		return nil, errors.New("it is not in its canonical encoding")
+	}
+	hash := header.Hash()
+	if len(hash) != 32 {
+		return nil, errors.New("its header names no validators")
+	}
+	parts := cmttypes.NewPartSetFromData(at.Raw, cmttypes.BlockPartSizeBytes)
+	b.id = cmttypes.BlockID{Hash: hash, PartSetHeader: parts.Header()}
+	b.parse()
+	return b, nil
+}
+
+// parse reads the transactions.
+func (b *block) parse() {
+	b.parsed, b.verdicts = make([]*tx.Parsed, len(b.Txs)), make([]tx.Verdict, len(b.Txs))
+	for i, raw := range b.Txs {
+		p, err := tx.Parse(raw)
+		var refusal *tx.Refusal
+		if errors.As(err, &refusal) {
+			b.verdicts[i] = tx.Refused(refusal)
+			continue
+		}
+		b.parsed[i] = p
+	}
+}

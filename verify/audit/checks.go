@@ -1,0 +1,124 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+)
+
+// The numbered checks. Spec 11.2 says what each demands.
+const (
+	checkFiles = 1 + iota
+	checkGenesis
+	checkApprovals
+	checkBlocks
+	checkHeaders
+	checkChain
+	checkContents
+	checkValidators
+	checkTime
+	checkPrecommits
+	checkEvidence
+	checkProposals
+	checkResults
+	checkState
+	checkCertified
+)
+
+// names of the checks and of what they read, by number.
+var names = [...]struct{ name, unit string }{
+	checkFiles:      {"files", "bytes"},
+	checkGenesis:    {"genesis", "documents"},
+	checkApprovals:  {"approvals", "signatures"},
+	checkBlocks:     {"blocks", "blocks"},
+	checkHeaders:    {"headers", "headers"},
+	checkChain:      {"chain", "links"},
+	checkContents:   {"contents", "blocks"},
+	checkValidators: {"validators", "headers"},
+	checkTime:       {"time", "headers"},
+	checkPrecommits: {"precommits", "signatures"},
+	checkEvidence:   {"evidence", "pieces"},
+	checkProposals:  {"proposals", "transactions"},
+	checkResults:    {"results", "transactions"},
+	checkState:      {"state", "states"},
+	checkCertified:  {"certified", "states"},
+}
+
+// Outcome is what came of a check.
+type Outcome string
+
+const (
+	Passed Outcome = "passed"
+	Failed Outcome = "failed"
+	// NotReached says that an earlier fault left nothing to check.
+	NotReached Outcome = "not reached"
+)
+
+// Check is one numbered check and what came of it.
+type Check struct {
+	Number  int     `json:"number"`
+	Name    string  `json:"name"`
+	Outcome Outcome `json:"outcome"`
+	// Read says how much the check read.
+	Read string `json:"read"`
+	// Found is the first fault, or what else is worth saying.
+	Found string `json:"found,omitempty"`
+	// Faults is how many faults there are.
+	Faults int `json:"faults,omitempty"`
+
+	count int64
+}
+
+// String returns the check in one line.
+func (c *Check) String() string { return fmt.Sprintf("check %d (%s): %s", c.Number, c.Name, c.Found) }
+
+// checks collects the outcomes by number; [0] stays empty.
+type checks []Check
+
+func newChecks() checks {
+	all := make(checks, len(names))
+	for i := range all {
+		all[i] = Check{Number: i, Name: names[i].name, Outcome: NotReached}
+	}
+	return all
+}
+
+// read says that a check has read and accepted so much more, if no fault says otherwise.
+func (all checks) read(number int, n int64) {
+	c := &all[number]
+	c.count += n
+	if c.Outcome == NotReached {
+		c.Outcome = Passed
+	}
+}
+
+// fault records a fault; the first one is kept in words.
+func (all checks) fault(number int, format string, args ...any) {
+	c := &all[number]
+	if c.Outcome != Failed {
+		c.Outcome, c.Found = Failed, fmt.Sprintf(format, args...)
+	}
+	c.Faults++
+}
+
+// say adds a remark to a check that has no fault.
+func (all checks) say(number int, format string, args ...any) {
+	if c := &all[number]; c.Outcome == Passed {
+		c.Found = fmt.Sprintf(format, args...)
+	}
+}
+
+// expect records a fault unless ok.
+func (all checks) expect(ok bool, number int, format string, args ...any) {
+	if !ok {
+		all.fault(number, format, args...)
+	}
+}
+
+// list returns the checks in order, ready for the report.
+func (all checks) list() []Check {
+	out := slices.Clone(all[1:])
+	for i := range out {
+		out[i].Read = fmt.Sprintf("%d %s", out[i].count, names[out[i].Number].unit)
+	}
+	return out
+}

@@ -1,0 +1,251 @@
+package audit
+
+import (
+	"fmt"
+
+	"votenode/app"
+	"votenode/app/election"
+	"votenode/app/state"
+	"votenode/app/tx"
+	pb "votenode/proto/votenode/v1"
+)
+
+// Report is what an audit found.
+type Report struct {
+	Passed bool `json:"passed"`
+	// Trusted says that no genesis hash was given, so that all of this speaks of whatever ledger the folder names.
+	Trusted     bool   `json:"genesis_taken_on_trust"`
+	Chain       string `json:"chain_id"`
+	GenesisHash string `json:"genesis_hash"`
+	// Height is that of the last block that was read. Attested is the last height whose state the record attests by precommits, Certified
+	// the last whose state is certified by every organisation: what is recorded after it can still be disowned.
+	Height    int64 `json:"height"`
+	Attested  int64 `json:"attested_height"`
+	Certified int64 `json:"certified_height"`
+
+	Checks    []Check    `json:"checks"`
+	Elections []Election `json:"elections"`
+	// Transactions counts all transactions by the name of their code, Refused the ballots by the name of theirs.
+	Transactions map[string]uint64 `json:"transactions"`
+	// Missing tells who did not sign which blocks.
+	Missing []Absence `json:"missing"`
+}
+
+// Failure names the first check that failed, in the order of their numbers; nil where none did.
+func (r *Report) Failure() *Check {
+	for i := range r.Checks {
+		if r.Checks[i].Outcome != Passed {
+			return &r.Checks[i]
+		}
+	}
+	return nil
+}
+
+// Election is an election in the state after the last block.
+type Election struct {
+	ID    string `json:"id"`
+	Title string `json:"title"`
+	Phase string `json:"phase"`
+	// Recorded are the ballots in the log, Counted those that count, Voters the entries of the roll.
+	Voters   uint64 `json:"voters"`
+	Recorded uint64 `json:"ballots_recorded"`
+	Counted  uint64 `json:"ballots_counted"`
+	// Refused counts the ballots of this election that were refused, by the name of the code.
+	Refused  map[string]uint64 `json:"ballots_refused"`
+	Spoiled  uint64            `json:"ballots_spoiled"`
+	Contests []Contest         `json:"contests"`
+	// Decided is the height at which the election came to its end, 0 before.
+	Decided int64 `json:"decided_height"`
+	// Certified says that the end is certified.
+	Certified bool `json:"certified"`
+}
+
+// Contest is a contest with its result.
+type Contest struct {
+	Title string `json:"title"`
+	// Status is open, withheld or opened.
+	Status  string   `json:"status"`
+	Ballots uint64   `json:"ballots"`
+	Options []Option `json:"options"`
+}
+
+// Option is an option with its votes, which are 0 unless the contest was opened.
+type Option struct {
+	Name  string `json:"name"`
+	Votes uint64 `json:"votes"`
+}
+
+// tally counts what happened to transactions.
+type tally struct {
+	codes   map[string]uint64
+	ballots map[string]map[string]uint64 // refused, by election and code
+	spoiled map[string]uint64            // by election
+	over    map[string]int64             // height of the end, by election
+}
+
+func newTally() *tally {
+	return &tally{
+		codes: map[string]uint64{}, ballots: map[string]map[string]uint64{}, spoiled: map[string]uint64{}, over: map[string]int64{},
+	}
+}
+
+// block counts the transactions of a block and notes the elections that end in it.
+func (t *tally) block(b *block, o *app.Outcome) {
+	for i, r := range o.Results {
+		name := r.Code.String()
+		t.codes[name]++
+		if b.parsed[i] == nil {
+			continue
+		}
+		switch m := b.parsed[i].Body().(type) {
+		case *pb.CastBallot:
+			if r.Code != tx.CodeOK {
+				t.refuse(m.Election, name)
+			}
+		case *pb.SpoilBallot:
+			if r.Code == tx.CodeOK {
+				t.spoiled[m.Election]++
+			}
+		}
+	}
+	for _, e := range o.Events {
+		if e.Type == "phase" && (e.Attributes[1].Value == "final" || e.Attributes[1].Value == "cancelled") {
+			t.over[e.Attributes[0].Value] = b.Height
+		}
+	}
+}
+
+// refuse counts a refused ballot. Elections that do not exist are counted together: their names are anybody's.
+func (t *tally) refuse(id, code string) {
+	if t.ballots[id] == nil {
+		if election.CheckID(id) != nil || code == tx.CodeUnknownElection.String() {
+			return
+		}
+		t.ballots[id] = map[string]uint64{}
+	}
+	t.ballots[id][code]++
+}
+
+// finish completes the report.
+func (a *auditor) finish() {
+	r := a.report
+	r.Elections, r.Transactions, r.Missing = []Election{}, map[string]uint64{}, []Absence{}
+	if a.certifier != nil {
+		r.Attested, r.Certified = max(0, r.Height-2), a.certifier.height
+		r.Missing, r.Transactions = a.certifier.missing(), a.tally.codes
+		a.elections()
+		a.ends()
+		a.remarks()
+	}
+	r.Checks = a.checks.list()
+	r.Passed = r.Failure() == nil
+}
+
+// ends checks that the end of every election that is over is certified. Spec 11.2, check 15.
+func (a *auditor) ends() {
+	a.checks.read(checkCertified, 0)
+	for _, e := range a.report.Elections {
+		if e.Decided != 0 && !e.Certified {
+			a.checks.fault(checkCertified, "the end of election %q, at height %d, is not certified in this record, which certifies height %d; export it up to a later height",
+				e.ID, e.Decided, a.report.Certified)
+		}
+	}
+}
+
+// remarks says what is worth knowing of checks that passed.
+func (a *auditor) remarks() {
+	if a.GenesisHash == nil {
+		a.checks.say(checkGenesis, "taken from the folder on trust: compare its hash %s with what the organisations have published", a.report.GenesisHash)
+	}
+	a.checks.say(checkCertified, "the state after height %d is certified, epoch %d of the validators; blocks after it are only committed",
+		a.report.Certified, a.certifier.trust.Newest().Epoch())
+	a.checks.say(checkState, "attested up to height %d: nobody's signature for the two blocks behind it is in this record", a.report.Attested)
+	if a.chain.unverified > 0 {
+		a.checks.say(checkEvidence, "%d of them, about attacks on light clients, were not verified", a.chain.unverified)
+	}
+	if n := len(a.report.Missing); n > 0 {
+		a.checks.say(checkPrecommits, "%d validators did not sign all blocks", n)
+	}
+}
+
+// elections reads the elections from the state after the last block. A record that cannot be read leaves the election out: check 14
+// has failed then.
+func (a *auditor) elections() {
+	view := a.replay.view()
+	list, err := state.MustLoad[pb.ElectionList](view, state.KeyElections)
+	if err != nil {
+		a.checks.fault(checkState, "%v", err)
+		return
+	}
+	for _, id := range list.Ids {
+		e, err := a.election(view, id)
+		if err != nil {
+			a.checks.fault(checkState, "election %q: %v", id, err)
+			continue
+		}
+		a.report.Elections = append(a.report.Elections, *e)
+	}
+}
+
+func (a *auditor) election(view state.View, id string) (*Election, error) {
+	record, err := state.MustLoad[pb.Election](view, state.ElectionKey(id))
+	if err != nil {
+		return nil, err
+	}
+	manifest, err := a.replay.app.Manifest(view, record)
+	if err != nil {
+		return nil, err
+	}
+	e := &Election{
+		ID: id, Title: manifest.Title, Phase: election.PhaseName(record.Phase), Voters: record.RollSize,
+		Refused: a.tally.ballots[id], Spoiled: a.tally.spoiled[id], Decided: a.tally.over[id],
+	}
+	e.Certified = e.Decided != 0 && e.Decided <= a.report.Certified
+	if e.Refused == nil {
+		e.Refused = map[string]uint64{}
+	}
+	head, err := view.Head(state.LogBallots(id))
+	if err != nil {
+		return nil, err
+	}
+	e.Recorded = head.Size
+	for i := range view.Voters(id) {
+		voter, err := state.LoadVoter(view, id, i)
+		if err != nil {
+			return nil, err
+		}
+		if voter.Status == pb.VOTER_COUNTS {
+			e.Counted++
+		}
+	}
+	return e, e.contests(view, id, manifest)
+}
+
+func (e *Election) contests(view state.View, id string, m *pb.Manifest) error {
+	for i := range m.Contests {
+		c := Contest{Title: m.Contests[i].Title, Status: "open"}
+		result, err := state.Load[pb.Result](view, state.ResultKey(id, uint32(i)))
+		if err != nil {
+			return err
+		}
+		if result != nil {
+			c.Ballots, c.Status = result.Ballots, "withheld"
+		}
+		opened := result != nil && result.Status == pb.RESULT_OPENED
+		if opened {
+			c.Status = "opened"
+		}
+		for at, name := range m.Contests[i].Options {
+			o := Option{Name: name}
+			if opened {
+				if at >= len(result.Votes) {
+					return fmt.Errorf("contest %d has no votes of option %d", i, at)
+				}
+				o.Votes = result.Votes[at]
+			}
+			c.Options = append(c.Options, o)
+		}
+		e.Contests = append(e.Contests, c)
+	}
+	return nil
+}

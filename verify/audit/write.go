@@ -1,0 +1,70 @@
+package audit
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"text/tabwriter"
+)
+
+// Write writes the report for people.
+func (r *Report) Write(w io.Writer) {
+	fmt.Fprintf(w, "ledger %s, genesis hash %s\n", r.Chain, r.GenesisHash)
+	if r.Trusted {
+		fmt.Fprintln(w, "No genesis hash was given: the folder's own genesis document was taken on trust.")
+	}
+	fmt.Fprintf(w, "blocks 1 to %d; certified: state after height %d\n\n", r.Height, r.Certified)
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, c := range r.Checks {
+		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\n", c.Number, c.Name, c.Outcome, c.Read, c.Found)
+	}
+	table.Flush()
+	for i := range r.Elections {
+		r.Elections[i].write(w)
+	}
+	r.writeMissing(w)
+	if r.Passed {
+		fmt.Fprintln(w, "\naudit: passed")
+	} else {
+		fmt.Fprintln(w, "\naudit: failed")
+	}
+}
+
+func (e *Election) write(w io.Writer) {
+	fmt.Fprintf(w, "\nelection %s, %s: %s\n", e.ID, e.Title, e.Phase)
+	fmt.Fprintf(w, "%d voters; ballots: %d recorded, %d counted, %d challenged\n", e.Voters, e.Recorded, e.Counted, e.Spoiled)
+	for _, code := range slices.Sorted(maps.Keys(e.Refused)) {
+		fmt.Fprintf(w, "%d ballots refused: %s\n", e.Refused[code], code)
+	}
+	if e.Decided != 0 && !e.Certified {
+		fmt.Fprintln(w, "The end of this election is not certified in this record.")
+	}
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, c := range e.Contests {
+		fmt.Fprintf(table, "%s\t%d ballots\t%s\n", c.Title, c.Ballots, c.Status)
+		for _, o := range c.Options {
+			if c.Status == "opened" {
+				fmt.Fprintf(table, "  %s\t%d\t\n", o.Name, o.Votes)
+			}
+		}
+	}
+	table.Flush()
+}
+
+func (r *Report) writeMissing(w io.Writer) {
+	for _, a := range r.Missing {
+		fmt.Fprintf(w, "\n%s %s did not sign %d blocks:", a.Organisation, a.Validator, a.Heights)
+		for _, heights := range a.Ranges[:min(len(a.Ranges), 20)] {
+			if heights.From == heights.To {
+				fmt.Fprintf(w, " %d", heights.From)
+			} else {
+				fmt.Fprintf(w, " %d-%d", heights.From, heights.To)
+			}
+		}
+		if more := a.More + int64(max(0, len(a.Ranges)-20)); more > 0 {
+			fmt.Fprintf(w, " and more")
+		}
+		fmt.Fprintln(w)
+	}
+}

@@ -1,0 +1,213 @@
+package record
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+)
+
+// Folder is a record that is read.
+type Folder struct {
+	// Index is the content of record.json.
+	Index *Index
+	files fs.FS
+}
+
+// Open reads the index of a record and holds the list of files against it. It fails with ErrFormat, or with an error of the file
+// system.
+func Open(files fs.FS) (*Folder, error) {
+	entries, err := fs.ReadDir(files, ".")
+	if err != nil {
+		return nil, err
+	}
+	b, err := read(files, IndexName, MaxIndexBytes)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: it has no %s", ErrFormat, IndexName)
+	}
+	if err != nil {
+		return nil, err
+	}
+	index, err := ParseIndex(b)
+	if err != nil {
+		return nil, err
+	}
+	named := map[string]bool{IndexName: true}
+	for _, f := range index.Files {
+		named[f.Name] = true
+	}
+	for _, e := range entries {
+		if !named[e.Name()] || !e.Type().IsRegular() {
+			return nil, fmt.Errorf("%w: %q is no file of it", ErrFormat, clip(e.Name()))
+		}
+	}
+	if len(entries) < len(named) {
+		return nil, fmt.Errorf("%w: of %d files in the index, %d are missing", ErrFormat, len(index.Files), len(named)-len(entries))
+	}
+	return &Folder{Index: index, files: files}, nil
+}
+
+// Verify holds length and SHA-256 of a file, by its place in the index, against the index, and tells progress the bytes that it has
+// read. It fails with ErrFormat, with the error of ctx or with one of the file system.
+func (f *Folder) Verify(ctx context.Context, at int, progress func(bytes int)) error {
+	want := f.Index.Files[at]
+	file, err := f.files.Open(want.Name)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	digest, size, buffer := sha256.New(), int64(0), make([]byte, 1<<20)
+	for {
+		n, err := file.Read(buffer)
+		digest.Write(buffer[:n])
+		size += int64(n)
+		progress(n)
+		if size > want.Bytes || errors.Is(err, io.EOF) {
+			break
+		}
+		if err := errors.Join(err, ctx.Err()); err != nil {
+			return err
+		}
+	}
+	if size != want.Bytes {
+		return fmt.Errorf("%w: %s has not the %d bytes that the index names", ErrFormat, want.Name, want.Bytes)
+	}
+	if got := hex.EncodeToString(digest.Sum(nil)); got != want.SHA256 {
+		return fmt.Errorf("%w: %s has the SHA-256 %s, not %s as in the index", ErrFormat, want.Name, got, want.SHA256)
+	}
+	return nil
+}
+
+// Genesis returns the bytes of the genesis document.
+func (f *Folder) Genesis() ([]byte, error) { return read(f.files, GenesisName, MaxDocumentBytes) }
+
+// Approvals returns the bytes of the officers' approvals.
+func (f *Folder) Approvals() ([]byte, error) { return read(f.files, ApprovalsName, MaxDocumentBytes) }
+
+// read returns a whole file of at most so many bytes.
+func read(files fs.FS, name string, most int64) ([]byte, error) {
+	file, err := files.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	b, err := io.ReadAll(io.LimitReader(file, most+1))
+	if err == nil && int64(len(b)) > most {
+		err = fmt.Errorf("%w: %s has more than %d bytes", ErrFormat, name, most)
+	}
+	return b, err
+}
+
+// Block is a block as it stands in a record.
+type Block struct {
+	// Raw is the encoding of the block.
+	Raw []byte
+	// File and Offset say where it stands: number of the file of blocks, from 1, and position of the first byte of Raw.
+	File   int
+	Offset int64
+}
+
+// Blocks reads the blocks of a record in order, one at a time.
+type Blocks struct {
+	folder *Folder
+	number int // of the open file
+	open   fs.File
+	in     *bufio.Reader
+	offset int64
+}
+
+// Blocks returns a reader of all blocks.
+func (f *Folder) Blocks() *Blocks { return &Blocks{folder: f} }
+
+// Close closes the open file.
+func (b *Blocks) Close() error {
+	if b.open == nil {
+		return nil
+	}
+	err := b.open.Close()
+	b.open = nil
+	return err
+}
+
+// Next returns the next block, or io.EOF behind the last. A block is framed as spec 2.1 has it. A file holds as many blocks as it can,
+// at least one. It fails with ErrFormat, or with an error of the file system.
+func (b *Blocks) Next() (*Block, error) {
+	for b.open == nil || b.offset == b.size() {
+		full := b.offset
+		if err := b.nextFile(); err != nil {
+			return nil, err
+		}
+		if first, err := b.in.Peek(frameBytes); err == nil && full > 0 && full+frameBytes+int64(binary.BigEndian.Uint64(first)) <= MaxFileBytes {
+			return nil, b.fault("its first block would have found room in the file before")
+		}
+	}
+	var head [frameBytes]byte
+	if b.size()-b.offset < frameBytes {
+		return nil, b.fault("%d bytes at the end are no block", b.size()-b.offset)
+	}
+	if _, err := io.ReadFull(b.in, head[:]); err != nil {
+		return nil, b.fault("%v", err)
+	}
+	n := binary.BigEndian.Uint64(head[:])
+	b.offset += frameBytes
+	if n == 0 || n > MaxBlockBytes || int64(n) > b.size()-b.offset {
+		return nil, b.fault("the block at %d cannot have %d bytes", b.offset, n)
+	}
+	block := &Block{Raw: make([]byte, n), File: b.number, Offset: b.offset}
+	if _, err := io.ReadFull(b.in, block.Raw); err != nil {
+		return nil, b.fault("%v", err)
+	}
+	b.offset += int64(n)
+	return block, nil
+}
+
+const frameBytes = 8
+
+func (b *Blocks) size() int64 { return b.folder.Index.Files[b.number+1].Bytes }
+
+func (b *Blocks) nextFile() error {
+	if err := b.Close(); err != nil {
+		return err
+	}
+	b.number++
+	if b.number+1 >= len(b.folder.Index.Files) {
+		b.number--
+		return io.EOF
+	}
+	file, err := b.folder.files.Open(BlocksName(b.number))
+	if err != nil {
+		return err
+	}
+	b.open, b.in, b.offset = file, bufio.NewReaderSize(file, 1<<20), 0
+	if b.size() == 0 {
+		return b.fault("it is empty")
+	}
+	return nil
+}
+
+func (b *Blocks) fault(format string, args ...any) error {
+	return fmt.Errorf("%w: %s: %s", ErrFormat, BlocksName(b.number), fmt.Sprintf(format, args...))
+}
+
+// ReadAt reads bytes of a file of blocks once more.
+func (f *Folder) ReadAt(number int, offset int64, b []byte) error {
+	file, err := f.files.Open(BlocksName(number))
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	at, ok := file.(io.ReaderAt)
+	if !ok {
+		return fmt.Errorf("%s cannot be read at a position", BlocksName(number))
+	}
+	_, err = at.ReadAt(b, offset)
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}

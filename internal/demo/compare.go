@@ -47,6 +47,7 @@ func compare(expect []figures.Town, r *figures.Replay, results []pb.Result) (com
 			at(r.Offices[c], r.Contests[c].Options[option]).Ledger += votes
 		}
 	}
+	differ = []Figure{} // for JSON: a list, empty as a rule
 	for _, f := range compared {
 		if f.Expected != f.Ledger {
 			differ = append(differ, f)

@@ -78,7 +78,7 @@ func (r *run) auditDamaged(ctx context.Context, folder string) error {
 		return fmt.Errorf("a bit was flipped in %s, and the audit did not notice: %w", damaged, err)
 	}
 	lines := strings.Split(failed.Talk, "\n")
-	r.report.Damaged = lines[len(lines)-1]
+	r.report.Damaged = strings.TrimPrefix(lines[len(lines)-1], "votenode: ")
 	r.say("one bit flipped in a copy: exit %d, %s", failed.Code, r.report.Damaged)
 	return nil
 }

@@ -27,8 +27,6 @@ const (
 
 	// lead is how far ahead of the clock the opening is set, seconds: the time that a resolution needs.
 	lead = 5
-	// extension is by how much officers extend the voting when ballots are still on their way, seconds.
-	extension = 20
 )
 
 var organisations = []network.Organisation{
@@ -216,7 +214,7 @@ func (r *run) open(ctx context.Context) error {
 		return err
 	}
 	opening := time.Now().Unix() + lead
-	r.closing = opening + 20 + int64(r.replay.Voters()/300)
+	r.closing = opening + 20 + int64(r.replay.Voters()/600)
 	err := r.decide(ctx, fmt.Sprintf("vote for %d seconds", r.closing-opening), pb.Resolution{
 		Decision: &pb.Resolution_ScheduleElection{ScheduleElection: &pb.ScheduleElection{Election: electionID, Opening: opening, Closing: r.closing}},
 	})
@@ -230,9 +228,12 @@ func (r *run) open(ctx context.Context) error {
 	return err
 }
 
+// extension is by how much officers extend the voting when ballots are still on their way, seconds.
+func (r *run) extension() int64 { return 20 + int64(r.replay.Voters()/1000) }
+
 // extend sets a later closing by resolution.
 func (r *run) extend(ctx context.Context, reason string) error {
-	r.closing += extension
+	r.closing += r.extension()
 	return r.decide(ctx, reason, pb.Resolution{
 		Decision: &pb.Resolution_ExtendElection{ExtendElection: &pb.ExtendElection{Election: electionID, Closing: r.closing}},
 	})

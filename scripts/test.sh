@@ -81,15 +81,16 @@ step_fuzz() {
     done
 }
 
-step_demo() { scripts/demo.sh; }
+step_demo() { scripts/demo.sh --record "$logs/demo-record"; }
 
 # A result that is not the figures is exit 3, whichever of the two is higher.
 step_difference() {
   local change code
-  for change in 's/,Ann,2$/,Ann,1/' 's/,Bob,1$/,Bob,2/'; do
+  for change in 's/,Ann,2$/,Ann,1/' 's/,Dan,1$/,Dan,2/'; do
     sed "$change" internal/demo/testdata/small.csv >"$logs/changed.csv"
     code=0
-    scripts/demo.sh --results internal/demo/testdata/small.csv --expect "$logs/changed.csv" >"$logs/demo" 2>&1 || code=$?
+    scripts/demo.sh --results internal/demo/testdata/small.csv --expect "$logs/changed.csv" --record "$logs/record" >"$logs/demo" 2>&1 || code=$?
+    rm -r "$logs/record"
     [ "$code" = 3 ] || { cat "$logs/demo" >&2; echo "A changed figure gave exit $code, not 3." >&2; return 1; }
   done
 }
@@ -99,7 +100,7 @@ step_replay() {
     echo "SKIPPED: $figures is not there; name a file of figures with FIGURES=FILE.csv."
     return 0
   fi
-  scripts/demo.sh --results "$figures" --limit 5000
+  scripts/demo.sh --results "$figures" --limit 5000 --record "$logs/replay-record"
 }
 
 if [ "${1:-}" = help ]; then

@@ -116,7 +116,7 @@ func (k *Key) Public() []byte { return bytes.Clone(k.public) }
 // Ed25519 returns the signing key of an officer, a registrar or a trustee; it fails with ErrRole for another role than asked.
 func (k *Key) Ed25519(role Role) (ed25519.PrivateKey, error) {
 	if k.role != role || role == Voter {
-		return nil, fmt.Errorf("%w: it is the key of a %s, not of a %s", ErrRole, k.role, role)
+		return nil, fmt.Errorf("%w: its role is %s, not %s", ErrRole, k.role, role)
 	}
 	return ed25519.NewKeyFromSeed(k.secret), nil
 }
@@ -124,7 +124,7 @@ func (k *Key) Ed25519(role Role) (ed25519.PrivateKey, error) {
 // Voter returns the secret key of a voter. It fails with ErrRole.
 func (k *Key) Voter() (*ballot.SecretKey, error) {
 	if k.role != Voter {
-		return nil, fmt.Errorf("%w: it is the key of a %s, not of a voter", ErrRole, k.role)
+		return nil, fmt.Errorf("%w: its role is %s, not %s", ErrRole, k.role, Voter)
 	}
 	return ballot.ParseSecretKey(k.secret)
 }

@@ -6,9 +6,7 @@ import (
 	"os"
 	"strings"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"votenode/app/election"
 	"votenode/client/readable"
@@ -100,13 +98,8 @@ func newDocumentCommand() *cobra.Command {
 	return group("document", "Publish documents", publish)
 }
 
-// bar returns a function that shows progress on a terminal, nil without one.
+// bar returns a function that shows progress on a terminal.
 func bar(c *cobra.Command, what string, total int) func(done int) {
-	f, ok := c.ErrOrStderr().(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return nil
-	}
-	b := progressbar.NewOptions(total, progressbar.OptionSetWriter(f), progressbar.OptionSetDescription(what),
-		progressbar.OptionShowCount(), progressbar.OptionClearOnFinish())
-	return func(done int) { b.Set(done) }
+	m := newMeter(c, what)
+	return func(done int) { m.set(int64(done), int64(total)) }
 }

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain lets the test binary be votenode itself, as a process of its own, for scripts.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"votenode": main})
+}
+
+// TestScripts runs testdata/script, one script for each role.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"exits": exits,
+			"ports": ports,
+			"keep":  keep,
+			"page":  page,
+			"flip":  flip,
+		},
+		Condition: func(name string) (bool, error) {
+			if name == "short" {
+				return testing.Short(), nil
+			}
+			return false, errors.New("there is no condition " + name)
+		},
+	})
+}
+
+// exits CODE command args...: the command ends with this exit code. Its output can be looked at as after exec.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE command [args...]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// ports NAME...: sets each variable to a host:port on loopback that nobody listens on.
+func ports(ts *testscript.TestScript, neg bool, args []string) {
+	for i, address := range freeAddresses(len(args)) {
+		ts.Setenv(args[i], address)
+	}
+}
+
+// freeAddresses returns addresses on loopback that nobody listens on, no two the same.
+func freeAddresses(n int) []string {
+	var addresses []string
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			panic(err)
+		}
+		defer l.Close() // only when all are found, so that none comes twice
+		addresses = append(addresses, l.Addr().String())
+	}
+	return addresses
+}
+
+// keep NAME: sets a variable to the first line of the last standard output.
+func keep(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: keep NAME")
+	}
+	line := ts.ReadFile("stdout")
+	for i, r := range line {
+		if r == '\n' {
+			line = line[:i]
+			break
+		}
+	}
+	ts.Setenv(args[0], line)
+}
+
+var (
+	codeBlock = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
+	onPage    = regexp.MustCompile(`127\.0\.0\.1:\d+`)
+)
+
+// page NAME FILE: puts all shell commands of a page of docs into a file, with free ports in the place of the page's.
+func page(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: page NAME FILE")
+	}
+	text, err := os.ReadFile(filepath.Join(docs, args[0]))
+	ts.Check(err)
+	var commands strings.Builder
+	for _, block := range codeBlock.FindAllStringSubmatch(string(text), -1) {
+		commands.WriteString(block[1])
+	}
+	named := onPage.FindAllString(commands.String(), -1)
+	slices.Sort(named)
+	named = slices.Compact(named)
+	free := freeAddresses(len(named))
+	script := onPage.ReplaceAllStringFunc(commands.String(), func(address string) string {
+		i, _ := slices.BinarySearch(named, address)
+		return free[i]
+	})
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(script), 0o600))
+}
+
+// flip FOLDER: changes one bit in the middle of the largest file of a folder.
+func flip(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: flip FOLDER")
+	}
+	var largest string
+	var size int64
+	ts.Check(filepath.Walk(ts.MkAbs(args[0]), func(path string, info fs.FileInfo, err error) error {
+		if err == nil && info.Mode().IsRegular() && info.Size() > size {
+			largest, size = path, info.Size()
+		}
+		return err
+	}))
+	data, err := os.ReadFile(largest)
+	ts.Check(err)
+	data[len(data)/2] ^= 1
+	ts.Check(os.WriteFile(largest, data, 0o600))
+}
+
+// docs is the folder of the pages.
+var docs = func() string {
+	path, err := filepath.Abs("../../docs")
+	if err != nil {
+		panic(err)
+	}
+	return path
+}()

@@ -12,6 +12,7 @@ import (
 
 	"votenode/app/election"
 	"votenode/app/organisation"
+	"votenode/app/state"
 	pb "votenode/proto/votenode/v1"
 	"votenode/verify/record"
 )
@@ -38,6 +39,7 @@ type auditor struct {
 	chain     *chain
 	certifier *certifier
 	replay    *replay
+	recount   *second
 	tally     *tally
 }
 
@@ -54,6 +56,9 @@ func Run(ctx context.Context, files fs.FS, o Options) (*Report, error) {
 		o.Progress = func(int64, int64) {}
 	}
 	a := &auditor{Options: o, checks: newChecks(), report: &Report{Trusted: o.GenesisHash == nil}}
+	if _, err := fs.Stat(files, "."); err != nil {
+		return nil, err
+	}
 	err := a.all(ctx, files)
 	if err != nil && !errors.Is(err, errStop) {
 		return nil, err
@@ -79,7 +84,7 @@ func (a *auditor) all(ctx context.Context, files fs.FS) error {
 // stop records a fault after which the audit ends. An error of the file system is no fault of the record.
 func (a *auditor) stop(number int, err error) error {
 	var system *fs.PathError
-	if errors.As(err, &system) && !errors.Is(err, fs.ErrNotExist) {
+	if errors.As(err, &system) {
 		return err
 	}
 	a.checks.fault(number, "%v", err)
@@ -141,9 +146,10 @@ func (a *auditor) genesis() error {
 	if a.certifier, err = newCertifier(a.checks, a.doc); err != nil {
 		return a.stop(checkGenesis, err)
 	}
-	if a.replay, err = newReplay(a.folder, a.doc, hash, a.Rand); err != nil {
+	if a.replay, err = newReplay(a.folder, a.doc, hash); err != nil {
 		return a.stop(checkState, err)
 	}
+	a.recount = newSecond(a.checks, a.doc, a.replay)
 	first := a.replay.view().AppHash()
 	a.chain.appHash = first[:]
 	return nil
@@ -161,7 +167,7 @@ func (a *auditor) blocks(ctx context.Context) error {
 	defer in.Close()
 	for {
 		window, end := a.window(in)
-		if err := a.replay.verifyAhead(window); err != nil {
+		if err := a.verifyAhead(window); err != nil {
 			return a.stop(checkState, err)
 		}
 		for _, b := range window {
@@ -180,6 +186,7 @@ func (a *auditor) blocks(ctx context.Context) error {
 			return a.stop(checkBlocks, end)
 		}
 	}
+	a.recount.end()
 	if got := a.report.Height; got != a.folder.Index.Height {
 		a.checks.fault(checkBlocks, "the last block is that of height %d, not %d as in %s", got, a.folder.Index.Height, record.IndexName)
 	}
@@ -195,6 +202,9 @@ func (a *auditor) window(in *record.Blocks) ([]*block, error) {
 		if err != nil {
 			return window, err
 		}
+		if next > a.folder.Index.Height {
+			return window, fmt.Errorf("there are more blocks than the %d of %s", a.folder.Index.Height, record.IndexName)
+		}
 		b, err := parseBlock(at)
 		if err != nil {
 			return window, fmt.Errorf("height %d: %w", next, err)
@@ -207,7 +217,8 @@ func (a *auditor) window(in *record.Blocks) ([]*block, error) {
 	return window, nil
 }
 
-// block takes one block through all checks.
+// block takes one block through all checks. Nobody has signed for the last block: it is there for the commit that it holds, and is not
+// executed. Spec 10.4.
 func (a *auditor) block(b *block) error {
 	a.report.Height = b.Height
 	a.checks.read(checkBlocks, 1)
@@ -216,7 +227,10 @@ func (a *auditor) block(b *block) error {
 	a.chain.precommits(b)
 	a.chain.evidence(b)
 	a.certifier.block(b)
-	if err := a.replay.verify(b); err != nil {
+	if b.Height == a.folder.Index.Height {
+		return nil
+	}
+	if err := a.verify(b); err != nil {
 		return a.stop(checkState, err)
 	}
 	if err := a.proposal(b); err != nil {
@@ -227,9 +241,10 @@ func (a *auditor) block(b *block) error {
 		return a.stop(checkState, fmt.Errorf("height %d: the state machine stops: %w", b.Height, err))
 	}
 	a.checks.read(checkResults, int64(len(b.Txs)))
+	a.recount.block(b, done.outcome)
 	a.tally.block(b, done.outcome)
 	a.chain.advance(b, done)
-	if err := a.certifier.state(a.replay.view()); err != nil {
+	if err := a.validators(); err != nil {
 		return a.stop(checkState, err)
 	}
 	return nil
@@ -244,10 +259,37 @@ func (a *auditor) proposal(b *block) error {
 			return nil
 		}
 	}
+	params, err := state.MustLoad[pb.Parameters](a.replay.view(), state.KeyParameters)
+	if err != nil {
+		return err
+	}
+	a.checks.expect(uint64(len(b.at.Raw)) <= params.Limits.BlockBytes, checkProposals,
+		"height %d: the block has %d bytes, the limit is %d", b.Height, len(b.at.Raw), params.Limits.BlockBytes)
 	fault, err := a.replay.app.ProposalFault(a.replay.view(), b.parsed, b.verdicts)
 	if err != nil {
 		return err
 	}
 	a.checks.expect(fault == nil, checkProposals, "height %d: %v", b.Height, fault)
 	return nil
+}
+
+// validators holds the validators of the state against the power cap, and lets the certifier see what is announced. Spec 11.2, check 16.
+func (a *auditor) validators() error {
+	view := a.replay.view()
+	params, err := state.MustLoad[pb.Parameters](view, state.KeyParameters)
+	if err != nil {
+		return err
+	}
+	epochs, err := state.MustLoad[pb.ValidatorEpochs](view, state.KeyValidators)
+	if err != nil {
+		return err
+	}
+	a.checks.read(checkPower, 1)
+	for _, e := range []*pb.ValidatorEpoch{&epochs.Present, &epochs.Next} {
+		if e.Number != 0 {
+			err := organisation.CapFault(params, e.Validators)
+			a.checks.expect(err == nil, checkPower, "height %d: epoch %d: %v", view.Height(), e.Number, err)
+		}
+	}
+	return a.certifier.state(view, epochs)
 }

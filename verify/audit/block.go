@@ -17,7 +17,7 @@ type block struct {
 	*cmttypes.Block
 	at *record.Block
 	id cmttypes.BlockID
-	// parsed are the transactions in order, nil where refused says why it could not be read.
+	// parsed are the transactions in order, nil where the verdict says why it could not be read.
 	parsed   []*tx.Parsed
 	verdicts []tx.Verdict // the zero verdict is none yet
 }

@@ -1,6 +1,9 @@
 package audit
 
 import (
+	"maps"
+	"slices"
+
 	cmttypes "github.com/cometbft/cometbft/types"
 
 	"votenode/app/election"
@@ -17,11 +20,12 @@ type certifier struct {
 	trust  *certified.Trust
 	before *block // whose commit the next block holds
 
-	height    int64            // newest certified one
-	announced []announcement   // of the next epoch, by the last heights
-	newest    *certified.State // evidence of height
-	absent    map[string]*Absence
-	order     []string
+	height    int64               // newest certified one
+	announced []announcement      // of the next epoch, by the last heights
+	newest    *certified.State    // evidence of height
+	absent    map[string]*Absence // by consensus key
+	order     []string            // keys of absent, as they were first noted
+	lacking   map[string]*Heights // by organisation
 }
 
 // announcement is a proof of the record `validators` after a height, taken while it announces an epoch.
@@ -33,7 +37,11 @@ type announcement struct {
 
 func newCertifier(all checks, doc *pb.Genesis) (*certifier, error) {
 	trust, err := certified.FromGenesis(doc)
-	return &certifier{checks: all, trust: trust, absent: map[string]*Absence{}}, err
+	c := &certifier{checks: all, trust: trust, absent: map[string]*Absence{}, lacking: map[string]*Heights{}}
+	for _, g := range doc.Organisations {
+		c.lacking[g.Organisation.Id] = &Heights{Ranges: []Range{}}
+	}
+	return c, err
 }
 
 // block takes the commit that a block holds: precommits of height b.Height-1, which attest the block of height b.Height-2 and the state
@@ -54,6 +62,11 @@ func (c *certifier) block(b *block) {
 	if err != nil {
 		c.checks.fault(checkCertified, "height %d: %v", b.Height-2, err)
 		return
+	}
+	for _, part := range s.Signed {
+		if !part.Enough {
+			c.lacking[part.Organisation].add(s.Height)
+		}
 	}
 	if !s.Certified {
 		return
@@ -79,11 +92,7 @@ func (c *certifier) advance(evidence *pb.CertifiedState) {
 }
 
 // state keeps, while an epoch is announced, the proofs of the newest heights: which of them are certified shows two blocks later.
-func (c *certifier) state(view *state.Snapshot) error {
-	epochs, err := state.MustLoad[pb.ValidatorEpochs](view, state.KeyValidators)
-	if err != nil {
-		return err
-	}
+func (c *certifier) state(view *state.Snapshot, epochs *pb.ValidatorEpochs) error {
 	if known := c.trust.Newest().Epoch(); epochs.Present.Number > known && epochs.Present.FirstHeight == view.Height() {
 		c.checks.fault(checkCertified, "epoch %d begins at height %d, and no certified state of epoch %d announces it", epochs.Present.Number, view.Height(), known)
 	}
@@ -104,10 +113,22 @@ func (c *certifier) state(view *state.Snapshot) error {
 type Absence struct {
 	Organisation string `json:"organisation"`
 	Validator    string `json:"validator"`
-	// Heights is how many there are, Ranges the first of them.
-	Heights int64   `json:"heights"`
-	Ranges  []Range `json:"ranges"`
-	// More is how many ranges are not listed.
+	Heights
+}
+
+// Lack tells for an organisation the heights whose state it has not certified: of its power, not more than `certify` stands in
+// the commit of the block after. A later certified state proves them all the same (spec 6.6).
+type Lack struct {
+	Organisation string `json:"organisation"`
+	Heights
+}
+
+// Heights is a set of heights.
+type Heights struct {
+	// Count is how many there are, Ranges the first of them.
+	Count  int64   `json:"heights"`
+	Ranges []Range `json:"ranges"`
+	// More is how many heights are in no range here.
 	More int64 `json:"more,omitempty"`
 }
 
@@ -117,8 +138,22 @@ type Range struct {
 	To   int64 `json:"to"`
 }
 
-// maxRanges bounds the ranges that are listed for one validator.
+// maxRanges bounds the ranges that are listed.
 const maxRanges = 1_000
+
+// add adds a height above all others.
+func (h *Heights) add(height int64) {
+	h.Count++
+	last := len(h.Ranges) - 1
+	switch {
+	case last >= 0 && h.More == 0 && h.Ranges[last].To == height-1:
+		h.Ranges[last].To = height
+	case len(h.Ranges) < maxRanges:
+		h.Ranges = append(h.Ranges, Range{height, height})
+	default:
+		h.More++
+	}
+}
 
 // note notes who did not sign the block before.
 func (c *certifier) note(b *block) {
@@ -138,23 +173,10 @@ func (c *certifier) note(b *block) {
 		}
 		a := c.absent[string(v.Key)]
 		if a == nil {
-			a = &Absence{Organisation: v.Organisation, Validator: v.Name, Ranges: []Range{}}
+			a = &Absence{v.Organisation, v.Name, Heights{Ranges: []Range{}}}
 			c.absent[string(v.Key)], c.order = a, append(c.order, string(v.Key))
 		}
 		a.add(height)
-	}
-}
-
-func (a *Absence) add(height int64) {
-	a.Heights++
-	last := len(a.Ranges) - 1
-	switch {
-	case last >= 0 && a.More == 0 && a.Ranges[last].To == height-1:
-		a.Ranges[last].To = height
-	case len(a.Ranges) < maxRanges:
-		a.Ranges = append(a.Ranges, Range{height, height})
-	default:
-		a.More++
 	}
 }
 
@@ -163,6 +185,17 @@ func (c *certifier) missing() []Absence {
 	list := []Absence{}
 	for _, key := range c.order {
 		list = append(list, *c.absent[key])
+	}
+	return list
+}
+
+// lacks returns the organisations that have not certified every state, sorted by id.
+func (c *certifier) lacks() []Lack {
+	list := []Lack{}
+	for _, id := range slices.Sorted(maps.Keys(c.lacking)) {
+		if h := c.lacking[id]; h.Count > 0 {
+			list = append(list, Lack{id, *h})
+		}
 	}
 	return list
 }

@@ -22,25 +22,41 @@ const (
 	checkResults
 	checkState
 	checkCertified
+	checkPower
+	checkTransactions
+	checkElections
+	checkRolls
+	checkKeys
+	checkBallots
+	checkSums
+	checkTally
 )
 
 // names of the checks and of what they read, by number.
 var names = [...]struct{ name, unit string }{
-	checkFiles:      {"files", "bytes"},
-	checkGenesis:    {"genesis", "documents"},
-	checkApprovals:  {"approvals", "signatures"},
-	checkBlocks:     {"blocks", "blocks"},
-	checkHeaders:    {"headers", "headers"},
-	checkChain:      {"chain", "links"},
-	checkContents:   {"contents", "blocks"},
-	checkValidators: {"validators", "headers"},
-	checkTime:       {"time", "headers"},
-	checkPrecommits: {"precommits", "signatures"},
-	checkEvidence:   {"evidence", "pieces"},
-	checkProposals:  {"proposals", "transactions"},
-	checkResults:    {"results", "transactions"},
-	checkState:      {"state", "states"},
-	checkCertified:  {"certified", "states"},
+	checkFiles:        {"files", "bytes"},
+	checkGenesis:      {"genesis", "documents"},
+	checkApprovals:    {"approvals", "signatures"},
+	checkBlocks:       {"blocks", "blocks"},
+	checkHeaders:      {"headers", "headers"},
+	checkChain:        {"chain", "links"},
+	checkContents:     {"contents", "blocks"},
+	checkValidators:   {"validators", "headers"},
+	checkTime:         {"time", "headers"},
+	checkPrecommits:   {"precommits", "signatures"},
+	checkEvidence:     {"evidence", "pieces"},
+	checkProposals:    {"proposals", "transactions"},
+	checkResults:      {"results", "transactions"},
+	checkState:        {"state", "states"},
+	checkCertified:    {"certified", "states"},
+	checkPower:        {"power", "states"},
+	checkTransactions: {"recount: transactions", "transactions"},
+	checkElections:    {"recount: elections", "records"},
+	checkRolls:        {"recount: rolls", "records"},
+	checkKeys:         {"recount: keys", "records"},
+	checkBallots:      {"recount: ballots", "records"},
+	checkSums:         {"recount: sums", "records"},
+	checkTally:        {"recount: tally", "records"},
 }
 
 // Outcome is what came of a check.

@@ -3,7 +3,6 @@ package audit
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"strings"
 
 	abcitypes "github.com/cometbft/cometbft/abci/types"
@@ -11,7 +10,6 @@ import (
 
 	"votenode/app"
 	"votenode/app/state"
-	"votenode/app/tx"
 	pb "votenode/proto/votenode/v1"
 	"votenode/verify/record"
 )
@@ -21,7 +19,6 @@ type replay struct {
 	app    *app.App
 	ledger *state.Ledger
 	folder *record.Folder
-	rand   io.Reader
 
 	// The leaves of logs are not kept a second time: those of ballot logs stand in the blocks, those of rolls are small.
 	ballots map[string][]place  // by log
@@ -42,8 +39,8 @@ type executed struct {
 	resultsHash []byte
 }
 
-func newReplay(folder *record.Folder, doc *pb.Genesis, genesisHash [32]byte, rand io.Reader) (*replay, error) {
-	r := &replay{app: app.New(doc.ChainId), folder: folder, rand: rand, ballots: map[string][]place{}, rolls: map[string][][]byte{}}
+func newReplay(folder *record.Folder, doc *pb.Genesis, genesisHash [32]byte) (*replay, error) {
+	r := &replay{app: app.New(doc.ChainId), folder: folder, ballots: map[string][]place{}, rolls: map[string][][]byte{}}
 	ledger, err := state.Open(&state.Memory{Leaf: r.leaf})
 	if err != nil {
 		return nil, err
@@ -135,48 +132,4 @@ func find(b *block, raw []byte, from *int) place {
 	at += *from
 	*from = at + len(raw)
 	return place{offset: b.at.Offset + int64(at), file: int32(b.at.File), size: int32(len(raw))}
-}
-
-// verify completes the verdicts on the transactions of a block against the state before it.
-func (r *replay) verify(b *block) error {
-	var open []*tx.Parsed
-	var at []int
-	for i, p := range b.parsed {
-		if v := b.verdicts[i]; v.Verified == nil && v.Refusal == nil {
-			open, at = append(open, p), append(at, i)
-		}
-	}
-	verdicts, err := r.app.Verify(r.view(), open, r.rand)
-	if err != nil {
-		return err
-	}
-	for i, v := range verdicts {
-		b.verdicts[at[i]] = v
-	}
-	return nil
-}
-
-// verifyAhead checks the proofs and signatures of the ballots in some blocks to come, in large batches on all cores. What a ballot is
-// checked against never changes once it is fixed, so a verdict from now holds later; a ballot for which it is not fixed yet waits for
-// its block.
-func (r *replay) verifyAhead(blocks []*block) error {
-	var ballots []*tx.Parsed
-	var at []*tx.Verdict
-	for _, b := range blocks {
-		for i, p := range b.parsed {
-			if p != nil && p.Kind() == tx.KindCastBallot {
-				ballots, at = append(ballots, p), append(at, &b.verdicts[i])
-			}
-		}
-	}
-	verdicts, err := r.app.Verify(r.view(), ballots, r.rand)
-	if err != nil {
-		return err
-	}
-	for i, v := range verdicts {
-		if v.Refusal == nil || v.Refusal.Code == tx.CodeBadSignature || v.Refusal.Code == tx.CodeBadProof {
-			*at[i] = v
-		}
-	}
-	return nil
 }

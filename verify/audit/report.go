@@ -17,18 +17,21 @@ type Report struct {
 	Trusted     bool   `json:"genesis_taken_on_trust"`
 	Chain       string `json:"chain_id"`
 	GenesisHash string `json:"genesis_hash"`
-	// Height is that of the last block that was read. Attested is the last height whose state the record attests by precommits, Certified
-	// the last whose state is certified by every organisation: what is recorded after it can still be disowned.
+	// Height is that of the last block that was read. Committed is that of the last block that the record shows to be committed: what the
+	// report says of elections is the state after it. Attested is the last height whose state the record attests by precommits,
+	// Certified the last whose state is certified by every organisation: what is recorded after it can still be disowned.
 	Height    int64 `json:"height"`
+	Committed int64 `json:"committed_height"`
 	Attested  int64 `json:"attested_height"`
 	Certified int64 `json:"certified_height"`
 
 	Checks    []Check    `json:"checks"`
 	Elections []Election `json:"elections"`
-	// Transactions counts all transactions by the name of their code, Refused the ballots by the name of theirs.
-	Transactions map[string]uint64 `json:"transactions"`
-	// Missing tells who did not sign which blocks.
-	Missing []Absence `json:"missing"`
+	// Transactions counts all transactions by the names of their kind and code.
+	Transactions map[string]map[string]uint64 `json:"transactions"`
+	// Uncertified tells which organisations have not certified which states by themselves, Missing who did not sign which blocks.
+	Uncertified []Lack    `json:"uncertified"`
+	Missing     []Absence `json:"missing"`
 }
 
 // Failure names the first check that failed, in the order of their numbers; nil where none did.
@@ -77,7 +80,7 @@ type Option struct {
 
 // tally counts what happened to transactions.
 type tally struct {
-	codes   map[string]uint64
+	kinds   map[string]map[string]uint64 // by kind and code
 	ballots map[string]map[string]uint64 // refused, by election and code
 	spoiled map[string]uint64            // by election
 	over    map[string]int64             // height of the end, by election
@@ -85,15 +88,21 @@ type tally struct {
 
 func newTally() *tally {
 	return &tally{
-		codes: map[string]uint64{}, ballots: map[string]map[string]uint64{}, spoiled: map[string]uint64{}, over: map[string]int64{},
+		kinds: map[string]map[string]uint64{}, ballots: map[string]map[string]uint64{}, spoiled: map[string]uint64{}, over: map[string]int64{},
 	}
 }
 
 // block counts the transactions of a block and notes the elections that end in it.
 func (t *tally) block(b *block, o *app.Outcome) {
 	for i, r := range o.Results {
-		name := r.Code.String()
-		t.codes[name]++
+		kind, name := "unreadable", r.Code.String()
+		if b.parsed[i] != nil {
+			kind = b.parsed[i].Kind().String()
+		}
+		if t.kinds[kind] == nil {
+			t.kinds[kind] = map[string]uint64{}
+		}
+		t.kinds[kind][name]++
 		if b.parsed[i] == nil {
 			continue
 		}
@@ -129,10 +138,10 @@ func (t *tally) refuse(id, code string) {
 // finish completes the report.
 func (a *auditor) finish() {
 	r := a.report
-	r.Elections, r.Transactions, r.Missing = []Election{}, map[string]uint64{}, []Absence{}
+	r.Elections, r.Transactions, r.Uncertified, r.Missing = []Election{}, map[string]map[string]uint64{}, []Lack{}, []Absence{}
 	if a.certifier != nil {
-		r.Attested, r.Certified = max(0, r.Height-2), a.certifier.height
-		r.Missing, r.Transactions = a.certifier.missing(), a.tally.codes
+		r.Committed, r.Attested, r.Certified = a.replay.view().Height(), max(0, r.Height-2), a.certifier.height
+		r.Uncertified, r.Missing, r.Transactions = a.certifier.lacks(), a.certifier.missing(), a.tally.kinds
 		a.elections()
 		a.ends()
 		a.remarks()
@@ -157,9 +166,8 @@ func (a *auditor) remarks() {
 	if a.GenesisHash == nil {
 		a.checks.say(checkGenesis, "taken from the folder on trust: compare its hash %s with what the organisations have published", a.report.GenesisHash)
 	}
-	a.checks.say(checkCertified, "the state after height %d is certified, epoch %d of the validators; blocks after it are only committed",
-		a.report.Certified, a.certifier.trust.Newest().Epoch())
-	a.checks.say(checkState, "attested up to height %d: nobody's signature for the two blocks behind it is in this record", a.report.Attested)
+	a.checks.say(checkCertified, "the state after height %d is certified, epoch %d of the validators", a.report.Certified, a.certifier.trust.Newest().Epoch())
+	a.checks.say(checkState, "blocks up to height %d are committed, states up to height %d attested", a.report.Committed, a.report.Attested)
 	if a.chain.unverified > 0 {
 		a.checks.say(checkEvidence, "%d of them, about attacks on light clients, were not verified", a.chain.unverified)
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -14,7 +15,7 @@ func (r *Report) Write(w io.Writer) {
 	if r.Trusted {
 		fmt.Fprintln(w, "No genesis hash was given: the folder's own genesis document was taken on trust.")
 	}
-	fmt.Fprintf(w, "blocks 1 to %d; certified: state after height %d\n\n", r.Height, r.Certified)
+	fmt.Fprintf(w, "blocks 1 to %d; certified: the state after height %d\n\n", r.Height, r.Certified)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, c := range r.Checks {
 		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\n", c.Number, c.Name, c.Outcome, c.Read, c.Found)
@@ -53,18 +54,27 @@ func (e *Election) write(w io.Writer) {
 }
 
 func (r *Report) writeMissing(w io.Writer) {
-	for _, a := range r.Missing {
-		fmt.Fprintf(w, "\n%s %s did not sign %d blocks:", a.Organisation, a.Validator, a.Heights)
-		for _, heights := range a.Ranges[:min(len(a.Ranges), 20)] {
-			if heights.From == heights.To {
-				fmt.Fprintf(w, " %d", heights.From)
-			} else {
-				fmt.Fprintf(w, " %d-%d", heights.From, heights.To)
-			}
-		}
-		if more := a.More + int64(max(0, len(a.Ranges)-20)); more > 0 {
-			fmt.Fprintf(w, " and more")
-		}
-		fmt.Fprintln(w)
+	for _, l := range r.Uncertified {
+		fmt.Fprintf(w, "\n%s did not by itself certify %d states, after heights%s\n", l.Organisation, l.Count, l.text())
 	}
+	for _, a := range r.Missing {
+		fmt.Fprintf(w, "\n%s %s did not sign %d blocks:%s\n", a.Organisation, a.Validator, a.Count, a.text())
+	}
+}
+
+// shownRanges bounds the ranges in text.
+const shownRanges = 20
+
+func (h *Heights) text() string {
+	var b strings.Builder
+	for _, r := range h.Ranges[:min(len(h.Ranges), shownRanges)] {
+		fmt.Fprintf(&b, " %d", r.From)
+		if r.From != r.To {
+			fmt.Fprintf(&b, "-%d", r.To)
+		}
+	}
+	if len(h.Ranges) > shownRanges || h.More > 0 {
+		b.WriteString(" and more")
+	}
+	return b.String()
 }

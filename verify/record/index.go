@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"votenode/app/organisation"
 )
 
 // Format names the form of the folder and of its index. Spec 10.2.
@@ -82,8 +84,8 @@ func (i *Index) check() error {
 	if i.Format != Format {
 		return fmt.Errorf("%w: %s names the format %q; this program reads %q", ErrFormat, IndexName, clip(i.Format), Format)
 	}
-	if i.Height < 1 || len(i.Files) < 3 || !isHash(i.GenesisHash) {
-		return fmt.Errorf("%w: %s names no block, too few files or no genesis hash", ErrFormat, IndexName)
+	if organisation.CheckID(i.Chain, organisation.MaxChainID) != nil || i.Height < 1 || len(i.Files) < 3 || !isHash(i.GenesisHash) {
+		return fmt.Errorf("%w: %s names no chain, no block, too few files or no genesis hash", ErrFormat, IndexName)
 	}
 	for at, f := range i.Files {
 		name, most := BlocksName(at-1), int64(MaxFileBytes)

@@ -150,8 +150,8 @@ func (b *Blocks) Next() (*Block, error) {
 	if b.size()-b.offset < frameBytes {
 		return nil, b.fault("%d bytes at the end are no block", b.size()-b.offset)
 	}
-	if _, err := io.ReadFull(b.in, head[:]); err != nil {
-		return nil, b.fault("%v", err)
+	if err := b.read(head[:]); err != nil {
+		return nil, err
 	}
 	n := binary.BigEndian.Uint64(head[:])
 	b.offset += frameBytes
@@ -159,11 +159,20 @@ func (b *Blocks) Next() (*Block, error) {
 		return nil, b.fault("the block at %d cannot have %d bytes", b.offset, n)
 	}
 	block := &Block{Raw: make([]byte, n), File: b.number, Offset: b.offset}
-	if _, err := io.ReadFull(b.in, block.Raw); err != nil {
-		return nil, b.fault("%v", err)
+	if err := b.read(block.Raw); err != nil {
+		return nil, err
 	}
 	b.offset += int64(n)
 	return block, nil
+}
+
+// read fills p. A file that ends before its length in the index is ErrFormat; any other failure is the file system's.
+func (b *Blocks) read(p []byte) error {
+	_, err := io.ReadFull(b.in, p)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return b.fault("it ends early")
+	}
+	return err
 }
 
 const frameBytes = 8

@@ -166,6 +166,11 @@ func (w *Writer) Finish(chain string, genesisHash [32]byte, genesis, approvals [
 	return w.write(IndexName, index.Bytes())
 }
 
+// Discard gives up the writing and removes the folder.
+func (w *Writer) Discard() error {
+	return errors.Join(w.Close(), os.RemoveAll(w.folder))
+}
+
 // Close gives up the writing and leaves the folder for Resume.
 func (w *Writer) Close() error {
 	if w.file == nil {

@@ -1,0 +1,127 @@
+package audit
+
+import (
+	"bytes"
+	"strings"
+
+	"votenode/app"
+	"votenode/app/state"
+	"votenode/app/tx"
+	"votenode/crypto/ballot"
+	pb "votenode/proto/votenode/v1"
+	"votenode/verify/recount"
+)
+
+// records is what the recount is compared with: the state after a block of the replay.
+type records interface {
+	Record(key string) ([]byte, error)
+	Records(prefix string, fn func(key string, value []byte) error) error
+}
+
+// second is the recount beside the replay.
+type second struct {
+	*recount.Recount
+	checks checks
+	replay *replay
+	view   func() records // the newest state
+	broken bool           // it contradicted itself or the replay, and goes no further
+}
+
+func newSecond(all checks, doc *pb.Genesis, r *replay) *second {
+	recorded := func(id string, index uint64) ([]byte, error) { return r.leaf(state.LogBallots(id), index) }
+	return &second{
+		Recount: recount.New(doc, recorded), checks: all, replay: r, view: func() records { return r.view() },
+	}
+}
+
+// block counts a block that the replay has executed, and compares which transactions took effect, and the records of elections that
+// have moved. Spec 11.2, checks 17 to 23.
+func (s *second) block(b *block, o *app.Outcome) {
+	if s.broken {
+		return
+	}
+	in := &recount.Block{
+		Height: b.Height, Time: b.Time.UnixNano(), Txs: make([][]byte, len(b.Txs)), Ballots: make([]*ballot.EncryptedBallot, len(b.Txs)),
+		Taken: func(i int) bool { return o.Results[i].Code == tx.CodeOK },
+		Decided: func(hash [32]byte) (*pb.ResolutionRecord, error) {
+			return state.Load[pb.ResolutionRecord](s.replay.view(), state.ResolutionKey(hash[:]))
+		},
+	}
+	for i, raw := range b.Txs {
+		in.Txs[i] = raw
+		if v := b.verdicts[i].Verified; v != nil {
+			in.Ballots[i] = v.Ballot()
+		}
+	}
+	refusals, err := s.Block(in)
+	if err != nil {
+		s.broken = true
+		s.checks.fault(checkTransactions, "height %d: %v", b.Height, err)
+		return
+	}
+	s.checks.read(checkTransactions, int64(len(b.Txs)))
+	for i, refusal := range refusals {
+		switch took := o.Results[i].Code == tx.CodeOK; {
+		case took && refusal != nil:
+			s.checks.fault(checkTransactions, "height %d: transaction %d took effect, and may not: %v", b.Height, i, refusal)
+			s.broken = true
+		case !took && refusal == nil:
+			s.checks.fault(checkTransactions, "height %d: transaction %d was refused (%v), and may not be", b.Height, i, o.Results[i].Code)
+			s.broken = true
+		}
+	}
+	for _, id := range s.Moved() {
+		s.compare(b.Height, "election/"+id, func(emit recount.Emit) { s.Records(id, emit) })
+	}
+}
+
+// subjects are the checks of the records that the recount makes.
+var subjects = map[recount.Subject]int{
+	recount.Elections: checkElections, recount.Rolls: checkRolls, recount.Keys: checkKeys,
+	recount.Ballots: checkBallots, recount.Sums: checkSums, recount.Tally: checkTally,
+}
+
+// compare holds the records of the recount against those of the replay: each has the same value, and below a folder of keys there are
+// no others.
+func (s *second) compare(height int64, folder string, tell func(recount.Emit)) {
+	view, known := s.view(), map[string]bool{}
+	tell(func(subject recount.Subject, key string, value []byte) {
+		known[key] = true
+		theirs, err := view.Record(key)
+		s.checks.read(subjects[subject], 1)
+		switch {
+		case err != nil:
+			s.checks.fault(checkState, "height %d: record %s: %v", height, key, err)
+		case theirs == nil:
+			s.checks.fault(subjects[subject], "height %d: the state lacks the record %s", height, key)
+		case !bytes.Equal(theirs, value):
+			s.checks.fault(subjects[subject], "height %d: the record %s is another by the recount", height, key)
+		}
+	})
+	err := view.Records(folder, func(key string, _ []byte) error {
+		if !known[key] && (key == folder || strings.HasPrefix(key, folder+"/")) {
+			s.checks.fault(checkElections, "height %d: the recount knows no record %s", height, key)
+		}
+		return nil
+	})
+	if err != nil {
+		s.checks.fault(checkState, "height %d: %v", height, err)
+	}
+}
+
+// end compares all records after the last block.
+func (s *second) end() {
+	if s.broken {
+		return
+	}
+	height := s.replay.view().Height()
+	for _, id := range s.Elections() {
+		s.compare(height, "election/"+id, func(emit recount.Emit) { s.Records(id, emit) })
+	}
+	for _, folder := range []string{"resolution", "resolutions", "elections", "key-digest"} {
+		s.compare(height, folder, s.Resolutions)
+	}
+	for _, number := range subjects {
+		s.checks.read(number, 0)
+	}
+}

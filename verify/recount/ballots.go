@@ -1,0 +1,126 @@
+package recount
+
+import (
+	"votenode/crypto/ballot"
+	pb "votenode/proto/votenode/v1"
+)
+
+// castBallot: spec 9.30. decoded is nil unless proof and signature hold over the statement of this recount.
+func (r *Recount) castBallot(raw []byte, decoded *ballot.EncryptedBallot, m *pb.CastBallot) error {
+	e, err := r.in(m.Election, pb.PHASE_VOTING)
+	if err != nil {
+		return err
+	}
+	if m.RollIndex >= uint64(len(e.roll)) {
+		return refuse(600, "the roll has no entry %d", m.RollIndex)
+	}
+	v, entry := &e.voters[m.RollIndex], &e.roll[m.RollIndex]
+	interval := int64(e.manifest.RevoteInterval) * 1_000
+	switch {
+	case decoded == nil:
+		return refuse(202, "proof or signature do not hold")
+	case v.status == pb.VOTER_REVOKED:
+		return refuse(605, "the entry was revoked")
+	case m.Style != entry.style:
+		return refuse(601, "the roll gives style %d", entry.style)
+	case m.Sequence <= v.sequence:
+		return refuse(602, "number %d is not above %d", m.Sequence, v.sequence)
+	case v.status == pb.VOTER_COUNTS && r.now/millisecond-v.time < interval:
+		return refuse(603, "the last ballot is too recent")
+	}
+	for _, s := range e.spoiledBy(m.RollIndex) {
+		if s.Sequence == m.Sequence || string(s.NoncePoint) == string(m.Ciphertext[:32]) {
+			return refuse(604, "this number or this C_0 was spoiled")
+		}
+	}
+	code := ballot.ConfirmationCode(r.chain, e.id, m.Style, m.RollIndex, m.Sequence, m.Ciphertext)
+	if st := decoded.Statement(); st.Style != m.Style || st.RollIndex != m.RollIndex || st.Sequence != m.Sequence ||
+		string(st.Voter.Bytes()) != string(entry.key[:]) || decoded.Code() != code {
+		return contradiction("the verdict is about another ballot")
+	}
+	if v.status == pb.VOTER_COUNTS {
+		if err := r.takeOut(e, m.RollIndex); err != nil {
+			return err
+		}
+	}
+	*v = voter{status: pb.VOTER_COUNTS, sequence: m.Sequence, index: e.ballotLog.size(), code: code, time: r.now / millisecond}
+	e.ballotLog.add(raw)
+	return e.fold(m.Style, decoded.Ciphertext(), (*ballot.EncryptedTally).Add)
+}
+
+// fold adds a ballot to the sums of all contests of its style, or subtracts it from them.
+func (e *election) fold(style uint32, c *ballot.Ciphertext, fold func(*ballot.EncryptedTally, *ballot.Ciphertext, int) error) error {
+	for i, contest := range e.manifest.Styles[style].Contests {
+		if err := fold(e.sums[contest], c, i); err != nil {
+			return contradiction("sum of contest %d: %v", contest, err)
+		}
+	}
+	return nil
+}
+
+// takeOut subtracts the ballot of a voter that counts. What the record gives again is compared with the confirmation code.
+func (r *Recount) takeOut(e *election, index uint64) error {
+	v := &e.voters[index]
+	raw, err := r.recorded(e.id, v.index)
+	if err != nil {
+		return err
+	}
+	var envelope pb.Envelope
+	var m pb.CastBallot
+	if decode(raw, &envelope) != nil || decode(envelope.Body, &m) != nil ||
+		ballot.ConfirmationCode(r.chain, e.id, m.Style, index, v.sequence, m.Ciphertext) != v.code {
+		return contradiction("ballot %d of %q is not the one that was recorded", v.index, e.id)
+	}
+	c, err := e.ballots.ParseCiphertext(m.Style, m.Ciphertext)
+	if err != nil {
+		return contradiction("ballot %d of %q: %v", v.index, e.id, err)
+	}
+	return e.fold(m.Style, c, (*ballot.EncryptedTally).Subtract)
+}
+
+// spoiledBy returns what a voter has spoiled.
+func (e *election) spoiledBy(index uint64) []pb.SpoiledBallot {
+	if s := e.spoiled[index]; s != nil {
+		return s.Ballots
+	}
+	return nil
+}
+
+// spoilBallot: spec 9.31.
+func (r *Recount) spoilBallot(signature []byte, m *pb.SpoilBallot) error {
+	e, err := r.in(m.Election, pb.PHASE_VOTING)
+	if err != nil {
+		return err
+	}
+	key, known := r.VoterKey(m.Election, m.RollIndex)
+	if !known {
+		return refuse(600, "the roll has no entry %d", m.RollIndex)
+	}
+	spoil := ballot.Spoil{
+		Chain: r.chain, Election: e.id, RollIndex: m.RollIndex, Voter: key, Sequence: m.Sequence,
+		Code: [32]byte(m.Code), C0: [32]byte(m.NoncePoint),
+	}
+	v, before := &e.voters[m.RollIndex], e.spoiledBy(m.RollIndex)
+	switch {
+	case ballot.VerifySpoil(spoil, signature) != nil:
+		return refuse(200, "its signature does not hold")
+	case v.status == pb.VOTER_REVOKED:
+		return refuse(605, "the entry was revoked")
+	case m.Sequence <= v.sequence:
+		return refuse(607, "a ballot with number %d is recorded", v.sequence)
+	}
+	for _, s := range before {
+		if s.Sequence == m.Sequence && string(s.NoncePoint) == string(m.NoncePoint) {
+			return refuse(300, "it was spoiled")
+		}
+	}
+	if len(before) >= int(r.parameters.Limits.SpoilsPerVoter) {
+		return refuse(606, "%d were spoiled", len(before))
+	}
+	if e.spoiled[m.RollIndex] == nil {
+		e.spoiled[m.RollIndex] = new(pb.Spoiled)
+	}
+	s := e.spoiled[m.RollIndex]
+	s.Ballots = append(s.Ballots, pb.SpoiledBallot{Sequence: m.Sequence, NoncePoint: m.NoncePoint})
+	return nil
+}

@@ -1,0 +1,333 @@
+package recount
+
+import (
+	"bytes"
+	"slices"
+
+	"votenode/crypto/threshold"
+	pb "votenode/proto/votenode/v1"
+)
+
+// kindOf returns the number of a resolution's kind: that of the decision's field. Spec 9.3.
+func kindOf(m *pb.Resolution) uint32 {
+	switch m.Decision.(type) {
+	case *pb.Resolution_CreateElection:
+		return 3
+	case *pb.Resolution_AppointTrustees:
+		return 4
+	case *pb.Resolution_SealRoll:
+		return 5
+	case *pb.Resolution_ScheduleElection:
+		return 6
+	case *pb.Resolution_ExtendElection:
+		return 7
+	case *pb.Resolution_CancelElection:
+		return 8
+	case *pb.Resolution_ChangeValidators:
+		return 9
+	case *pb.Resolution_ChangeOfficers:
+		return 10
+	case *pb.Resolution_ChangeParameters:
+		return 11
+	case *pb.Resolution_RevokeVoters:
+		return 12
+	case *pb.Resolution_ReplaceTrustees:
+		return 13
+	case *pb.Resolution_ExcuseTrial:
+		return 14
+	}
+	return 0
+}
+
+// elsewhere says whether the rule of a resolution is that of chapter 1, which the recount leaves to the state machine.
+func elsewhere(m *pb.Resolution) bool {
+	kind := kindOf(m)
+	return kind == 9 || kind == 10 || kind == 11
+}
+
+// rule says why a resolution cannot take effect now.
+func (r *Recount) rule(m *pb.Resolution) error {
+	switch d := m.Decision.(type) {
+	case *pb.Resolution_CreateElection:
+		return r.mayCreate(d.CreateElection)
+	case *pb.Resolution_AppointTrustees:
+		return r.mayAppoint(d.AppointTrustees)
+	case *pb.Resolution_SealRoll:
+		return r.maySeal(d.SealRoll)
+	case *pb.Resolution_ScheduleElection:
+		return r.maySchedule(d.ScheduleElection)
+	case *pb.Resolution_ExtendElection:
+		return r.mayExtend(d.ExtendElection)
+	case *pb.Resolution_CancelElection:
+		_, err := r.in(d.CancelElection.Election, alive...)
+		return err
+	case *pb.Resolution_RevokeVoters:
+		return r.mayRevoke(d.RevokeVoters)
+	case *pb.Resolution_ReplaceTrustees:
+		return r.mayReplace(d.ReplaceTrustees)
+	case *pb.Resolution_ExcuseTrial:
+		return r.mayExcuse(d.ExcuseTrial)
+	}
+	return refuse(103, "the resolution decides nothing")
+}
+
+// effect applies a resolution whose rule lets it pass.
+func (r *Recount) effect(m *pb.Resolution) error {
+	switch d := m.Decision.(type) {
+	case *pb.Resolution_CreateElection:
+		r.create(d.CreateElection)
+	case *pb.Resolution_AppointTrustees:
+		r.appoint(d.AppointTrustees)
+	case *pb.Resolution_SealRoll:
+		e := r.byID[d.SealRoll.Election]
+		e.sealed, e.rollRoot, e.voters = true, [32]byte(d.SealRoll.Root), make([]voter, len(e.roll))
+	case *pb.Resolution_ScheduleElection:
+		e := r.byID[d.ScheduleElection.Election]
+		e.opening, e.closing = d.ScheduleElection.Opening, d.ScheduleElection.Closing
+	case *pb.Resolution_ExtendElection:
+		r.byID[d.ExtendElection.Election].closing = d.ExtendElection.Closing
+	case *pb.Resolution_CancelElection:
+		r.move(r.byID[d.CancelElection.Election], pb.PHASE_CANCELLED)
+	case *pb.Resolution_ChangeValidators:
+		r.next = pb.ValidatorEpoch{
+			Number: r.present.Number + 1, FirstHeight: r.height + int64(r.parameters.Handover), Validators: d.ChangeValidators.Validators,
+		}
+	case *pb.Resolution_ChangeOfficers:
+		for i := range r.organisations {
+			if o := d.ChangeOfficers.Organisation; r.organisations[i].Id == o.Id {
+				r.organisations[i] = o
+			}
+		}
+	case *pb.Resolution_ChangeParameters:
+		r.parameters = d.ChangeParameters.Parameters
+	case *pb.Resolution_RevokeVoters:
+		return r.revoke(d.RevokeVoters)
+	case *pb.Resolution_ReplaceTrustees:
+		e := r.byID[d.ReplaceTrustees.Election]
+		c := e.ceremony(d.ReplaceTrustees.Organisation)
+		for _, t := range d.ReplaceTrustees.Trustees {
+			c.record.Trustees = append(c.record.Trustees, pb.TrusteeState{Trustee: t})
+		}
+		r.restart(e, c)
+	case *pb.Resolution_ExcuseTrial:
+		e := r.byID[d.ExcuseTrial.Election]
+		for _, index := range d.ExcuseTrial.Trustees {
+			e.trial.Excused = with(e.trial.Excused, pb.TrusteeRef{Organisation: d.ExcuseTrial.Organisation, Index: index})
+		}
+	}
+	return nil
+}
+
+// mayCreate: spec 9.20.
+func (r *Recount) mayCreate(d *pb.CreateElection) error {
+	data := r.documents[[32]byte(d.Manifest)]
+	if data == nil {
+		return refuse(301, "the manifest is not on the ledger")
+	}
+	m, err := parseManifest(data)
+	if err != nil {
+		return refuse(321, "manifest: %v", err)
+	}
+	switch {
+	case r.byID[m.Election] != nil:
+		return refuse(320, "there is an election %q", m.Election)
+	case len(r.elections) >= 1_000:
+		return refuse(320, "the chain has held its elections")
+	case m.Opening != 0 && r.reached(m.Opening):
+		return refuse(324, "the opening has passed")
+	}
+	return nil
+}
+
+func (r *Recount) create(d *pb.CreateElection) {
+	m, err := parseManifest(r.documents[[32]byte(d.Manifest)])
+	if err != nil {
+		panic("recount: a manifest that passed its rule: " + err.Error())
+	}
+	e := newElection(m, [32]byte(d.Manifest))
+	r.elections, r.byID[e.id] = append(r.elections, e), e
+	r.move(e, pb.PHASE_SETUP)
+}
+
+// maySeal: spec 9.22.
+func (r *Recount) maySeal(d *pb.SealRoll) error {
+	e, err := r.in(d.Election, pb.PHASE_SETUP, pb.PHASE_KEY_CEREMONY)
+	if err != nil {
+		return err
+	}
+	root := e.rollLog.root()
+	switch {
+	case e.sealed:
+		return refuse(402, "the roll is sealed")
+	case len(e.roll) == 0 || uint64(len(e.roll)) != d.Size_ || !bytes.Equal(root[:], d.Root):
+		return refuse(323, "size or root are not those of the roll")
+	}
+	return nil
+}
+
+const lastMoment = 7_258_118_399
+
+// maySchedule: spec 9.23.
+func (r *Recount) maySchedule(d *pb.ScheduleElection) error {
+	if _, err := r.in(d.Election, pb.PHASE_SETUP, pb.PHASE_KEY_CEREMONY, pb.PHASE_READY); err != nil {
+		return err
+	}
+	if d.Opening <= 0 || d.Closing <= d.Opening || d.Closing > lastMoment || r.reached(d.Opening) {
+		return refuse(324, "the times are out of order or have passed")
+	}
+	return nil
+}
+
+// mayExtend: spec 9.24.
+func (r *Recount) mayExtend(d *pb.ExtendElection) error {
+	e, err := r.in(d.Election, pb.PHASE_VOTING)
+	if err != nil {
+		return err
+	}
+	if d.Closing <= e.closing || d.Closing > lastMoment {
+		return refuse(324, "the closing is not later")
+	}
+	return nil
+}
+
+// mayAppoint: spec 9.21.
+func (r *Recount) mayAppoint(d *pb.AppointTrustees) error {
+	e, err := r.in(d.Election, pb.PHASE_SETUP)
+	if err != nil {
+		return err
+	}
+	if len(d.Boards) != len(r.organisations) {
+		return refuse(322, "there is not one board for each organisation")
+	}
+	seen := map[string]bool{}
+	for i := range d.Boards {
+		b := &d.Boards[i]
+		if b.Organisation != r.organisations[i].Id || len(b.Trustees) > 64 {
+			return refuse(322, "board %d is out of order or too large", i)
+		}
+		if err := r.mayBeBoard(e, int(b.Quorum), len(b.Trustees), b.Trustees, seen); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mayBeBoard checks quorum, sizes and keys of trustees, of whom some are new; seen are keys that are taken.
+func (r *Recount) mayBeBoard(e *election, quorum, trustees int, fresh []pb.Member, seen map[string]bool) error {
+	if threshold.CheckQuorum(quorum, trustees) != nil {
+		return refuse(322, "quorum %d of %d trustees", quorum, trustees)
+	}
+	deal := 512 + 32*e.slots*quorum + trustees*(32*e.slots+64)
+	keys := 512 + (trustees+2)*(32*e.slots+16)
+	if uint64(deal) > r.parameters.Limits.TransactionBytes || keys*len(r.organisations) > 786_432 {
+		return refuse(322, "%d trustees for %d slots would not fit", trustees, e.slots)
+	}
+	for _, list := range [][]pb.Validator{r.present.Validators, r.next.Validators} {
+		for i := range list {
+			seen[string(list[i].Key)], seen[string(list[i].SlipKey)] = true, true
+		}
+	}
+	for i := range fresh {
+		if !isMember(&fresh[i]) || seen[string(fresh[i].Key)] {
+			return refuse(322, "trustee %q is malformed, or the key is taken", fresh[i].Name)
+		}
+		seen[string(fresh[i].Key)] = true
+	}
+	return nil
+}
+
+func (r *Recount) appoint(d *pb.AppointTrustees) {
+	e := r.byID[d.Election]
+	for i := range d.Boards {
+		b := &d.Boards[i]
+		c := &ceremony{organisation: b.Organisation, deals: map[dealer]*pb.Deal{}}
+		c.record = pb.Ceremony{Quorum: b.Quorum, Attempt: 1, Deadline: r.deadline(e.manifest.CeremonyStep)}
+		for _, t := range b.Trustees {
+			c.record.Trustees = append(c.record.Trustees, pb.TrusteeState{Trustee: t})
+		}
+		e.ceremonies = append(e.ceremonies, c)
+	}
+	r.move(e, pb.PHASE_KEY_CEREMONY)
+}
+
+// mayReplace: spec 9.29.
+func (r *Recount) mayReplace(d *pb.ReplaceTrustees) error {
+	e, err := r.in(d.Election, pb.PHASE_KEY_CEREMONY)
+	if err != nil {
+		return err
+	}
+	c := e.ceremony(d.Organisation)
+	if c == nil || c.record.Step != pb.CEREMONY_WAITING {
+		return refuse(501, "the ceremony does not wait for trustees")
+	}
+	if len(c.record.Trustees)+len(d.Trustees) > 64 {
+		return refuse(322, "there would be too many trustees")
+	}
+	seen := map[string]bool{}
+	for _, c := range e.ceremonies {
+		for i := range c.record.Trustees {
+			seen[string(c.record.Trustees[i].Trustee.Key)] = true
+		}
+	}
+	return r.mayBeBoard(e, int(c.record.Quorum), len(c.active())+len(d.Trustees), d.Trustees, seen)
+}
+
+// mayExcuse: spec 9.27.
+func (r *Recount) mayExcuse(d *pb.ExcuseTrial) error {
+	e, err := r.in(d.Election, pb.PHASE_KEY_CEREMONY)
+	if err != nil {
+		return err
+	}
+	if e.keys == nil || e.trialPassed {
+		return refuse(501, "no trial is under way")
+	}
+	c := e.ceremony(d.Organisation)
+	if c == nil || len(d.Trustees) == 0 {
+		return refuse(514, "no trustee is named")
+	}
+	for i, index := range d.Trustees {
+		ref := pb.TrusteeRef{Organisation: d.Organisation, Index: index}
+		if !has(e.trial.Missing, ref) || has(e.trial.Posted, ref) || i > 0 && index <= d.Trustees[i-1] {
+			return refuse(514, "trustee %d was not named missing", index)
+		}
+	}
+	posted := uint32(0)
+	for _, ref := range e.trial.Posted {
+		if ref.Organisation == d.Organisation {
+			posted++
+		}
+	}
+	if posted < c.record.Quorum {
+		return refuse(514, "only %d have posted", posted)
+	}
+	return nil
+}
+
+// mayRevoke: spec 9.28.
+func (r *Recount) mayRevoke(d *pb.RevokeVoters) error {
+	e, err := r.in(d.Election, pb.PHASE_SETUP, pb.PHASE_KEY_CEREMONY, pb.PHASE_READY, pb.PHASE_VOTING)
+	if err != nil {
+		return err
+	}
+	if !e.sealed {
+		return refuse(401, "the roll is not sealed")
+	}
+	if slices.Max(d.Voters) >= uint64(len(e.roll)) {
+		return refuse(600, "the roll has %d entries", len(e.roll))
+	}
+	return nil
+}
+
+func (r *Recount) revoke(d *pb.RevokeVoters) error {
+	e := r.byID[d.Election]
+	for _, index := range d.Voters {
+		v := &e.voters[index]
+		if v.status == pb.VOTER_COUNTS {
+			if err := r.takeOut(e, index); err != nil {
+				return err
+			}
+		}
+		v.status = pb.VOTER_REVOKED
+	}
+	return nil
+}

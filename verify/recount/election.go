@@ -1,0 +1,206 @@
+package recount
+
+import (
+	"crypto/sha256"
+
+	"github.com/transparency-dev/merkle/compact"
+	"github.com/transparency-dev/merkle/rfc6962"
+
+	"votenode/crypto/ballot"
+	"votenode/crypto/threshold"
+	pb "votenode/proto/votenode/v1"
+)
+
+// election is one election as the recount knows it.
+type election struct {
+	id           string
+	manifest     *pb.Manifest
+	manifestHash [32]byte
+	slots        int
+	phase        pb.Phase
+	opening      int64
+	closing      int64
+
+	roll     []rollEntry
+	rollKeys map[[32]byte]bool
+	rollLog  log
+	sealed   bool
+	rollRoot [32]byte
+
+	ceremonies  []*ceremony // by organisation, sorted
+	keys        []*threshold.OrganisationKey
+	joint       []byte // P_j, encoded
+	digest      [32]byte
+	trial       pb.Trial
+	trialShares map[pb.TrusteeRef]*pb.TrialShares
+	trialPassed bool
+
+	ballots   *ballot.Election
+	ballotLog log
+	voters    []voter // by roll index, once the roll is sealed
+	spoiled   map[uint64]*pb.Spoiled
+
+	sums     []*ballot.EncryptedTally // by contest, from the opening on
+	partials map[part]*pb.Partial
+	queue    []uint32
+	tallying bool         // decryption has begun
+	results  []*pb.Result // by contest, nil before
+}
+
+type rollEntry struct {
+	key   [32]byte
+	style uint32
+}
+
+// voter is what the ledger says of one entry of the roll.
+type voter struct {
+	status   pb.VoterStatus
+	sequence uint64
+	index    uint64
+	code     [32]byte
+	time     int64 // unix milliseconds
+}
+
+func newElection(m *pb.Manifest, hash [32]byte) *election {
+	return &election{
+		id: m.Election, manifest: m, manifestHash: hash, slots: slotsOf(m), opening: m.Opening, closing: m.Closing,
+		rollKeys: map[[32]byte]bool{}, trialShares: map[pb.TrusteeRef]*pb.TrialShares{},
+		spoiled: map[uint64]*pb.Spoiled{}, partials: map[part]*pb.Partial{}, results: make([]*pb.Result, len(m.Contests)),
+	}
+}
+
+// alive are the phases of an election that is not over.
+var alive = []pb.Phase{
+	pb.PHASE_SETUP, pb.PHASE_KEY_CEREMONY, pb.PHASE_READY, pb.PHASE_VOTING, pb.PHASE_CLOSED, pb.PHASE_DECRYPTING,
+}
+
+func (e *election) over() bool { return e.phase == pb.PHASE_FINAL || e.phase == pb.PHASE_CANCELLED }
+
+func (r *Recount) move(e *election, to pb.Phase) {
+	e.phase = to
+	r.moved = append(r.moved, e.id)
+}
+
+// moveByTime moves an election as far as block time takes it. Spec 8.3.
+func (r *Recount) moveByTime(e *election) error {
+	if e.opening != 0 && r.reached(e.opening) {
+		switch e.phase {
+		case pb.PHASE_SETUP, pb.PHASE_KEY_CEREMONY:
+			e.opening, e.closing = 0, 0
+		case pb.PHASE_READY:
+			for i := range e.manifest.Contests {
+				e.sums = append(e.sums, ballot.NewEncryptedTally(len(e.manifest.Contests[i].Options)))
+			}
+			r.move(e, pb.PHASE_VOTING)
+		}
+	}
+	if e.phase == pb.PHASE_VOTING && r.reached(e.closing) {
+		r.move(e, pb.PHASE_CLOSED)
+	}
+	if e.phase == pb.PHASE_CLOSED && r.reached(e.closing+int64(e.manifest.ObjectionWindow)) {
+		r.move(e, pb.PHASE_DECRYPTING)
+		return r.beginTally(e)
+	}
+	return nil
+}
+
+// moveWhenReady: spec 8.2. An opening that has passed meanwhile is forgotten.
+func (r *Recount) moveWhenReady(e *election) {
+	if e.phase != pb.PHASE_KEY_CEREMONY || !e.sealed || !e.trialPassed {
+		return
+	}
+	if e.opening != 0 && r.reached(e.opening) {
+		e.opening, e.closing = 0, 0
+	}
+	r.move(e, pb.PHASE_READY)
+}
+
+// fix derives what all ballots share, once roll and keys are fixed. Spec 3.5.
+func (r *Recount) fix(e *election) error {
+	if e.ballots != nil || !e.sealed || e.keys == nil {
+		return nil
+	}
+	points, err := threshold.ParsePoints(e.joint, e.slots)
+	if err != nil {
+		return contradiction("joint keys of %q: %v", e.id, err)
+	}
+	e.ballots, err = ballot.NewElection(ballot.Parameters{
+		Chain: r.chain, Election: e.id, Manifest: e.manifestHash, RollRoot: e.rollRoot, KeyDigest: e.digest,
+		Keys: points, Styles: stylesOf(e.manifest),
+	})
+	if err != nil {
+		return contradiction("election %q: %v", e.id, err)
+	}
+	return nil
+}
+
+// addRollEntries continues a roll. Spec 9.14.
+func (r *Recount) addRollEntries(signer []byte, m *pb.AddRollEntries) error {
+	if !r.isRegistrar(signer) {
+		return refuse(201, "%x is no registrar's key", signer)
+	}
+	e, err := r.in(m.Election, pb.PHASE_SETUP, pb.PHASE_KEY_CEREMONY)
+	if err != nil {
+		return err
+	}
+	if e.sealed {
+		return refuse(402, "the roll is sealed")
+	}
+	if m.First != uint64(len(e.roll)) {
+		return refuse(403, "the roll continues at %d", len(e.roll))
+	}
+	fresh := map[[32]byte]bool{}
+	for i := range m.Entries {
+		entry := &m.Entries[i]
+		key := [32]byte(entry.Key)
+		if uint64(entry.Style) >= uint64(len(e.manifest.Styles)) {
+			return refuse(406, "entry %d has an unknown style", i)
+		}
+		if _, err := ballot.ParsePublicKey(entry.Key); err != nil {
+			return refuse(404, "entry %d: %v", i, err)
+		}
+		if e.rollKeys[key] || fresh[key] {
+			return refuse(405, "the key of entry %d stands twice", i)
+		}
+		fresh[key] = true
+	}
+	for i := range m.Entries {
+		entry := &m.Entries[i]
+		e.rollKeys[[32]byte(entry.Key)] = true
+		e.roll = append(e.roll, rollEntry{[32]byte(entry.Key), entry.Style})
+		e.rollLog.add(encode(entry))
+	}
+	return nil
+}
+
+// log is a Merkle log of which only the right edge is kept. Spec 5.1.
+type log struct{ edge *compact.Range }
+
+var factory = &compact.RangeFactory{Hash: rfc6962.DefaultHasher.HashChildren}
+
+func (l *log) add(leaf []byte) {
+	if l.edge == nil {
+		l.edge = factory.NewEmptyRange(0)
+	}
+	if err := l.edge.Append(rfc6962.DefaultHasher.HashLeaf(leaf), nil); err != nil {
+		panic("recount: a log from 0 on always grows: " + err.Error())
+	}
+}
+
+func (l *log) size() uint64 {
+	if l.edge == nil {
+		return 0
+	}
+	return l.edge.End()
+}
+
+func (l *log) root() [32]byte {
+	if l.size() == 0 {
+		return sha256.Sum256(nil)
+	}
+	root, err := l.edge.GetRootHash(nil)
+	if err != nil {
+		panic("recount: a log from 0 on has a root: " + err.Error())
+	}
+	return [32]byte(root)
+}

@@ -1,0 +1,140 @@
+package recount
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"votenode/crypto/threshold"
+	pb "votenode/proto/votenode/v1"
+)
+
+// Subject says what a record is about.
+type Subject int
+
+// The subjects.
+const (
+	Elections Subject = iota
+	Rolls
+	Keys
+	Ballots
+	Sums
+	Tally
+)
+
+// Emit takes a record: its subject, its key of spec 5.2, and the value that it must have.
+type Emit func(subject Subject, key string, value []byte)
+
+// Resolutions tells the records about resolutions, and the list of elections.
+func (r *Recount) Resolutions(emit Emit) {
+	for hash, record := range r.resolutions {
+		emit(Elections, fmt.Sprintf("resolution/%x", hash), encode(record))
+	}
+	pending := new(pb.PendingResolutions)
+	for _, hash := range r.pending {
+		pending.Hashes = append(pending.Hashes, hash[:])
+	}
+	emit(Elections, "resolutions/pending", encode(pending))
+	emit(Elections, "elections", encode(&pb.ElectionList{Ids: r.Elections()}))
+	for digest, id := range r.digests {
+		emit(Keys, fmt.Sprintf("key-digest/%x", digest), []byte(id))
+	}
+}
+
+// Records tells all records about one election.
+func (r *Recount) Records(id string, emit Emit) {
+	e := r.byID[id]
+	if e == nil {
+		return
+	}
+	at := "election/" + id
+	emit(Elections, at, encode(e.record()))
+	head(emit, Rolls, "log/"+at+"/roll", &e.rollLog)
+	e.keyRecords(at, emit)
+	e.ballotRecords(at, emit)
+	for contest, sum := range e.sums {
+		emit(Sums, fmt.Sprintf("%s/sum/%05d", at, contest), sum.Bytes())
+	}
+	for p, partial := range e.partials {
+		emit(Tally, fmt.Sprintf("%s/partial/%05d/%s/%05d", at, p.contest, p.organisation, p.index), encode(partial))
+	}
+	if len(e.queue) > 0 {
+		emit(Tally, at+"/tally-queue", encode(&pb.TallyQueue{Contests: e.queue}))
+	}
+	for contest, result := range e.results {
+		if result != nil {
+			emit(Tally, fmt.Sprintf("%s/result/%05d", at, contest), encode(result))
+		}
+	}
+}
+
+// record returns the record of the election itself.
+func (e *election) record() *pb.Election {
+	out := &pb.Election{Phase: e.phase, Manifest: e.manifestHash[:], Opening: e.opening, Closing: e.closing, TrialPassed: e.trialPassed}
+	if e.sealed {
+		out.RollSealed, out.RollSize, out.RollRoot = true, uint64(len(e.roll)), e.rollRoot[:]
+	}
+	if e.keys != nil {
+		out.KeyDigest = e.digest[:]
+	}
+	if e.tallying {
+		out.ContestsOpen = e.undecided()
+	}
+	return out
+}
+
+// head tells the head of a log that has leaves. Spec 5.1.
+func head(emit Emit, subject Subject, key string, l *log) {
+	if l.size() > 0 {
+		root := l.root()
+		emit(subject, key, append(binary.BigEndian.AppendUint64(nil, l.size()), root[:]...))
+	}
+}
+
+func (e *election) keyRecords(at string, emit Emit) {
+	for _, c := range e.ceremonies {
+		emit(Keys, at+"/ceremony/"+c.organisation, encode(&c.record))
+		for d, deal := range c.deals {
+			emit(Keys, fmt.Sprintf("%s/deal/%s/%05d/%05d", at, c.organisation, d.attempt, d.index), encode(deal))
+		}
+	}
+	if e.keys == nil {
+		return
+	}
+	keys := &pb.ElectionKeys{Keys: e.joint}
+	for _, k := range e.keys {
+		o := pb.OrganisationKeys{Organisation: k.Organisation, Quorum: uint32(k.Quorum), Keys: threshold.PointsBytes(k.Keys)}
+		for _, t := range k.Trustees {
+			o.Trustees = append(o.Trustees, pb.TrusteeKeys{Index: t.Index, Keys: threshold.PointsBytes(t.Keys)})
+		}
+		keys.Organisations = append(keys.Organisations, o)
+	}
+	emit(Keys, at+"/keys", encode(keys))
+	emit(Keys, at+"/trial", encode(&e.trial))
+	for ref, shares := range e.trialShares {
+		emit(Keys, fmt.Sprintf("%s/trial/%s/%05d", at, ref.Organisation, ref.Index), encode(shares))
+	}
+}
+
+func (e *election) ballotRecords(at string, emit Emit) {
+	head(emit, Ballots, "log/"+at+"/ballots", &e.ballotLog)
+	for index, s := range e.spoiled {
+		emit(Ballots, fmt.Sprintf("%s/spoiled/%010d", at, index), encode(s))
+	}
+	if !e.sealed {
+		return
+	}
+	var tree log
+	for i := range e.voters {
+		tree.add(e.voters[i].leaf())
+	}
+	head(emit, Ballots, at+"/voters", &tree)
+}
+
+// leaf returns the leaf of the voters' tree. Spec 5.5.
+func (v *voter) leaf() []byte {
+	m := &pb.Voter{Status: v.status, Sequence: v.sequence, LogIndex: v.index, Time: v.time}
+	if v.code != [32]byte{} {
+		m.Code = v.code[:]
+	}
+	return encode(m)
+}

@@ -1,0 +1,223 @@
+package recount
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+
+	"votenode/crypto/ballot"
+	"votenode/crypto/threshold"
+	pb "votenode/proto/votenode/v1"
+)
+
+// ErrContradiction says that the recount cannot go on: what it was told contradicts what it knows.
+var ErrContradiction = errors.New("contradiction")
+
+// Recount is the second count on its way. It belongs to one goroutine but for Statement, which may be asked by several between two blocks.
+type Recount struct {
+	chain      string
+	recorded   func(election string, index uint64) ([]byte, error)
+	height     int64
+	now        int64 // block time, unix nanoseconds
+	parameters pb.Parameters
+
+	organisations []pb.Organisation // sorted by id
+	present, next pb.ValidatorEpoch // next has number 0 unless announced
+
+	documents   map[[32]byte][]byte
+	uploads     map[upload]*document
+	resolutions map[[32]byte]*pb.ResolutionRecord
+	pending     [][32]byte
+
+	elections []*election // in order of creation
+	byID      map[string]*election
+	digests   map[[32]byte]string // elections by key digest
+	moved     []string            // elections whose phase has changed in this block
+	logs      *threshold.LogTable
+}
+
+// New starts a recount from a genesis document that keeps the rules. recorded returns a transaction of an election's ballot log by its
+// index, as the block before or an earlier one brought it; it is asked for ballots that are superseded or revoked.
+func New(doc *pb.Genesis, recorded func(election string, index uint64) ([]byte, error)) *Recount {
+	r := &Recount{
+		chain: doc.ChainId, recorded: recorded, parameters: doc.Parameters,
+		present:   pb.ValidatorEpoch{Number: 1, FirstHeight: 1},
+		documents: map[[32]byte][]byte{}, uploads: map[upload]*document{}, resolutions: map[[32]byte]*pb.ResolutionRecord{},
+		byID: map[string]*election{}, digests: map[[32]byte]string{},
+	}
+	for i := range doc.Organisations {
+		r.organisations = append(r.organisations, doc.Organisations[i].Organisation)
+		r.present.Validators = append(r.present.Validators, doc.Organisations[i].Validators...)
+	}
+	return r
+}
+
+// Block is a block for the recount.
+type Block struct {
+	Height int64
+	// Time of the header, unix nanoseconds.
+	Time int64
+	Txs  [][]byte
+	// Ballots holds for every transaction that casts a ballot the decoded ballot, if proof and signature hold over the statement
+	// that this recount has given; else nil.
+	Ballots []*ballot.EncryptedBallot
+	// Taken says which transactions took effect in the state machine, Decided what it made of a resolution. They are asked for
+	// resolutions about validators, officers and parameters only.
+	Taken   func(i int) bool
+	Decided func(hash [32]byte) (*pb.ResolutionRecord, error)
+}
+
+// Block counts a block. It returns for each transaction why it had no effect, nil where it took effect. An error is ErrContradiction
+// or comes from recorded or Decided; the recount is over then. Spec 9.1.
+func (r *Recount) Block(b *Block) (refusals []error, err error) {
+	r.height, r.now, r.moved = b.Height, b.Time, nil
+	r.beginEpoch()
+	for _, e := range r.elections {
+		if !e.over() {
+			if err := r.moveByTime(e); err != nil {
+				return nil, err
+			}
+		}
+	}
+	refusals = make([]error, len(b.Txs))
+	for i, raw := range b.Txs {
+		err := r.transaction(b, i, raw)
+		var refused *refusal
+		if err != nil && !errors.As(err, &refused) {
+			return nil, fmt.Errorf("transaction %d: %w", i, err)
+		}
+		refusals[i] = err
+	}
+	if err := r.decide(b); err != nil {
+		return nil, err
+	}
+	for _, e := range r.elections {
+		if e.over() {
+			continue
+		}
+		if err := r.advance(e); err != nil {
+			return nil, fmt.Errorf("election %q: %w", e.id, err)
+		}
+	}
+	return refusals, nil
+}
+
+// advance does what the end of a block does for an election. Spec 9.1, step 6.
+func (r *Recount) advance(e *election) error {
+	if err := r.advanceCeremony(e); err != nil {
+		return err
+	}
+	if err := r.fix(e); err != nil {
+		return err
+	}
+	if err := r.advanceTrial(e); err != nil {
+		return err
+	}
+	r.moveWhenReady(e)
+	return r.advanceTally(e)
+}
+
+// Moved returns the elections whose phase the last block changed.
+func (r *Recount) Moved() []string { return r.moved }
+
+// Elections returns the ids of all elections, in order of creation.
+func (r *Recount) Elections() []string {
+	ids := make([]string, len(r.elections))
+	for i, e := range r.elections {
+		ids[i] = e.id
+	}
+	return ids
+}
+
+// Statement says what the ballots of an election are checked against, as far as it is known.
+type Statement struct {
+	// Known says that there is such an election, Sealed that its roll is fixed.
+	Known, Sealed bool
+	// Ballots is what the ballots of the election share, nil before roll and keys are fixed.
+	Ballots *ballot.Election
+}
+
+// Statement returns what is known of an election's ballots.
+func (r *Recount) Statement(id string) Statement {
+	e := r.byID[id]
+	if e == nil {
+		return Statement{}
+	}
+	return Statement{Known: true, Sealed: e.sealed, Ballots: e.ballots}
+}
+
+// VoterKey returns the key of an entry of a sealed roll, and false where there is none.
+func (r *Recount) VoterKey(id string, index uint64) (ballot.PublicKey, bool) {
+	e := r.byID[id]
+	if e == nil || !e.sealed || index >= uint64(len(e.roll)) {
+		return ballot.PublicKey{}, false
+	}
+	key, err := ballot.ParsePublicKey(e.roll[index].key[:])
+	return key, err == nil
+}
+
+// refusal says why a transaction or a decision has no effect.
+type refusal struct {
+	code uint32
+	text string
+}
+
+func (r *refusal) Error() string { return r.text }
+
+func refuse(code uint32, format string, args ...any) error {
+	return &refusal{code, fmt.Sprintf(format, args...)}
+}
+
+func contradiction(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrContradiction, fmt.Sprintf(format, args...))
+}
+
+const (
+	second      = 1_000_000_000
+	millisecond = 1_000_000
+)
+
+// reached says whether block time has come to a moment in unix seconds. Spec 8.
+func (r *Recount) reached(seconds int64) bool { return r.now >= seconds*second }
+
+// deadline returns the end of a step that begins now: block time rounded up to seconds, and so many seconds more. Spec 8.5.
+func (r *Recount) deadline(seconds uint32) int64 { return (r.now+second-1)/second + int64(seconds) }
+
+// beginEpoch makes the announced validators the present ones at their first height.
+func (r *Recount) beginEpoch() {
+	if r.next.Number != 0 && r.height == r.next.FirstHeight {
+		r.present, r.next = r.next, pb.ValidatorEpoch{}
+	}
+}
+
+// officer returns the organisation whose officer holds a key.
+func (r *Recount) officer(key []byte) (*pb.Organisation, error) {
+	for i := range r.organisations {
+		if hasKey(r.organisations[i].Officers, key) {
+			return &r.organisations[i], nil
+		}
+	}
+	return nil, refuse(201, "%x is no officer's key", key)
+}
+
+// isRegistrar says whether a key is some registrar's.
+func (r *Recount) isRegistrar(key []byte) bool {
+	return slices.ContainsFunc(r.organisations, func(o pb.Organisation) bool { return hasKey(o.Registrars, key) })
+}
+
+func hasKey(members []pb.Member, key []byte) bool {
+	return slices.ContainsFunc(members, func(m pb.Member) bool { return bytes.Equal(m.Key, key) })
+}
+
+// in returns an election that is in one of some phases.
+func (r *Recount) in(id string, phases ...pb.Phase) (*election, error) {
+	e := r.byID[id]
+	if e == nil {
+		return nil, refuse(400, "there is no election %q", id)
+	}
+	if !slices.Contains(phases, e.phase) {
+		return nil, refuse(401, "the phase of %q is %v", id, e.phase)
+	}
+	return e, nil
+}

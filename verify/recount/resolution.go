@@ -1,0 +1,251 @@
+package recount
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"slices"
+
+	"votenode/crypto/transcript"
+	pb "votenode/proto/votenode/v1"
+)
+
+// upload names what an officer is publishing.
+type upload struct{ hash, officer [32]byte }
+
+// document is a document on its way.
+type document struct {
+	size uint64
+	data []byte
+}
+
+// publishDocument takes a chunk. Spec 9.10.
+func (r *Recount) publishDocument(signer []byte, m *pb.PublishDocument) error {
+	if _, err := r.officer(signer); err != nil {
+		return err
+	}
+	hash, key := [32]byte(m.Hash), upload{[32]byte(m.Hash), [32]byte(signer)}
+	before := r.uploads[key]
+	switch {
+	case m.Size_ > r.parameters.Limits.DocumentBytes:
+		return refuse(102, "the document has %d bytes", m.Size_)
+	case r.documents[hash] != nil:
+		return refuse(300, "the document is whole")
+	case m.Offset != 0 && (before == nil || before.size != m.Size_ || uint64(len(before.data)) != m.Offset):
+		return refuse(302, "the chunk at %d does not continue what was published", m.Offset)
+	}
+	d := &document{size: m.Size_}
+	if m.Offset != 0 {
+		d.data = before.data
+	}
+	d.data = append(slices.Clip(d.data), m.Chunk...)
+	if uint64(len(d.data)) < d.size {
+		r.uploads[key] = d
+		return nil
+	}
+	if sha256.Sum256(d.data) != hash {
+		return refuse(303, "the document does not hash to its name")
+	}
+	delete(r.uploads, key)
+	r.documents[hash] = d.data
+	return nil
+}
+
+// propose takes a resolution that could take effect now. Spec 9.11.
+func (r *Recount) propose(b *Block, i int, signer []byte, m *pb.ProposeResolution) error {
+	o, err := r.officer(signer)
+	if err != nil {
+		return err
+	}
+	hash := transcript.Digest(transcript.LabelResolution, []byte(r.chain), encode(&m.Resolution))
+	if r.resolutions[hash] != nil {
+		return refuse(300, "the resolution was proposed")
+	}
+	if elsewhere(&m.Resolution) {
+		if !b.Taken(i) {
+			return refuse(0, "the state machine refused it")
+		}
+	} else if err := r.rule(&m.Resolution); err != nil {
+		return err
+	}
+	r.resolutions[hash] = &pb.ResolutionRecord{
+		Resolution: m.Resolution, Proposed: r.height, Expires: r.height + int64(r.parameters.ResolutionHeights),
+		Approvals: []pb.Approval{{Organisation: o.Id, Officer: signer}},
+	}
+	r.pend(hash)
+	return nil
+}
+
+// open returns a resolution that can still take effect.
+func (r *Recount) open(hash [32]byte) (*pb.ResolutionRecord, error) {
+	record := r.resolutions[hash]
+	if record == nil {
+		return nil, refuse(310, "there is no such resolution")
+	}
+	if record.Status != pb.RESOLUTION_OPEN || r.height > record.Expires {
+		return nil, refuse(311, "the resolution is no longer open")
+	}
+	return record, nil
+}
+
+func approvalOf(record *pb.ResolutionRecord, officer []byte) int {
+	return slices.IndexFunc(record.Approvals, func(a pb.Approval) bool { return bytes.Equal(a.Officer, officer) })
+}
+
+// approve takes an approval. Spec 9.12.
+func (r *Recount) approve(signer []byte, m *pb.ApproveResolution) error {
+	o, err := r.officer(signer)
+	if err != nil {
+		return err
+	}
+	record, err := r.open([32]byte(m.Resolution))
+	if err != nil {
+		return err
+	}
+	if approvalOf(record, signer) >= 0 {
+		return refuse(300, "this officer has approved")
+	}
+	record.Approvals = append(record.Approvals, pb.Approval{Organisation: o.Id, Officer: signer})
+	slices.SortFunc(record.Approvals, func(a, b pb.Approval) int {
+		return cmp.Or(cmp.Compare(a.Organisation, b.Organisation), bytes.Compare(a.Officer, b.Officer))
+	})
+	r.pend([32]byte(m.Resolution))
+	return nil
+}
+
+// withdraw takes an approval back. Spec 9.13.
+func (r *Recount) withdraw(signer []byte, m *pb.WithdrawApproval) error {
+	if _, err := r.officer(signer); err != nil {
+		return err
+	}
+	record, err := r.open([32]byte(m.Resolution))
+	if err != nil {
+		return err
+	}
+	at := approvalOf(record, signer)
+	if at < 0 {
+		return refuse(312, "this officer has not approved")
+	}
+	record.Approvals = slices.Delete(record.Approvals, at, at+1)
+	r.pend([32]byte(m.Resolution))
+	return nil
+}
+
+// pend keeps the list of completely approved resolutions, in the order in which they were completed.
+func (r *Recount) pend(hash [32]byte) {
+	at, complete := slices.Index(r.pending, hash), r.complete(r.resolutions[hash])
+	switch {
+	case complete && at < 0:
+		r.pending = append(r.pending, hash)
+	case !complete && at >= 0:
+		r.pending = slices.Delete(r.pending, at, at+1)
+	}
+}
+
+// complete says whether enough organisations approve, each by its quorum of present officers, and all that the resolution touches.
+// Spec 9.3.
+func (r *Recount) complete(record *pb.ResolutionRecord) bool {
+	kind, touched := kindOf(&record.Resolution), r.touched(&record.Resolution)
+	needed := len(r.organisations)
+	for _, rule := range r.parameters.ResolutionRules {
+		if rule.Kind == kind {
+			needed = int(rule.Organisations)
+		}
+	}
+	count := 0
+	for i := range r.organisations {
+		o := &r.organisations[i]
+		given := uint32(0)
+		for _, a := range record.Approvals {
+			if a.Organisation == o.Id && hasKey(o.Officers, a.Officer) {
+				given++
+			}
+		}
+		if given >= o.OfficerQuorum {
+			count++
+		} else if slices.Contains(touched, o.Id) {
+			return false
+		}
+	}
+	return count >= needed
+}
+
+// touched names the organisations whose own approval a resolution needs in any case.
+func (r *Recount) touched(m *pb.Resolution) []string {
+	switch d := m.Decision.(type) {
+	case *pb.Resolution_ChangeOfficers:
+		return []string{d.ChangeOfficers.Organisation.Id}
+	case *pb.Resolution_ReplaceTrustees:
+		return []string{d.ReplaceTrustees.Organisation}
+	case *pb.Resolution_ChangeValidators:
+		return changed(r.present.Validators, d.ChangeValidators.Validators)
+	}
+	return nil
+}
+
+// changed names the organisations of validators that do not stand in both lists alike.
+func changed(from, to []pb.Validator) []string {
+	count, owner := map[string]int{}, map[string]string{}
+	for _, list := range [][]pb.Validator{from, to} {
+		for i := range list {
+			entry := string(encode(&list[i]))
+			count[entry]++
+			owner[entry] = list[i].Organisation
+		}
+	}
+	var ids []string
+	for entry, n := range count {
+		if n == 1 {
+			ids = append(ids, owner[entry])
+		}
+	}
+	return ids
+}
+
+// decide lets completely approved resolutions take effect, in order. Spec 9.3.
+func (r *Recount) decide(b *Block) error {
+	for _, hash := range slices.Clone(r.pending) {
+		record, err := r.open(hash)
+		if err == nil {
+			if !r.complete(record) {
+				continue
+			}
+			decided, err := r.decideOne(b, hash, record)
+			if err != nil {
+				return err
+			}
+			if !decided {
+				continue
+			}
+		}
+		r.pending = slices.DeleteFunc(r.pending, func(h [32]byte) bool { return h == hash })
+	}
+	return nil
+}
+
+// decideOne says whether a complete resolution was decided: one that changes the validators may have to wait.
+func (r *Recount) decideOne(b *Block, hash [32]byte, record *pb.ResolutionRecord) (bool, error) {
+	var refused error
+	if elsewhere(&record.Resolution) {
+		theirs, err := b.Decided(hash)
+		if err != nil {
+			return false, err
+		}
+		switch {
+		case theirs == nil:
+			return false, contradiction("the state machine does not know resolution %x", hash)
+		case theirs.Status == pb.RESOLUTION_OPEN:
+			return false, nil
+		case theirs.Status == pb.RESOLUTION_REFUSED:
+			refused = refuse(theirs.Code, "the state machine refused it")
+		}
+	} else {
+		refused = r.rule(&record.Resolution)
+	}
+	record.Status, record.Decided = pb.RESOLUTION_EFFECTIVE, r.height
+	if refused != nil {
+		record.Status, record.Code = pb.RESOLUTION_REFUSED, refused.(*refusal).code
+		return true, nil
+	}
+	return true, r.effect(&record.Resolution)
+}

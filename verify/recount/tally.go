@@ -1,0 +1,213 @@
+package recount
+
+import (
+	"votenode/crypto/threshold"
+	pb "votenode/proto/votenode/v1"
+)
+
+// part names one trustee's part in opening a contest.
+type part struct {
+	contest      uint32
+	organisation string
+	index        uint32
+}
+
+// beginTally withholds what is too small to be opened and reads off what nothing is encrypted in. Spec 8.8.
+func (r *Recount) beginTally(e *election) error {
+	if err := e.countAgain(); err != nil {
+		return err
+	}
+	e.tallying = true
+	for contest, sum := range e.sums {
+		switch {
+		case sum.Count < uint64(e.manifest.OpenMin):
+			e.results[contest] = &pb.Result{Status: pb.RESULT_WITHHELD, Ballots: sum.Count}
+		case sum.A0.IsIdentity():
+			if err := r.openContest(e, uint32(contest)); err != nil {
+				return err
+			}
+		}
+	}
+	r.finish(e)
+	return nil
+}
+
+// countAgain compares the number of ballots in every sum with the voters' list: as many voters count whose style has the contest.
+func (e *election) countAgain() error {
+	counts := make([]uint64, len(e.sums))
+	for i := range e.voters {
+		if e.voters[i].status != pb.VOTER_COUNTS {
+			continue
+		}
+		for _, contest := range e.manifest.Styles[e.roll[i].style].Contests {
+			counts[contest]++
+		}
+	}
+	for contest, sum := range e.sums {
+		if sum.Count != counts[contest] {
+			return contradiction("the sum of contest %d has %d ballots, and %d voters count", contest, sum.Count, counts[contest])
+		}
+	}
+	return nil
+}
+
+// undecided counts the contests without a result.
+func (e *election) undecided() uint32 {
+	n := uint32(0)
+	for _, result := range e.results {
+		if result == nil {
+			n++
+		}
+	}
+	return n
+}
+
+func (r *Recount) finish(e *election) {
+	if e.undecided() == 0 {
+		r.move(e, pb.PHASE_FINAL)
+	}
+}
+
+// postPartials: spec 9.32.
+func (r *Recount) postPartials(signer []byte, m *pb.PostPartials) error {
+	e, _, index, err := r.trustee(m.Election, m.Organisation, signer, pb.PHASE_DECRYPTING)
+	if err != nil {
+		return err
+	}
+	var fresh []*pb.PartialDecryption
+	for i := range m.Partials {
+		p := &m.Partials[i]
+		if uint64(p.Contest) >= uint64(len(e.results)) {
+			return refuse(511, "there is no contest %d", p.Contest)
+		}
+		if e.partials[part{p.Contest, m.Organisation, index}] != nil {
+			continue
+		}
+		if e.results[p.Contest] != nil {
+			return refuse(512, "contest %d has its result", p.Contest)
+		}
+		if err := r.checkPartial(e, m.Organisation, index, p); err != nil {
+			return err
+		}
+		fresh = append(fresh, p)
+	}
+	if len(fresh) == 0 {
+		return refuse(300, "trustee %d has posted these", index)
+	}
+	for _, p := range fresh {
+		e.partials[part{p.Contest, m.Organisation, index}] = &pb.Partial{Shares: p.Shares, Proof: p.Proof}
+		e.enqueue(p.Contest)
+	}
+	return nil
+}
+
+// checkPartial verifies one trustee's part of the sum of a contest. Spec 4.10.
+func (r *Recount) checkPartial(e *election, organisation string, index uint32, p *pb.PartialDecryption) error {
+	contest, sum := &e.manifest.Contests[p.Contest], e.sums[p.Contest]
+	_, own := e.key(organisation, index)
+	if own == nil {
+		return refuse(502, "trustee %d has no share of the key", index)
+	}
+	shares, err := threshold.ParsePartialDecryption(p.Shares, p.Proof, len(contest.Options))
+	if err != nil {
+		return refuse(513, "contest %d: %v", p.Contest, err)
+	}
+	statement := &threshold.TallyStatement{
+		Chain: r.chain, Election: e.id, KeyDigest: e.digest, Contest: p.Contest, Organisation: organisation, Trustee: index,
+		A0: sum.A0, A: sum.A, Keys: own.Keys[contest.FirstSlot:][:len(contest.Options)],
+	}
+	if err := threshold.VerifyPartial(statement, shares); err != nil {
+		return refuse(513, "contest %d: %v", p.Contest, err)
+	}
+	return nil
+}
+
+// shares returns the parts of a contest that an organisation's trustees have posted.
+func (e *election) shares(contest uint32, k *threshold.OrganisationKey) (threshold.QuorumShares, error) {
+	q := threshold.QuorumShares{Quorum: k.Quorum}
+	for _, t := range k.Trustees {
+		p := e.partials[part{contest, k.Organisation, t.Index}]
+		if p == nil {
+			continue
+		}
+		points, err := threshold.ParsePoints(p.Shares, len(e.manifest.Contests[contest].Options))
+		if err != nil {
+			return q, contradiction("partial decryption of contest %d: %v", contest, err)
+		}
+		q.Trustees = append(q.Trustees, threshold.TrusteeShares{Index: t.Index, Shares: points})
+	}
+	return q, nil
+}
+
+// enqueue puts a contest into the queue once in each organisation a quorum has posted. Spec 8.9.
+func (e *election) enqueue(contest uint32) {
+	for _, queued := range e.queue {
+		if queued == contest {
+			return
+		}
+	}
+	for _, k := range e.keys {
+		posted := 0
+		for _, t := range k.Trustees {
+			if e.partials[part{contest, k.Organisation, t.Index}] != nil {
+				posted++
+			}
+		}
+		if posted < k.Quorum {
+			return
+		}
+	}
+	e.queue = append(e.queue, contest)
+}
+
+// advanceTally combines contests from the front of the queue: the first in any case, each further one while all have at most 2,000
+// options together. Spec 8.9.
+func (r *Recount) advanceTally(e *election) error {
+	if e.phase != pb.PHASE_DECRYPTING || len(e.queue) == 0 {
+		return nil
+	}
+	options, done := 0, 0
+	for _, contest := range e.queue {
+		options += len(e.manifest.Contests[contest].Options)
+		if done > 0 && options > 2_000 {
+			break
+		}
+		if err := r.openContest(e, contest); err != nil {
+			return err
+		}
+		done++
+	}
+	e.queue = e.queue[done:]
+	r.finish(e)
+	return nil
+}
+
+// openContest opens the sum of a contest and finds the votes. Spec 4.11.
+func (r *Recount) openContest(e *election, contest uint32) error {
+	sum := e.sums[contest]
+	var all []threshold.QuorumShares
+	for _, k := range e.keys {
+		q, err := e.shares(contest, k)
+		if err != nil {
+			return err
+		}
+		all = append(all, q)
+	}
+	points, err := threshold.Combine(sum.A0, sum.A, all)
+	if err != nil {
+		return contradiction("contest %d: %v", contest, err)
+	}
+	if r.logs == nil {
+		r.logs = threshold.NewLogTable(1 << 16)
+	}
+	result := &pb.Result{Status: pb.RESULT_OPENED, Ballots: sum.Count}
+	for option, p := range points {
+		votes, found := r.logs.Solve(p, sum.Count)
+		if !found {
+			return contradiction("option %d of contest %d has more votes than ballots", option, contest)
+		}
+		result.Votes = append(result.Votes, votes)
+	}
+	e.results[contest] = result
+	return nil
+}

@@ -1,0 +1,213 @@
+package recount
+
+import (
+	"bytes"
+	"errors"
+	"unicode/utf8"
+
+	"github.com/oasisprotocol/curve25519-voi/primitives/ed25519"
+
+	"votenode/crypto/transcript"
+	pb "votenode/proto/votenode/v1"
+)
+
+// zip215 is how Ed25519 signatures are checked everywhere. Spec 2.3.
+var zip215 = &ed25519.Options{Verify: ed25519.VerifyOptionsZIP_215}
+
+// message is a message of proto/votenode/v1.
+type message interface {
+	Marshal() ([]byte, error)
+	Unmarshal([]byte) error
+}
+
+// errForm says that bytes are not the canonical encoding of their message.
+var errForm = errors.New("not a canonical encoding")
+
+// decode reads the one canonical encoding of a message. Spec 2.2.
+func decode(b []byte, m message) error {
+	if m.Unmarshal(b) != nil || !bytes.Equal(encode(m), b) {
+		return errForm
+	}
+	return nil
+}
+
+func encode(m message) []byte {
+	b, err := m.Marshal()
+	if err != nil {
+		panic("recount: a message of ours always encodes: " + err.Error())
+	}
+	return b
+}
+
+// transaction applies one transaction, or returns why it has no effect. Spec 2.4, 2.6, 9.1.
+func (r *Recount) transaction(b *Block, i int, raw []byte) error {
+	var e pb.Envelope
+	if decode(raw, &e) != nil {
+		return refuse(100, "the envelope is not canonical")
+	}
+	body := newBody(e.Kind)
+	if body == nil {
+		return refuse(101, "there is no kind %d", e.Kind)
+	}
+	limit, signer := r.parameters.Limits.TransactionBytes, 32
+	switch body.(type) {
+	case *pb.CastBallot:
+		limit, signer = r.parameters.Limits.BallotBytes, 0
+	case *pb.SpoilBallot:
+		signer = 0
+	}
+	switch {
+	case decode(e.Body, body) != nil || len(e.Signer) != signer || len(e.Signature) != 64:
+		return refuse(100, "body, signer or signature are not of the form of kind %d", e.Kind)
+	case !wellFormed(body):
+		return refuse(103, "a field of kind %d is not as spec 2.6 has it", e.Kind)
+	case uint64(len(raw)) > limit:
+		return refuse(102, "it has %d bytes", len(raw))
+	case signer > 0 && !ed25519.VerifyWithOptions(e.Signer, r.signedBytes(&e), e.Signature, zip215):
+		return refuse(200, "its signature does not hold")
+	}
+	switch m := body.(type) {
+	case *pb.PublishDocument:
+		return r.publishDocument(e.Signer, m)
+	case *pb.ProposeResolution:
+		return r.propose(b, i, e.Signer, m)
+	case *pb.ApproveResolution:
+		return r.approve(e.Signer, m)
+	case *pb.WithdrawApproval:
+		return r.withdraw(e.Signer, m)
+	case *pb.AddRollEntries:
+		return r.addRollEntries(e.Signer, m)
+	case *pb.AnnounceDeal:
+		return r.announceDeal(e.Signer, m)
+	case *pb.PublishDeal:
+		return r.publishDeal(e.Signer, m)
+	case *pb.ConfirmDeals:
+		return r.confirmDeals(e.Signer, m)
+	case *pb.ComplainDeal:
+		return r.complainDeal(e.Signer, m)
+	case *pb.PostTrial:
+		return r.postTrial(e.Signer, m)
+	case *pb.CastBallot:
+		return r.castBallot(raw, b.Ballots[i], m)
+	case *pb.SpoilBallot:
+		return r.spoilBallot(e.Signature, m)
+	case *pb.PostPartials:
+		return r.postPartials(e.Signer, m)
+	}
+	return contradiction("kind %d has no rule", e.Kind)
+}
+
+// signedBytes returns Frame("votenode/v1/transaction", chain, kind, body). Spec 2.4.
+func (r *Recount) signedBytes(e *pb.Envelope) []byte {
+	return transcript.Frame(transcript.LabelTransaction, []byte(r.chain), transcript.Uint64(uint64(e.Kind)), e.Body)
+}
+
+// newBody returns an empty body of a kind, nil for one that does not exist. Spec 2.6.
+func newBody(kind uint32) message {
+	switch kind {
+	case 1:
+		return new(pb.PublishDocument)
+	case 2:
+		return new(pb.ProposeResolution)
+	case 3:
+		return new(pb.ApproveResolution)
+	case 4:
+		return new(pb.WithdrawApproval)
+	case 5:
+		return new(pb.AddRollEntries)
+	case 6:
+		return new(pb.AnnounceDeal)
+	case 7:
+		return new(pb.PublishDeal)
+	case 8:
+		return new(pb.ConfirmDeals)
+	case 9:
+		return new(pb.ComplainDeal)
+	case 10:
+		return new(pb.PostTrial)
+	case 11:
+		return new(pb.CastBallot)
+	case 12:
+		return new(pb.SpoilBallot)
+	case 13:
+		return new(pb.PostPartials)
+	}
+	return nil
+}
+
+const chunkSize = 131_072
+
+// wellFormed holds a body against the static rules of spec 2.6.
+func wellFormed(body message) bool {
+	switch m := body.(type) {
+	case *pb.PublishDocument:
+		return len(m.Hash) == 32 && m.Offset%chunkSize == 0 && m.Offset < m.Size_ &&
+			uint64(len(m.Chunk)) == min(chunkSize, m.Size_-m.Offset)
+	case *pb.ProposeResolution:
+		return wellFormedResolution(&m.Resolution)
+	case *pb.ApproveResolution:
+		return len(m.Resolution) == 32
+	case *pb.WithdrawApproval:
+		return len(m.Resolution) == 32
+	case *pb.AddRollEntries:
+		return allOf(m.Entries, 1, 2_000, func(_, e *pb.RollEntry) bool { return len(e.Key) == 32 })
+	case *pb.AnnounceDeal:
+		return len(m.DealHash) == 32 && allOf(m.ReceiverKeys, 0, 64, func(last, k *pb.ReceiverKey) bool {
+			return len(k.Key) == 32 && k.Dealer >= 1 && k.Dealer <= 64 && (last == nil || k.Dealer > last.Dealer)
+		})
+	case *pb.PublishDeal:
+		return rows(m.Commitments) && len(m.Possession) == 64 && allOf(m.Shares, 0, 64, func(last, s *pb.EncryptedShare) bool {
+			return len(s.Ciphertext) > 0 && s.Receiver >= 1 && s.Receiver <= 64 && (last == nil || s.Receiver > last.Receiver)
+		})
+	case *pb.ConfirmDeals:
+		return true
+	case *pb.ComplainDeal:
+		return len(m.PrivateKey) == 32
+	case *pb.PostTrial:
+		return rows(m.Shares) && len(m.Proof) == 64
+	case *pb.CastBallot:
+		return rows(m.Ciphertext) && rows(m.Proof)
+	case *pb.SpoilBallot:
+		return len(m.Code) == 32 && len(m.NoncePoint) == 32
+	case *pb.PostPartials:
+		return allOf(m.Partials, 1, 256, func(last, p *pb.PartialDecryption) bool {
+			return rows(p.Shares) && len(p.Proof) == 64 && (last == nil || p.Contest > last.Contest)
+		})
+	}
+	return false
+}
+
+// rows says whether bytes are a positive number of points or scalars.
+func rows(b []byte) bool { return len(b) > 0 && len(b)%32 == 0 }
+
+// allOf says whether a list has least to most members, each of which is ok behind the one before it.
+func allOf[T any](list []T, least, most int, ok func(last, member *T) bool) bool {
+	if len(list) < least || len(list) > most {
+		return false
+	}
+	var last *T
+	for i := range list {
+		if !ok(last, &list[i]) {
+			return false
+		}
+		last = &list[i]
+	}
+	return true
+}
+
+func wellFormedResolution(m *pb.Resolution) bool {
+	if len(m.Reason) > 1_000 || !utf8.ValidString(m.Reason) {
+		return false
+	}
+	switch d := m.Decision.(type) {
+	case nil:
+		return false
+	case *pb.Resolution_CreateElection:
+		return len(d.CreateElection.Manifest) == 32
+	case *pb.Resolution_SealRoll:
+		return len(d.SealRoll.Root) == 32
+	case *pb.Resolution_RevokeVoters:
+		return allOf(d.RevokeVoters.Voters, 1, 1_000, func(last, v *uint64) bool { return last == nil || *v > *last })
+	}
+	return true
+}

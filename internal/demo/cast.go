@@ -307,7 +307,7 @@ func (r *run) keepOpen(ctx context.Context, c *caster) error {
 	n := r.network.Validators[0].Node
 	s, err := n.Status(ctx)
 	for ; err == nil; s, err = n.WaitHeight(ctx, s.Height+1) {
-		if s.Time.Unix() > r.closing-r.extension()/2 {
+		if s.Time.Add(time.Duration(r.extension())*time.Second/2+2*r.deciding).Unix() > r.closing {
 			if err = r.extend(ctx, "ballots are still on their way"); err != nil {
 				break
 			}

@@ -56,7 +56,9 @@ type run struct {
 	replay  *figures.Replay
 	network *network.Network
 	ledger  *client.Ledger
-	nonce   uint64 // of the last resolution
+	// nonce is that of the last resolution, deciding how long it took: as far ahead, and more, times are set.
+	nonce    uint64
+	deciding time.Duration
 
 	manifest *pb.Manifest
 	trustees []*network.Process

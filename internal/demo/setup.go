@@ -24,9 +24,6 @@ const (
 
 	trusteesEach  = 3 // per organisation
 	trusteeQuorum = 2
-
-	// lead is how far ahead of the clock the opening is set, seconds: the time that a resolution needs.
-	lead = 5
 )
 
 var organisations = []network.Organisation{
@@ -74,6 +71,7 @@ func (r *run) found(ctx context.Context, folder string, fail context.CancelCause
 
 // decide has a quorum of officers of both organisations approve a resolution, and waits until it has taken effect.
 func (r *run) decide(ctx context.Context, reason string, resolution pb.Resolution) error {
+	defer func(start time.Time) { r.deciding = time.Since(start) }(time.Now())
 	r.nonce++
 	resolution.Nonce, resolution.Reason = r.nonce, reason
 	var officers []client.Officer
@@ -213,7 +211,7 @@ func (r *run) open(ctx context.Context) error {
 	if err := r.tryBeforeOpening(ctx); err != nil {
 		return err
 	}
-	opening := time.Now().Unix() + lead
+	opening := time.Now().Add(2*time.Second + 3*r.deciding).Unix()
 	r.closing = opening + 20 + int64(r.replay.Voters()/600)
 	err := r.decide(ctx, fmt.Sprintf("vote for %d seconds", r.closing-opening), pb.Resolution{
 		Decision: &pb.Resolution_ScheduleElection{ScheduleElection: &pb.ScheduleElection{Election: electionID, Opening: opening, Closing: r.closing}},

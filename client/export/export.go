@@ -1,33 +1,30 @@
 // Package export writes the record of a ledger, as it lies on its nodes, into a folder for auditors.
 //
 // Blocks come from gateways and go through the form of the record (package verify/record) into a folder beside the target, which takes
-// the target's name when all of it is there and synced. On the way the chain of hashes is followed from the genesis hash, so that a node that
-// lies about one block is found at the next and another is asked; everything else is the auditor's. What a broken export left behind is
-// taken up by the next. Source: docs/spec/10-election-record.md.
+// the target's name when all of it is there and synced. A block is written only when the block after it shows that it is
+// committed, so that nothing a lying node says gets into the folder and two exports up to one height are the same bytes. Everything
+// else is the auditor's. Source: docs/spec/10-election-record.md.
 package export
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-
-	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
-	cmttypes "github.com/cometbft/cometbft/types"
+	"time"
 
 	"votenode/client"
 	"votenode/genesis"
-	pb "votenode/proto/votenode/v1"
 	"votenode/verify/certified"
 	"votenode/verify/record"
 )
 
 // Options say what is exported.
 type Options struct {
-	// Height of the last block; 0 goes on until the record certifies by itself what is certified now.
+	// Height of the last block. The ledger must have, or come to have, one block more. 0 goes on until the record certifies by itself
+	// what is certified now.
 	Height int64
 	// Progress is told the height of the last block written and the last one that is known to be needed; it may be nil.
 	Progress func(height, last int64)
@@ -37,18 +34,15 @@ type Options struct {
 type exporter struct {
 	Options
 	ledger *client.Ledger
-	trust  *certified.Trust
-	target int64 // height whose state the record must certify, where Height is 0
-
-	next   int // the node that is asked first
-	last   *cmttypes.Block
-	lastID cmttypes.BlockID
-	proven int64 // newest height that the blocks so far certify
+	chain  *chain
+	target int64 // height whose state the record must certify, where no height was asked for
+	next   int   // the node that is asked first
 	writer *record.Writer
 }
 
 // Run exports a ledger into a folder that does not exist yet, and returns the height of the last block. It fails with
-// client.ErrVerification where no node offers a block that fits.
+// client.ErrVerification where nodes answered and none offers blocks that are committed; nothing is left behind then. What any other failure
+// leaves, in a folder with the suffix ".unfinished", the next export goes on from.
 func Run(ctx context.Context, ledger *client.Ledger, folder string, o Options) (int64, error) {
 	if _, err := os.Lstat(folder); !errors.Is(err, fs.ErrNotExist) {
 		return 0, fmt.Errorf("%s exists already and is never overwritten; choose another name", folder)
@@ -60,7 +54,7 @@ func Run(ctx context.Context, ledger *client.Ledger, folder string, o Options) (
 	if err != nil {
 		return 0, err
 	}
-	x := &exporter{Options: o, ledger: ledger, trust: trust}
+	x := &exporter{Options: o, ledger: ledger, chain: &chain{trust: trust}}
 	if x.Height == 0 {
 		view, err := ledger.Certified(ctx)
 		if err != nil {
@@ -72,11 +66,16 @@ func Run(ctx context.Context, ledger *client.Ledger, folder string, o Options) (
 	if err != nil {
 		return 0, err
 	}
-	unfinished := filepath.Clean(folder) + ".unfinished"
-	if x.writer, err = record.Resume(unfinished, x.accept); err != nil {
+	if err := x.ask(ctx, x.learn); err != nil {
 		return 0, err
 	}
-	if err := x.blocks(ctx); err != nil {
+	unfinished := filepath.Clean(folder) + ".unfinished"
+	if x.writer, err = record.Resume(unfinished, x.chain.resume); err != nil {
+		return 0, err
+	}
+	if err := x.blocks(ctx); errors.Is(err, client.ErrVerification) {
+		return 0, errors.Join(err, x.writer.Discard())
+	} else if err != nil {
 		return 0, errors.Join(err, x.writer.Close())
 	}
 	if err := x.writer.Finish(ledger.Chain(), ledger.GenesisHash(), genesis.Bytes(ledger.Genesis()), approvals); err != nil {
@@ -97,10 +96,26 @@ func publish(from, to string) error {
 	return errors.Join(parent.Sync(), parent.Close())
 }
 
+// ask tries the nodes in turn, the one that answered last first.
+func (x *exporter) ask(ctx context.Context, fn func(ctx context.Context, n *client.Node) error) error {
+	nodes := x.ledger.Nodes()
+	var failures []error
+	for range nodes {
+		n := nodes[x.next%len(nodes)]
+		err := fn(ctx, n)
+		if err == nil || ctx.Err() != nil {
+			return errors.Join(err, ctx.Err())
+		}
+		failures = append(failures, fmt.Errorf("%s: %w", n.Address(), err))
+		x.next++
+	}
+	return errors.Join(failures...)
+}
+
 // approvals returns the officers' approvals of the genesis document from the first node that has good ones.
 func (x *exporter) approvals(ctx context.Context) ([]byte, error) {
 	var approvals []byte
-	err := x.ask(ctx, func(n *client.Node) error {
+	err := x.ask(ctx, func(ctx context.Context, n *client.Node) error {
 		_, b, err := n.Genesis(ctx)
 		if err != nil {
 			return err
@@ -121,125 +136,82 @@ func (x *exporter) approvals(ctx context.Context) ([]byte, error) {
 	return approvals, nil
 }
 
-// ask tries the nodes in turn, the one that answered last first.
-func (x *exporter) ask(ctx context.Context, fn func(n *client.Node) error) error {
-	nodes := x.ledger.Nodes()
-	var failures []error
-	for range nodes {
-		n := nodes[x.next%len(nodes)]
-		err := fn(n)
-		if err == nil || ctx.Err() != nil {
-			return errors.Join(err, ctx.Err())
-		}
-		failures = append(failures, fmt.Errorf("%s: %w", n.Address(), err))
-		x.next++
-	}
-	return errors.Join(failures...)
-}
-
-// enough says whether the record may end here.
-func (x *exporter) enough() bool {
-	if x.Height != 0 {
-		return x.writer.Height() >= x.Height
-	}
-	return x.proven >= x.target
-}
-
-// blocks fetches what is missing. A block that does not exist yet is waited for.
-func (x *exporter) blocks(ctx context.Context) error {
-	if err := x.learn(ctx); err != nil {
+// learn takes the validator sets of all epochs that a node can prove.
+func (x *exporter) learn(ctx context.Context, n *client.Node) error {
+	proofs, err := n.Epochs(ctx)
+	if err != nil {
 		return err
 	}
-	if x.Height != 0 && x.writer.Height() > x.Height {
-		return fmt.Errorf("the unfinished export has %d blocks already; remove its folder, or export up to that height", x.writer.Height())
-	}
-	for !x.enough() {
-		height := x.writer.Height() + 1
-		err := x.ask(ctx, func(n *client.Node) error {
-			if last := max(x.Height, x.target+2); height > last {
-				if _, err := n.WaitHeight(ctx, height); err != nil {
-					return err
-				}
-			}
-			raw, err := n.Block(ctx, height)
-			if err != nil {
-				return err
-			}
-			return x.take(raw)
-		})
-		if err != nil {
-			return fmt.Errorf("block %d: %w", height, err)
-		}
-		x.Progress(height, max(height, x.Height, x.target+2))
-	}
-	return nil
-}
-
-// learn takes the validator sets of all epochs, to see what is certified.
-func (x *exporter) learn(ctx context.Context) error {
-	return x.ask(ctx, func(n *client.Node) error {
-		proofs, err := n.Epochs(ctx)
-		if err != nil {
-			return err
-		}
-		trust, err := x.trust.Follow(proofs)
-		if err != nil {
-			return fmt.Errorf("%w: %w", client.ErrVerification, err)
-		}
-		x.trust = trust
-		return nil
-	})
-}
-
-// take checks that a block continues the chain, and writes it.
-func (x *exporter) take(raw []byte) error {
-	if err := x.follow(raw); err != nil {
+	trust, err := x.chain.trust.Follow(proofs)
+	if err != nil {
 		return fmt.Errorf("%w: %w", client.ErrVerification, err)
 	}
-	return x.writer.Append(raw)
-}
-
-// accept takes up a block of an unfinished export.
-func (x *exporter) accept(raw []byte) bool { return x.follow(raw) == nil }
-
-// follow checks that a block follows the last one: height, chain, the hash of the block before, transactions and commit under the
-// header.
-func (x *exporter) follow(raw []byte) error {
-	var message cmtproto.Block
-	if err := message.Unmarshal(raw); err != nil {
-		return err
-	}
-	b, err := cmttypes.BlockFromProto(&message)
-	if err != nil {
-		return err
-	}
-	if again, err := message.Marshal(); err != nil || !bytes.Equal(again, raw) {
-		return errors.New("it is not in its canonical encoding")
-	}
-	height := int64(1)
-	if x.last != nil {
-		height = x.last.Height + 1
-	}
-	if b.Height != height || b.ChainID != x.ledger.Chain() || !b.LastBlockID.Equals(x.lastID) {
-		return fmt.Errorf("block %d of %q does not follow block %d", b.Height, b.ChainID, height-1)
-	}
-	x.certify(b)
-	parts := cmttypes.NewPartSetFromData(raw, cmttypes.BlockPartSizeBytes)
-	x.last, x.lastID = b, cmttypes.BlockID{Hash: b.Hash(), PartSetHeader: parts.Header()}
+	x.chain.trust = trust
 	return nil
 }
 
-// certify notes what the commit in a block certifies.
-func (x *exporter) certify(b *cmttypes.Block) {
-	if x.last == nil || x.last.Height < 2 {
-		return
+// blocks fetches what is missing. What a node said last and nobody confirmed is forgotten before another is asked.
+func (x *exporter) blocks(ctx context.Context) error {
+	for {
+		if x.Height == 0 && x.chain.proven >= x.target {
+			x.Height = x.chain.tip()
+		}
+		if have := x.writer.Height(); x.Height != 0 && have >= x.Height {
+			if have > x.Height {
+				return fmt.Errorf("the unfinished export has %d blocks already; remove its folder, or export up to that height", have)
+			}
+			return nil
+		}
+		err := x.ask(ctx, func(ctx context.Context, n *client.Node) error {
+			err := x.block(ctx, n)
+			if err != nil {
+				x.chain.forget()
+			}
+			return err
+		})
+		if errors.Is(err, client.ErrUnknown) && !errors.Is(err, client.ErrVerification) {
+			err = pause(ctx) // the block does not exist yet
+		}
+		if err != nil {
+			return fmt.Errorf("after block %d: %w", x.writer.Height(), err)
+		}
+		x.Progress(x.writer.Height(), max(x.writer.Height(), x.Height, x.target+2))
 	}
-	signed, err := certified.FromCommit(&x.last.Header, b.LastCommit)
+}
+
+// between is how long to wait before nodes that have no further block are asked again.
+const between = 300 * time.Millisecond
+
+func pause(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(between):
+		return nil
+	}
+}
+
+// block fetches the next block from a node and writes those that it shows to be committed.
+func (x *exporter) block(ctx context.Context, n *client.Node) error {
+	height := x.chain.tip() + 1
+	raw, err := n.Block(ctx, height)
 	if err != nil {
-		return // the auditor says what is wrong
+		return err
 	}
-	s, err := x.trust.Inspect(&pb.CertifiedState{Children: []*pb.SignedHeader{signed}})
-	if err == nil && s.Certified {
-		x.proven = s.Height
+	committed, err := x.chain.take(raw)
+	if errors.Is(err, certified.ErrMismatch) && x.learn(ctx, n) == nil { // an epoch may have begun meanwhile
+		committed, err = x.chain.take(raw)
 	}
+	if err != nil {
+		return fmt.Errorf("%w: block %d: %w", client.ErrVerification, height, err)
+	}
+	for _, raw := range committed {
+		if x.Height != 0 && x.writer.Height() == x.Height {
+			break
+		}
+		if err := x.writer.Append(raw); err != nil {
+			return err
+		}
+	}
+	return nil
 }

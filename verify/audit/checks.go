@@ -32,31 +32,31 @@ const (
 	checkTally
 )
 
-// names of the checks and of what they read, by number.
-var names = [...]struct{ name, unit string }{
-	checkFiles:        {"files", "bytes"},
-	checkGenesis:      {"genesis", "documents"},
-	checkApprovals:    {"approvals", "signatures"},
-	checkBlocks:       {"blocks", "blocks"},
-	checkHeaders:      {"headers", "headers"},
-	checkChain:        {"chain", "links"},
-	checkContents:     {"contents", "blocks"},
-	checkValidators:   {"validators", "headers"},
-	checkTime:         {"time", "headers"},
-	checkPrecommits:   {"precommits", "signatures"},
-	checkEvidence:     {"evidence", "pieces"},
-	checkProposals:    {"proposals", "transactions"},
-	checkResults:      {"results", "transactions"},
-	checkState:        {"state", "states"},
-	checkCertified:    {"certified", "states"},
-	checkPower:        {"power", "states"},
-	checkTransactions: {"recount: transactions", "transactions"},
-	checkElections:    {"recount: elections", "records"},
-	checkRolls:        {"recount: rolls", "records"},
-	checkKeys:         {"recount: keys", "records"},
-	checkBallots:      {"recount: ballots", "records"},
-	checkSums:         {"recount: sums", "records"},
-	checkTally:        {"recount: tally", "records"},
+// names of the checks, what they count as they read, and the section of the specification that they hold the record to, by number.
+var names = [...]struct{ name, unit, section string }{
+	checkFiles:        {"files", "bytes", "10.1"},
+	checkGenesis:      {"genesis", "documents", "1.7"},
+	checkApprovals:    {"approvals", "signatures", "1.9"},
+	checkBlocks:       {"blocks", "blocks", "10.3"},
+	checkHeaders:      {"headers", "headers", "6.2"},
+	checkChain:        {"chain", "links", "6.2"},
+	checkContents:     {"contents", "blocks", "6.2"},
+	checkValidators:   {"validators", "headers", "9.4"},
+	checkTime:         {"time", "headers", "11.3"},
+	checkPrecommits:   {"precommits", "signatures", "6.2"},
+	checkEvidence:     {"evidence", "pieces", "9.1"},
+	checkProposals:    {"proposals", "transactions", "7.2"},
+	checkResults:      {"results", "transactions", "2.5"},
+	checkState:        {"state", "states", "5.3"},
+	checkCertified:    {"certified", "states", "6.5"},
+	checkPower:        {"power", "states", "1.6"},
+	checkTransactions: {"recount: transactions", "transactions", "11.4"},
+	checkElections:    {"recount: elections", "records", "11.4"},
+	checkRolls:        {"recount: rolls", "records", "8.4"},
+	checkKeys:         {"recount: keys", "records", "4.7"},
+	checkBallots:      {"recount: ballots", "records", "9.30"},
+	checkSums:         {"recount: sums", "records", "3.12"},
+	checkTally:        {"recount: tally", "records", "4.11"},
 }
 
 // Outcome is what came of a check.
@@ -73,6 +73,7 @@ const (
 type Check struct {
 	Number  int     `json:"number"`
 	Name    string  `json:"name"`
+	Section string  `json:"section"`
 	Outcome Outcome `json:"outcome"`
 	// Read says how much the check read.
 	Read string `json:"read"`
@@ -93,7 +94,7 @@ type checks []Check
 func newChecks() checks {
 	all := make(checks, len(names))
 	for i := range all {
-		all[i] = Check{Number: i, Name: names[i].name, Outcome: NotReached}
+		all[i] = Check{Number: i, Name: names[i].name, Section: names[i].section, Outcome: NotReached}
 	}
 	return all
 }

@@ -6,6 +6,7 @@
 // build, sign and send what each role sends; package client/trustee follows the ledger for a trustee.
 //
 // The package must not hold a secret longer than the call that needs it (a Draft of a ballot excepted), write no file, and decide
-// nothing from an unproven answer but what to send or to ask next. Sources: docs/spec/06-certified.md for what is believed,
-// docs/spec/05-records-and-logs.md for records and logs, docs/spec/09-gateway.md for the endpoints.
+// nothing from an unproven answer but what to send or to ask next. Sources: docs/spec/06-certified-states.md for what is believed,
+// docs/spec/05-records-and-logs.md for records and logs, docs/spec/07-node-and-gateway.md, section 7.8, for
+// the endpoints.
 package client

@@ -51,7 +51,8 @@ func TestNetwork(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a network")
 	}
-	n := testnet.New(t, testnet.Options{})
+	t.Parallel()
+	n := testnet.New(t, testnet.Options{Parameters: func(p *pb.Parameters) { p.Handover = 4 }})
 	n.Start()
 	n.WaitHeight(3)
 	w := &town{T: t, net: n}
@@ -69,6 +70,7 @@ func TestNetwork(t *testing.T) {
 	}{
 		{"documents", (*town).documents}, {"resolutions", (*town).resolutions}, {"roll", (*town).roll},
 		{"ceremony", (*town).ceremony}, {"voting", (*town).voting}, {"challenge", (*town).challenge}, {"lies", (*town).lies},
+		{"validators", (*town).validators}, {"branch", (*town).branch},
 	} {
 		if !t.Run(step.name, func(t *testing.T) {
 			w.T = t
@@ -490,5 +492,48 @@ func (w *town) lies() {
 	}
 	if _, err := client.Open(ctx, [32]byte{1}, []string{w.net.Nodes[0].Gateway()}, nil); !errors.Is(err, client.ErrVerification) {
 		w.Errorf("another genesis hash: %v", err)
+	}
+}
+
+// validators: a client goes on when the validator set changes, a new one starts behind the change, and one whose nodes hide the change
+// believes nothing.
+func (w *town) validators() {
+	v := must(w.ledger.Certified(w.Context()))
+	epochs := must(client.MustLoad[pb.ValidatorEpochs](w.Context(), v, state.KeyValidators))
+	list := epochs.Present.Validators
+	for i := range list {
+		list[i].Power++
+	}
+	w.resolve(&pb.Resolution{Decision: &pb.Resolution_ChangeValidators{ChangeValidators: &pb.ChangeValidators{Validators: list}}})
+	reached := func(l *client.Ledger) error {
+		_, err := l.Until(w.Context(), func(_ context.Context, v *client.View) (bool, error) { return v.Epoch() == 2, nil })
+		return err
+	}
+	if err := reached(w.ledger); err != nil {
+		w.Fatal(err)
+	}
+	gateway := w.net.Nodes[1].Gateway()
+	if err := reached(must(client.Open(w.Context(), w.net.Hash, []string{gateway}, nil))); err != nil {
+		w.Fatal(err)
+	}
+	liar := w.liar("/v1/epochs", func(a map[string]any) { a["proofs"] = []any{} })
+	if _, err := must(client.Open(w.Context(), w.net.Hash, []string{liar}, nil)).Certified(w.Context()); !errors.Is(err, client.ErrVerification) {
+		w.Errorf("a hidden validator set: %v", err)
+	}
+	if err := reached(must(client.Open(w.Context(), w.net.Hash, []string{liar, gateway}, nil))); err != nil {
+		w.Error(err)
+	}
+}
+
+// branch: two certified states of one height are a fork, and those who signed both are named; so is a ledger whose blocks log does not
+// hold the block that was certified before.
+func (w *town) branch() {
+	v := must(w.ledger.Certified(w.Context()))
+	if err := w.ledger.Rival(w.Context()); !errors.Is(err, client.ErrFork) || !strings.Contains(err.Error(), "league-") {
+		w.Errorf("a rival: %v", err)
+	}
+	w.ledger.ForgetBlock()
+	if _, err := w.ledger.After(w.Context(), v.Height()); !errors.Is(err, client.ErrFork) {
+		w.Fatalf("error %v", err)
 	}
 }

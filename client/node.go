@@ -50,7 +50,7 @@ func (e *NodeError) Is(target error) bool {
 	return target == ErrUnknown && e.Status == http.StatusNotFound
 }
 
-// Node speaks to the gateway of one node (docs/spec/09-gateway.md). Nothing it returns is proven: see Ledger. It is safe for
+// Node speaks to the gateway of one node (docs/spec section 7.8). Nothing it returns is proven: see Ledger. It is safe for
 // concurrent use.
 type Node struct {
 	base    string

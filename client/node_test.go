@@ -48,6 +48,7 @@ func TestAddresses(t *testing.T) {
 
 // TestRetryAfter: a node that is full is asked again after the pause that it asks for, and no other refusal is repeated.
 func TestRetryAfter(t *testing.T) {
+	t.Parallel()
 	var asked atomic.Int32
 	n := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		switch asked.Add(1) {
@@ -85,6 +86,7 @@ func TestRetryAfter(t *testing.T) {
 
 // TestSubmitAgain: only what found no room is sent again, and each answer comes to its transaction.
 func TestSubmitAgain(t *testing.T) {
+	t.Parallel()
 	var batches [][]string
 	n := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		var body struct{ Transactions [][]byte }
@@ -123,6 +125,7 @@ func TestSubmitAgain(t *testing.T) {
 
 // TestPoll: what is not there yet is asked for until it is; a node that answers at once instead of waiting does not make it spin.
 func TestPoll(t *testing.T) {
+	t.Parallel()
 	var asked atomic.Int32
 	n := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Get("wait") == "" {
@@ -146,6 +149,7 @@ func TestPoll(t *testing.T) {
 
 // TestBadAnswers: none of them is believed, and none takes all memory or time.
 func TestBadAnswers(t *testing.T) {
+	t.Parallel()
 	for name, handler := range map[string]http.HandlerFunc{
 		"no JSON":     func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "<html>") },
 		"wrong types": func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, `{"height":"many"}`) },
@@ -180,6 +184,7 @@ func TestBadAnswers(t *testing.T) {
 }
 
 func TestHealth(t *testing.T) {
+	t.Parallel()
 	n := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		io.WriteString(w, `{"healthy":false,"reasons":["no peers"]}`)

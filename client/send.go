@@ -51,7 +51,7 @@ func (l *Ledger) Send(ctx context.Context, transaction []byte, wait Wait, effect
 	if err == nil {
 		return l.Until(ctx, effect)
 	}
-	tip, err := l.tip(ctx)
+	tip, err := l.Tip(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -64,8 +64,8 @@ func (l *Ledger) Send(ctx context.Context, transaction []byte, wait Wait, effect
 	})
 }
 
-// tip returns the height that a node says it has committed.
-func (l *Ledger) tip(ctx context.Context) (height int64, err error) {
+// Tip returns the height that a node says it has committed: a hint how long to wait.
+func (l *Ledger) Tip(ctx context.Context) (height int64, err error) {
 	err = l.ask(ctx, func(ctx context.Context, n *Node) error {
 		s, err := n.Status(ctx)
 		height = s.Height

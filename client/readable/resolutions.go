@@ -33,6 +33,23 @@ func LoadResolution(ctx context.Context, r client.Reader, hash []byte) (*Resolut
 	return &Resolution{Hash: hex.EncodeToString(hash), Status: statusOf(record, r.Height()), Record: record}, nil
 }
 
+// AwaitResolution returns a resolution as soon as it is certified. It fails with ErrAbsent where what is committed now does not hold it.
+func AwaitResolution(ctx context.Context, l *client.Ledger, hash []byte) (*Resolution, error) {
+	tip, err := l.Tip(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var found *Resolution
+	_, err = l.Until(ctx, func(ctx context.Context, v *client.View) (bool, error) {
+		found, err = LoadResolution(ctx, v, hash)
+		if errors.Is(err, client.ErrAbsent) && v.Height() < tip {
+			return false, nil
+		}
+		return err == nil, err
+	})
+	return found, err
+}
+
 // statusOf puts the state of a resolution into words.
 func statusOf(record *pb.ResolutionRecord, height int64) string {
 	switch {

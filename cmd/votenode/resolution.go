@@ -102,11 +102,7 @@ func newApprovalCommand(use, short string, act func(client.Officer, context.Cont
 			if err != nil {
 				return err
 			}
-			v, err := officer.Ledger.Certified(c.Context())
-			if err != nil {
-				return err
-			}
-			r, err := readable.LoadResolution(c.Context(), v, hash[:])
+			r, err := readable.AwaitResolution(c.Context(), officer.Ledger, hash[:])
 			if err != nil {
 				return err
 			}

@@ -39,6 +39,7 @@ const (
 type waiting struct {
 	verified *tx.Verified
 	owner    string
+	voter    bool          // a voter signed it
 	arrived  int64         // newest height at arrival
 	local    bool          // it arrived here, not from a peer
 	offered  int64         // newest height when the peers were given it last
@@ -103,7 +104,7 @@ func (p *pool) add(v *tx.Verified, local bool, height int64) bool {
 		if p.bytes+size > p.limits.Bytes || p.order.Len() >= p.limits.Count || p.owners[name] >= share {
 			return false
 		}
-		e = p.order.PushBack(&waiting{verified: v, owner: name, arrived: height})
+		e = p.order.PushBack(&waiting{verified: v, owner: name, voter: voter, arrived: height})
 		p.byHash[v.Parsed().Hash()] = e
 		p.owners[name]++
 		p.bytes += size
@@ -191,15 +192,21 @@ func (p *pool) offer(height int64, maxBytes uint64) [][]byte {
 	return txs
 }
 
-// snapshot returns all waiting transactions in order of arrival.
+// snapshot returns all waiting transactions: first those of officers, registrars and trustees, who are few and bounded, so that a
+// queue of ballots never keeps a resolution waiting, then the voters'; each in order of arrival.
 func (p *pool) snapshot() []*tx.Verified {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	all := make([]*tx.Verified, 0, p.order.Len())
+	first := make([]*tx.Verified, 0, p.order.Len())
+	var voters []*tx.Verified
 	for e := p.order.Front(); e != nil; e = e.Next() {
-		all = append(all, e.Value.(*waiting).verified)
+		if w := e.Value.(*waiting); w.voter {
+			voters = append(voters, w.verified)
+		} else {
+			first = append(first, w.verified)
+		}
 	}
-	return all
+	return append(first, voters...)
 }
 
 // size returns how many transactions wait, and their bytes.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 
@@ -108,6 +109,21 @@ func TestPoolSharePerVoter(t *testing.T) {
 	codes := l.submit(b.cast(t, 0, 1), b.cast(t, 0, 2), b.cast(t, 0, 3), b.cast(t, 1, 1))
 	if fmt.Sprint(codes) != fmt.Sprint([]tx.Code{0, 0, tx.CodeRetryLater, 0}) {
 		t.Error(codes)
+	}
+}
+
+// TestPoolOrder: a resolution that comes behind a queue of ballots is proposed before them.
+func TestPoolOrder(t *testing.T) {
+	l, b := newLedger(t), newBooth(t)
+	plant(l, b)
+	last := publish(1)
+	l.submit(b.cast(t, 0, 1), b.cast(t, 1, 1), last)
+	var kinds []tx.Kind
+	for _, v := range l.app.pool.snapshot() {
+		kinds = append(kinds, v.Parsed().Kind())
+	}
+	if want := []tx.Kind{tx.KindPublishDocument, tx.KindCastBallot, tx.KindCastBallot}; !slices.Equal(kinds, want) {
+		t.Errorf("%v, want %v", kinds, want)
 	}
 }
 

@@ -138,7 +138,7 @@ func (a *Application) proposalFault(req *abcitypes.RequestProcessProposal) (faul
 	return nil, nil
 }
 
-// PrepareProposal implements CometBFT's Application: it fills a block from the pool, in order of arrival. It never returns an
+// PrepareProposal implements CometBFT's Application: it fills a block from the pool, in the pool's order. It never returns an
 // error, which would stop consensus: on any doubt it returns fewer transactions. It runs the predicate of ProcessProposal on
 // what it chose, with the clock of the moment; the block's time is CometBFT's and cannot be helped.
 func (a *Application) PrepareProposal(_ context.Context, req *abcitypes.RequestPrepareProposal) (*abcitypes.ResponsePrepareProposal, error) {

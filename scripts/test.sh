@@ -58,11 +58,11 @@ step_versions() {
 # Files that a program of this repository writes, made anew, must be what is committed.
 step_generated() {
   local before after packages
-  sums() { git ls-files -z '*.pb.go' '*/testdata/*' docs/cli | xargs -0 -r sha256sum; }
+  sums() { git ls-files -z | xargs -0 sha256sum; }
   before=$(sums)
   proto/generate.sh
   mapfile -t packages < <(git grep -lE 'flag\.Bool\("update"' -- '*_test.go' | xargs -r -n1 dirname | sort -u | sed 's#^#./#')
-  [ ${#packages[@]} -eq 0 ] || CGO_ENABLED=0 go test -count=1 -run 'Vectors|Golden' "${packages[@]}" -update
+  [ ${#packages[@]} -eq 0 ] || CGO_ENABLED=0 go test -count=1 -run 'Vectors|Golden|Sample' "${packages[@]}" -update
   after=$(sums)
   [ "$before" = "$after" ] || { diff <(echo "$before") <(echo "$after") >&2; echo "Generated files differ from their sources: commit what was just made." >&2; return 1; }
 }

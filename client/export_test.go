@@ -1,6 +1,9 @@
 package client
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // ForgetBlock makes the ledger remember another block than the one that was certified, as if it had followed another branch.
 func (l *Ledger) ForgetBlock() {
@@ -12,6 +15,9 @@ func (l *Ledger) ForgetBlock() {
 	v.proven = &other
 	l.newest = &v
 }
+
+// Impatient lets the ledger turn to the next node soon.
+func (l *Ledger) Impatient() { l.patience = 200 * time.Millisecond }
 
 // Epoch returns the number of the validator set that signed the state.
 func (v *View) Epoch() uint64 { return v.proven.Epoch }

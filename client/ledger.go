@@ -13,6 +13,9 @@ import (
 	"votenode/verify/certified"
 )
 
+// patience is how long a node may take to bring a transaction into a block.
+const patience = 20 * time.Second
+
 // grace is how long slower nodes may still bring a newer certified state once one node has brought a good one.
 const grace = time.Second
 
@@ -20,7 +23,8 @@ const grace = time.Second
 // than its certify parameter forgives. Nothing on this ledger can be believed until its organisations have spoken.
 var ErrFork = fmt.Errorf("%w: the ledger is forked", ErrVerification)
 
-// Notice is told of every node that failed, stalled or lied, and why; the work goes on with the others.
+// Notice is told of every node that failed, stalled or lied, and why; the work goes on with the others. It is called by several goroutines
+// at once.
 type Notice func(node string, reason error)
 
 // Ledger is one ledger, known by its genesis hash and followed through several nodes. It is safe for concurrent use.
@@ -29,7 +33,8 @@ type Ledger struct {
 	document    *pb.Genesis
 	nodes       []*Node
 	notice      Notice
-	preferred   atomic.Int64 // index of the node that answered last
+	patience    time.Duration // until a transaction that a node took is given to another one, too
+	preferred   atomic.Int64  // index of the node that answered last
 
 	growing sync.Mutex // held by whoever makes newest newer
 	mu      sync.Mutex // guards the fields below, for moments only
@@ -47,7 +52,7 @@ func Open(ctx context.Context, genesisHash [32]byte, addresses []string, notice 
 	if notice == nil {
 		notice = func(string, error) {}
 	}
-	l := &Ledger{genesisHash: genesisHash, notice: notice, met: make(map[*Node]bool)}
+	l := &Ledger{genesisHash: genesisHash, notice: notice, patience: patience, met: make(map[*Node]bool)}
 	for _, address := range addresses {
 		n, err := NewNode(address)
 		if err != nil {

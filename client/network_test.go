@@ -490,6 +490,7 @@ func (w *town) lies() {
 			w.Errorf("%s: nobody was told", name)
 		}
 	}
+	w.swallowed()
 	if _, err := client.Open(ctx, [32]byte{1}, []string{w.net.Nodes[0].Gateway()}, nil); !errors.Is(err, client.ErrVerification) {
 		w.Errorf("another genesis hash: %v", err)
 	}
@@ -535,5 +536,30 @@ func (w *town) branch() {
 	w.ledger.ForgetBlock()
 	if _, err := w.ledger.After(w.Context(), v.Height()); !errors.Is(err, client.ErrFork) {
 		w.Fatalf("error %v", err)
+	}
+}
+
+// swallowed: a node says that it takes a transaction and drops it; the next node brings it into a block.
+func (w *town) swallowed() {
+	liar := w.liar("/v1/transactions", func(a map[string]any) {})
+	dropping := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			io.WriteString(rw, `{"results":[{"hash":"","code":0,"name":"ok","message":""}]}`)
+			return
+		}
+		http.Redirect(rw, r, liar+r.URL.RequestURI(), http.StatusTemporaryRedirect)
+	}))
+	w.Cleanup(dropping.Close)
+	var told []error
+	l := must(client.Open(w.Context(), w.net.Hash, []string{dropping.URL, w.net.Nodes[2].Gateway()}, func(node string, reason error) {
+		told = append(told, reason)
+	}))
+	l.Impatient()
+	officer := client.Officer{Ledger: l, Key: w.officers[1].Key, Wait: client.WaitCommitted}
+	if _, err := officer.Publish(w.Context(), []byte("against the odds"), nil); err != nil {
+		w.Fatal(err)
+	}
+	if len(told) != 1 || !strings.Contains(told[0].Error(), "in no block") {
+		w.Errorf("told %v", told)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"votenode/app/tx"
 )
@@ -74,43 +75,69 @@ func (l *Ledger) Tip(ctx context.Context) (height int64, err error) {
 	return height, err
 }
 
-// sendOnce submits a transaction and waits for its block, unless wait is WaitAccepted. What the ledger has already is a refusal.
+// sendOnce submits a transaction and waits for its block, unless wait is WaitAccepted. What the ledger has already is a refusal. A node
+// may take a transaction and sit on it: where it is in no block after a while, the next node gets it, too.
 func (l *Ledger) sendOnce(ctx context.Context, transaction []byte, wait Wait) error {
-	if err := l.Submit(ctx, transaction); err != nil || wait == WaitAccepted {
+	node, err := l.submitFrom(ctx, int(l.preferred.Load()), transaction)
+	if err != nil || wait == WaitAccepted {
 		return err
 	}
-	in, err := l.Included(ctx, sha256.Sum256(transaction))
-	if err == nil && in.Code != tx.CodeOK {
-		err = refused(in.Code, in.Message)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	included := make(chan error, 1)
+	go func() {
+		in, err := l.Included(ctx, sha256.Sum256(transaction))
+		if err == nil && in.Code != tx.CodeOK {
+			err = refused(in.Code, in.Message)
+		}
+		included <- err
+	}()
+	for range len(l.nodes) - 1 {
+		timer := time.NewTimer(l.patience)
+		select {
+		case err := <-included:
+			timer.Stop()
+			return err
+		case <-timer.C:
+			l.notice(l.nodes[node%len(l.nodes)].Address(), fmt.Errorf("the transaction that it took is in no block after %v", l.patience))
+			if taker, err := l.submitFrom(ctx, node+1, transaction); err == nil {
+				node = taker
+			}
+		}
 	}
-	return err
+	return <-included
 }
 
 // Submit hands a transaction to one node after another until one takes it into its pool. A refusal is the *tx.Refusal of the first
 // node that answered; another node may know better, or not lie.
 func (l *Ledger) Submit(ctx context.Context, transaction []byte) error {
+	_, err := l.submitFrom(ctx, int(l.preferred.Load()), transaction)
+	return err
+}
+
+// submitFrom is Submit beginning with a node; it returns which one took the transaction.
+func (l *Ledger) submitFrom(ctx context.Context, first int, transaction []byte) (int, error) {
 	var refusal *tx.Refusal
 	var failures []error
-	first := int(l.preferred.Load())
 	for i := range l.nodes {
 		n := l.nodes[(first+i)%len(l.nodes)]
 		results, err := n.Submit(ctx, transaction)
 		switch {
 		case ctx.Err() != nil:
-			return ctx.Err()
+			return 0, ctx.Err()
 		case err != nil:
 			l.notice(n.Address(), err)
 			failures = append(failures, fmt.Errorf("%s: %w", n.Address(), err))
 		case results[0].Code == tx.CodeOK:
-			return nil
+			return first + i, nil
 		case refusal == nil:
 			refusal = refused(results[0].Code, results[0].Message)
 		}
 	}
 	if refusal != nil {
-		return refusal
+		return 0, refusal
 	}
-	return errors.Join(failures...)
+	return 0, errors.Join(failures...)
 }
 
 // isDone says whether the ledger refused a transaction only because its content is there already.

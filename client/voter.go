@@ -102,13 +102,17 @@ func (r Voter) nextSequence(ctx context.Context, v *View) (uint64, error) {
 			sequence = max(sequence, s.Sequence)
 		}
 	}
-	proven := sequence
-	for _, n := range r.Ledger.Nodes() {
-		var hint pb.Voter
+	// One node is asked, not all: every question tells who may be about to vote.
+	proven, hint := sequence, new(pb.Voter)
+	err = r.Ledger.ask(ctx, func(ctx context.Context, n *Node) error {
 		answer, err := n.Voter(ctx, r.Election, r.Index, 0)
-		if err == nil && election.Decode(answer.Leaf, &hint) == nil && hint.Sequence <= proven+maxSequenceHint {
-			sequence = max(sequence, hint.Sequence)
+		if err != nil {
+			return err
 		}
+		return election.Decode(answer.Leaf, hint)
+	})
+	if err == nil && hint.Sequence <= proven+maxSequenceHint {
+		sequence = max(sequence, hint.Sequence)
 	}
 	return sequence + 1, nil
 }

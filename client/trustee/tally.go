@@ -44,6 +44,9 @@ func isOpened(name string) bool {
 // trial shows that the share works, on a point that no ballot has anything to do with. It is refused once voting has opened: act
 // calls it in the phase of the key ceremony only. Section 4.9.
 func (s *seat) trial(ctx context.Context) error {
+	if err := s.forgetDeals(); err != nil {
+		return err
+	}
 	posted, err := s.r.Record(ctx, state.TrialSharesKey(s.id, s.organisation, s.index))
 	if err != nil || posted != nil {
 		return err
@@ -61,9 +64,6 @@ func (s *seat) trial(ctx context.Context) error {
 		}
 		p.Transaction = s.sign(body)
 		if err := s.Store.create(name, p); err != nil {
-			return err
-		}
-		if err := s.forgetDeals(); err != nil {
 			return err
 		}
 		s.Say("election %s: trial decryption posted", s.id)
@@ -99,7 +99,8 @@ func (s *seat) forgetDeals() error {
 		return err
 	}
 	keep := []string{s.name("share", s.ceremony.Attempt), s.name("trial", s.ceremony.Attempt)}
-	return s.Store.remove(slices.DeleteFunc(names, func(name string) bool { return isOpened(name) || slices.Contains(keep, name) })...)
+	names = slices.DeleteFunc(names, func(name string) bool { return isOpened(name) || slices.Contains(keep, name) })
+	return s.Store.remove(names...)
 }
 
 // tally opens this trustee's part of every contest that is neither decided nor withheld: at most one transaction's worth in a step.

@@ -62,6 +62,7 @@ type Trustee struct {
 	over      map[string]bool         // elections in which nothing is left to do
 	manifests map[string]*pb.Manifest // by hash
 	settled   map[string]bool         // contests that need nothing more, by record key of the sum
+	said      map[string]bool         // what need not be said again
 	complaint string                  // what was said last of what went wrong
 }
 
@@ -104,7 +105,7 @@ func (t *Trustee) allOver() bool {
 func (t *Trustee) Step(ctx context.Context, r client.Reader) error {
 	if t.over == nil {
 		t.seats, t.over = make(map[string]bool), make(map[string]bool)
-		t.manifests, t.settled = make(map[string]*pb.Manifest), make(map[string]bool)
+		t.manifests, t.settled, t.said = make(map[string]*pb.Manifest), make(map[string]bool), make(map[string]bool)
 	}
 	ids, err := client.Elections(ctx, r)
 	if err != nil {
@@ -145,11 +146,15 @@ func (t *Trustee) election(ctx context.Context, r client.Reader, id string) erro
 		if err != nil {
 			return err
 		}
-		index := t.indexIn(c)
+		index, ejected := t.indexIn(c)
 		if index == 0 {
 			continue
 		}
 		t.seats[id] = true
+		if ejected != pb.EJECTION_NONE {
+			t.sayOnce("election %s: this trustee is out of the ceremony of %s: %v", id, organisation, ejected)
+			continue
+		}
 		s := &seat{Trustee: t, r: r, id: id, election: e, organisation: organisation, ceremony: c, index: index}
 		if over {
 			continue
@@ -170,20 +175,24 @@ func (t *Trustee) election(ctx context.Context, r client.Reader, id string) erro
 	return nil
 }
 
-// indexIn returns the trustee's index in a ceremony, 0 where it has none or is ejected.
-func (t *Trustee) indexIn(c *pb.Ceremony) uint32 {
-	if c == nil {
-		return 0
-	}
-	for i := range c.Trustees {
-		if string(c.Trustees[i].Trustee.Key) == string(t.Key[ed25519.SeedSize:]) {
-			if c.Trustees[i].Ejected != pb.EJECTION_NONE {
-				return 0
+// indexIn returns the trustee's index in a ceremony, 0 where it has none, and why it is out.
+func (t *Trustee) indexIn(c *pb.Ceremony) (uint32, pb.Ejection) {
+	if c != nil {
+		for i := range c.Trustees {
+			if string(c.Trustees[i].Trustee.Key) == string(t.Key[ed25519.SeedSize:]) {
+				return uint32(i + 1), c.Trustees[i].Ejected
 			}
-			return uint32(i + 1)
 		}
 	}
-	return 0
+	return 0, pb.EJECTION_NONE
+}
+
+// sayOnce says a sentence that later states would only repeat.
+func (t *Trustee) sayOnce(format string, args ...any) {
+	if sentence := fmt.Sprintf(format, args...); !t.said[sentence] {
+		t.said[sentence] = true
+		t.Say("%s", sentence)
+	}
 }
 
 // act does what the phase asks for.

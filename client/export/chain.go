@@ -9,6 +9,8 @@ import (
 	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
 	cmttypes "github.com/cometbft/cometbft/types"
 
+	"votenode/app"
+	"votenode/app/state"
 	pb "votenode/proto/votenode/v1"
 	"votenode/verify/certified"
 )
@@ -16,9 +18,28 @@ import (
 // chain follows blocks from the first one on, and tells which of them are committed.
 type chain struct {
 	trust  *certified.Trust
+	first  state.Hash // AppHash before the first block, which binds the chain to the genesis document
 	last   *link  // the newest that is committed, nil before
 	open   []link // those behind it that no commit has confirmed yet, at most two
 	proven int64  // newest height whose state the blocks so far certify
+}
+
+func newChain(doc *pb.Genesis) (*chain, error) {
+	trust, err := certified.FromGenesis(doc)
+	if err != nil {
+		return nil, err
+	}
+	ledger, err := state.Open(new(state.Memory))
+	if err != nil {
+		return nil, err
+	}
+	draft := ledger.NewGenesis()
+	app.New(doc.ChainId).InitLedger(draft, doc, trust.GenesisHash())
+	block, err := draft.Finish()
+	if err != nil {
+		return nil, err
+	}
+	return &chain{trust: trust, first: block.AppHash()}, nil
 }
 
 // link is a block of the chain.
@@ -67,6 +88,8 @@ func (c *chain) take(raw []byte) (committed [][]byte, err error) {
 	before := c.before()
 	if before != nil {
 		lastID = before.id
+	} else if !bytes.Equal(b.AppHash, c.first[:]) {
+		return nil, errors.New("the chain begins with another genesis document")
 	}
 	if b.Height != height || b.ChainID != c.trust.ChainID() || !b.LastBlockID.Equals(lastID) {
 		return nil, fmt.Errorf("block %d of %q does not follow block %d", b.Height, b.ChainID, height-1)

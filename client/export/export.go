@@ -50,11 +50,11 @@ func Run(ctx context.Context, ledger *client.Ledger, folder string, o Options) (
 	if o.Progress == nil {
 		o.Progress = func(int64, int64) {}
 	}
-	trust, err := certified.FromGenesis(ledger.Genesis())
+	followed, err := newChain(ledger.Genesis())
 	if err != nil {
 		return 0, err
 	}
-	x := &exporter{Options: o, ledger: ledger, chain: &chain{trust: trust}}
+	x := &exporter{Options: o, ledger: ledger, chain: followed}
 	if x.Height == 0 {
 		view, err := ledger.Certified(ctx)
 		if err != nil {
@@ -73,10 +73,12 @@ func Run(ctx context.Context, ledger *client.Ledger, folder string, o Options) (
 	if x.writer, err = record.Resume(unfinished, x.chain.resume); err != nil {
 		return 0, err
 	}
-	if err := x.blocks(ctx); errors.Is(err, client.ErrVerification) {
-		return 0, errors.Join(err, x.writer.Discard())
-	} else if err != nil {
-		return 0, errors.Join(err, x.writer.Close())
+	if err := x.blocks(ctx); err != nil {
+		leave := x.writer.Close
+		if errors.Is(err, client.ErrVerification) || x.writer.Height() == 0 {
+			leave = x.writer.Discard
+		}
+		return 0, errors.Join(err, leave())
 	}
 	if err := x.writer.Finish(ledger.Chain(), ledger.GenesisHash(), genesis.Bytes(ledger.Genesis()), approvals); err != nil {
 		return 0, err

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -57,10 +58,18 @@ type Ledger struct {
 	resultsHash   []byte
 }
 
+// keys are the keys by name, so that each is derived once.
+var keys sync.Map
+
 // Key returns the Ed25519 key that belongs to a name.
 func Key(name string) ed25519.PrivateKey {
+	if key, ok := keys.Load(name); ok {
+		return key.(ed25519.PrivateKey)
+	}
 	seed := sha256.Sum256([]byte(name))
-	return ed25519.NewKeyFromSeed(seed[:])
+	key := ed25519.NewKeyFromSeed(seed[:])
+	keys.Store(name, key)
+	return key
 }
 
 func public(name string) []byte { return Key(name).Public().(ed25519.PublicKey) }

@@ -224,9 +224,8 @@ func (a *auditor) block(b *block) error {
 	a.checks.read(checkBlocks, 1)
 	a.chain.header(b)
 	a.chain.attested(b)
-	a.chain.precommits(b)
+	a.chain.precommits(b, a.certifier.block(b))
 	a.chain.evidence(b)
-	a.certifier.block(b)
 	if b.Height == a.folder.Index.Height {
 		return nil
 	}

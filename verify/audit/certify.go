@@ -22,7 +22,6 @@ type certifier struct {
 
 	height    int64               // newest certified one
 	announced []announcement      // of the next epoch, by the last heights
-	newest    *certified.State    // evidence of height
 	absent    map[string]*Absence // by consensus key
 	order     []string            // keys of absent, as they were first noted
 	lacking   map[string]*Heights // by organisation
@@ -45,24 +44,36 @@ func newCertifier(all checks, doc *pb.Genesis) (*certifier, error) {
 }
 
 // block takes the commit that a block holds: precommits of height b.Height-1, which attest the block of height b.Height-2 and the state
-// after it. Spec 11.2, check 15.
-func (c *certifier) block(b *block) {
-	defer func() { c.before = b }()
-	if c.before == nil || c.before.Height < 2 {
-		c.note(b)
-		return
-	}
+// after it. It says whether the signatures of all precommits for the block have been verified. Spec 11.2, check 15.
+func (c *certifier) block(b *block) (verified bool) {
+	before := c.before
+	c.before = b
 	c.note(b)
-	signed, err := certified.FromCommit(&c.before.Header, b.LastCommit)
+	if before == nil || before.Height < 2 {
+		return false
+	}
+	signed, err := certified.FromCommit(&before.Header, b.LastCommit)
 	if err != nil {
-		return // check 10 has found that
+		return false // check 10 finds that
 	}
 	evidence := &pb.CertifiedState{Children: []*pb.SignedHeader{signed}}
 	s, err := c.trust.Inspect(evidence)
 	if err != nil {
 		c.checks.fault(checkCertified, "height %d: %v", b.Height-2, err)
-		return
+		return false
 	}
+	c.certify(s, evidence)
+	n := 0
+	for _, s := range b.LastCommit.Signatures {
+		if s.BlockIDFlag == cmttypes.BlockIDFlagCommit {
+			n++
+		}
+	}
+	return n == len(signed.Precommits)
+}
+
+// certify notes what a commit certifies.
+func (c *certifier) certify(s *certified.State, evidence *pb.CertifiedState) {
 	for _, part := range s.Signed {
 		if !part.Enough {
 			c.lacking[part.Organisation].add(s.Height)
@@ -72,7 +83,7 @@ func (c *certifier) block(b *block) {
 		return
 	}
 	c.checks.read(checkCertified, 1)
-	c.height, c.newest = s.Height, s
+	c.height = s.Height
 	c.advance(evidence)
 }
 

@@ -29,9 +29,9 @@ func RollEntries(ctx context.Context, v *View, electionID string) ([]pb.RollEntr
 	return entries, err
 }
 
-// MissingEntries returns those wanted entries that a roll does not hold, in their order. It fails where a key stands twice or has
+// missingEntries returns those wanted entries that a roll does not hold, in their order. It fails where a key stands twice or has
 // another ballot style in the roll.
-func MissingEntries(roll, wanted []pb.RollEntry) ([]pb.RollEntry, error) {
+func missingEntries(roll, wanted []pb.RollEntry) ([]pb.RollEntry, error) {
 	styles := make(map[string]uint32, len(roll))
 	for _, e := range roll {
 		styles[string(e.Key)] = e.Style
@@ -65,7 +65,7 @@ func (r Registrar) Import(ctx context.Context, electionID string, entries []pb.R
 	if err != nil {
 		return state.Head{}, err
 	}
-	missing, err := MissingEntries(roll, entries)
+	missing, err := missingEntries(roll, entries)
 	if err != nil {
 		return state.Head{}, err
 	}
@@ -91,7 +91,7 @@ func (r Registrar) Import(ctx context.Context, electionID string, entries []pb.R
 	if roll, err = RollEntries(ctx, v, electionID); err != nil {
 		return state.Head{}, err
 	}
-	if missing, err = MissingEntries(roll, entries); err != nil {
+	if missing, err = missingEntries(roll, entries); err != nil {
 		return state.Head{}, err
 	}
 	if len(missing) > 0 {
@@ -107,11 +107,11 @@ func CompareRoll(ctx context.Context, v *View, electionID string, entries []pb.R
 	if err != nil {
 		return state.Head{}, err
 	}
-	missing, err := MissingEntries(roll, entries)
+	missing, err := missingEntries(roll, entries)
 	if err != nil {
 		return state.Head{}, verified(err)
 	}
-	foreign, err := MissingEntries(entries, roll)
+	foreign, err := missingEntries(entries, roll)
 	if err != nil {
 		return state.Head{}, verified(err)
 	}

@@ -153,12 +153,6 @@ func (n *Node) Transaction(ctx context.Context, hash [32]byte) (*Inclusion, erro
 	return &in, n.poll(ctx, "/v1/transactions/"+hex.EncodeToString(hash[:]), &in)
 }
 
-// LookUp returns where a transaction stands now; it fails with ErrUnknown where it is not in a block.
-func (n *Node) LookUp(ctx context.Context, hash [32]byte) (*Inclusion, error) {
-	var in Inclusion
-	return &in, n.get(ctx, "/v1/transactions/"+hex.EncodeToString(hash[:]), nil, &in)
-}
-
 // WaitHeight returns the node's status once it has committed the height.
 func (n *Node) WaitHeight(ctx context.Context, height int64) (*Status, error) {
 	var s Status

@@ -90,7 +90,7 @@ func TestCheckAddress(t *testing.T) {
 	for address, ok := range map[string]bool{
 		"node1.example.org:26656": true, "192.0.2.1:1": true, "[2001:db8::1]:65535": true, "n:1": true,
 		"": false, ":1": false, "n": false, "n:": false, "n:0": false, "n:65536": false, "n:01": false, "n:+1": false, "n:-1": false,
-		"n:1:2": false, "2001:db8::1:26656": false, "[]:1": false, "[x]:1": false, "a b:1": false, "a/b:1": false, "n:1\n": false,
+		"n:1:2": false, "2001:db8::1:26656": false, "[]:1": false, "[0]:1": false, "[x]:1": false, "a b:1": false, "a/b:1": false, "n:1\n": false,
 		"\u00e4:1": false, "tcp://n:1": false, strings.Repeat("a", 250) + ":26656": false,
 	} {
 		if err := organisation.CheckAddress(address); (err == nil) != ok {

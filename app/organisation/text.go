@@ -65,6 +65,9 @@ func CheckAddress(address string) error {
 	allowed := "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-"
 	if strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]") {
 		host, allowed = host[1:len(host)-1], "0123456789abcdefABCDEF:."
+		if !strings.Contains(host, ":") {
+			return fault
+		}
 	}
 	if host == "" || strings.Trim(host, allowed) != "" {
 		return fault

@@ -11,7 +11,8 @@ import (
 	pb "votenode/proto/votenode/v1"
 )
 
-// ApproveResolution: an officer approves an open resolution. Spec 9.12.
+// ApproveResolution: an officer approves an open resolution. Who has withdrawn does not approve again: an approval carries no number,
+// and anybody could send the old one once more. Spec 9.12.
 func checkApproveResolution(r *reading, p *tx.Parsed, m *pb.ApproveResolution) error {
 	if _, err := r.officer(p.Signer()); err != nil {
 		return err
@@ -22,6 +23,9 @@ func checkApproveResolution(r *reading, p *tx.Parsed, m *pb.ApproveResolution) e
 	}
 	if approvalOf(record, p.Signer()) >= 0 {
 		return tx.Refuse(tx.CodeAlreadyDone, "this officer has approved resolution %x", m.Resolution)
+	}
+	if slices.ContainsFunc(record.Withdrawn, func(officer []byte) bool { return bytes.Equal(officer, p.Signer()) }) {
+		return tx.Refuse(tx.CodeWithdrawn, "this officer has withdrawn from resolution %x", m.Resolution)
 	}
 	return nil
 }

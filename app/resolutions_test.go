@@ -46,12 +46,13 @@ func TestResolutionNeedsBoth(t *testing.T) {
 	if got := l.resolution(hash); got.Status != pb.RESOLUTION_OPEN {
 		t.Fatalf("%v although an approval was withdrawn", got.Status)
 	}
-	l.accept(approve("league officer 1", &r))
+	l.refuse(tx.CodeWithdrawn, approve("league officer 1", &r))
+	l.accept(approve("league officer 3", &r))
 	if got := l.resolution(hash); got.Status != pb.RESOLUTION_EFFECTIVE || got.Decided != l.view().Height() {
 		t.Fatalf("%v at %d", got.Status, got.Decided)
 	}
-	l.refuse(tx.CodeResolutionClosed, approve("league officer 3", &r))
-	l.refuse(tx.CodeResolutionClosed, withdraw("league officer 1", &r))
+	l.refuse(tx.CodeResolutionClosed, approve("party officer 1", &r))
+	l.refuse(tx.CodeResolutionClosed, withdraw("league officer 2", &r))
 }
 
 func TestResolutionExpires(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 	pb "votenode/proto/votenode/v1"
 )
 
-// WithdrawApproval: an officer takes an approval back while the resolution is open. Spec 9.13.
+// WithdrawApproval: an officer takes an approval back, for good, while the resolution is open. Spec 9.13.
 func checkWithdrawApproval(r *reading, p *tx.Parsed, m *pb.WithdrawApproval) error {
 	if _, err := r.officer(p.Signer()); err != nil {
 		return err
@@ -29,5 +29,6 @@ func applyWithdrawApproval(w *writing, v *tx.Verified, m *pb.WithdrawApproval) e
 	}
 	at := approvalOf(record, v.Parsed().Signer())
 	record.Approvals = slices.Delete(record.Approvals, at, at+1)
+	record.Withdrawn = append(record.Withdrawn, v.Parsed().Signer())
 	return w.saveResolution(m.Resolution, record)
 }

@@ -26,6 +26,7 @@ const (
 	CodeUnknownResolution   Code = 310
 	CodeResolutionClosed    Code = 311
 	CodeNotApproved         Code = 312
+	CodeWithdrawn           Code = 313
 	CodeElectionExists      Code = 320
 	CodeInvalidManifest     Code = 321
 	CodeInvalidBoard        Code = 322
@@ -97,6 +98,7 @@ var codes = map[Code]struct{ name, advice string }{
 	CodeUnknownResolution:   {"unknown_resolution", "propose the resolution first, or check its hash"},
 	CodeResolutionClosed:    {"resolution_closed", "propose it anew: it took effect, was refused or has expired"},
 	CodeNotApproved:         {"not_approved", "nothing: there is no approval of yours to withdraw"},
+	CodeWithdrawn:           {"withdrawn", "propose it anew with another nonce: a withdrawn approval does not come back"},
 	CodeElectionExists:      {"election_exists", "choose an election id that was never used on this chain"},
 	CodeInvalidManifest:     {"invalid_manifest", "correct the manifest, publish it and propose it anew"},
 	CodeInvalidBoard:        {"invalid_board", "name trustees for every organisation, at least 2*quorum-1 of them, quorum at least 2, no key twice"},

@@ -105,6 +105,9 @@ func (r *Recount) approve(signer []byte, m *pb.ApproveResolution) error {
 	if approvalOf(record, signer) >= 0 {
 		return refuse(300, "this officer has approved")
 	}
+	if slices.ContainsFunc(record.Withdrawn, func(officer []byte) bool { return bytes.Equal(officer, signer) }) {
+		return refuse(313, "this officer has withdrawn")
+	}
 	record.Approvals = append(record.Approvals, pb.Approval{Organisation: o.Id, Officer: signer})
 	slices.SortFunc(record.Approvals, func(a, b pb.Approval) int {
 		return cmp.Or(cmp.Compare(a.Organisation, b.Organisation), bytes.Compare(a.Officer, b.Officer))
@@ -127,6 +130,7 @@ func (r *Recount) withdraw(signer []byte, m *pb.WithdrawApproval) error {
 		return refuse(312, "this officer has not approved")
 	}
 	record.Approvals = slices.Delete(record.Approvals, at, at+1)
+	record.Withdrawn = append(record.Withdrawn, signer)
 	r.pend([32]byte(m.Resolution))
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"runtime"
+	"slices"
 
 	"github.com/oasisprotocol/curve25519-voi/primitives/ed25519"
 	"golang.org/x/sync/errgroup"
@@ -51,64 +52,67 @@ type Verdict struct {
 // Refused returns the verdict of a refusal.
 func Refused(r *Refusal) Verdict { return Verdict{Refusal: r} }
 
-// Verify checks signatures and proofs, ballots in batches on all cores. The verdict on a transaction depends on nothing but its
+// Verify checks signatures and proofs on all cores, ballots in batches. The verdict on a transaction depends on nothing but its
 // bytes and the lookup. An error means that the lookup or the random source failed, and never speaks about a transaction.
 // rand must be safe for concurrent use.
 func Verify(lookup Lookup, txs []*Parsed, rand io.Reader) ([]Verdict, error) {
-	verdicts := make([]Verdict, len(txs))
-	ballots := make(map[*ballot.Election][]int)
-	var order []*ballot.Election
-	decoded := make([]*ballot.EncryptedBallot, len(txs))
-	for i, p := range txs {
-		var err error
-		var e *ballot.Election
-		switch m := p.body.(type) {
-		case *pb.CastBallot:
-			if e, decoded[i], err = parseBallot(lookup, p, m); err == nil {
-				if ballots[e] == nil {
-					order = append(order, e)
+	verdicts, all := make([]Verdict, len(txs)), make([]int, len(txs))
+	decoded, elections := make([]*ballot.EncryptedBallot, len(txs)), make([]*ballot.Election, len(txs))
+	for i := range txs {
+		all[i] = i
+	}
+	err := inParallel(all, func(part []int) error {
+		for _, i := range part {
+			var err error
+			if elections[i], decoded[i], err = verifyOne(lookup, txs[i]); err != nil {
+				refusal, ok := err.(*Refusal)
+				if !ok {
+					return err
 				}
-				ballots[e] = append(ballots[e], i)
+				verdicts[i] = Refused(refusal)
+				continue
 			}
-		case *pb.SpoilBallot:
-			err = verifySpoil(lookup, p, m)
-		default:
-			err = verifySignature(lookup.Chain(), p)
+			verdicts[i] = Verdict{Verified: &Verified{parsed: txs[i], ballot: decoded[i]}}
 		}
-		refusal, ok := err.(*Refusal)
-		if err != nil && !ok {
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	ballots := make(map[*ballot.Election][]int)
+	for i, e := range elections {
+		if e != nil {
+			ballots[e] = append(ballots[e], i)
+		}
+	}
+	for e, list := range ballots { // the order of elections changes no verdict
+		err := inParallel(list, func(batch []int) error { return verifyBatch(e, batch, decoded, verdicts, rand) })
+		if err != nil {
 			return nil, err
 		}
-		verdicts[i] = verdict(&Verified{parsed: p, ballot: decoded[i]}, refusal)
 	}
+	return verdicts, nil
+}
+
+// verifyOne checks the signature of a transaction, or, of a ballot, decodes what its batch will verify.
+func verifyOne(lookup Lookup, p *Parsed) (*ballot.Election, *ballot.EncryptedBallot, error) {
+	switch m := p.body.(type) {
+	case *pb.CastBallot:
+		return parseBallot(lookup, p, m)
+	case *pb.SpoilBallot:
+		return nil, nil, verifySpoil(lookup, p, m)
+	}
+	return nil, nil, verifySignature(lookup.Chain(), p)
+}
+
+// inParallel calls work for parts of a list on all cores, and returns the first error.
+func inParallel(list []int, work func(part []int) error) error {
 	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))
-	for _, e := range order {
-		for batch := range chunks(ballots[e]) {
-			g.Go(func() error { return verifyBatch(e, batch, decoded, verdicts, rand) })
-		}
+	for part := range slices.Chunk(list, batchSize) {
+		g.Go(func() error { return work(part) })
 	}
-	return verdicts, g.Wait()
-}
-
-func verdict(v *Verified, r *Refusal) Verdict {
-	if r != nil {
-		return Verdict{Refusal: r}
-	}
-	return Verdict{Verified: v}
-}
-
-// chunks yields parts of at most batchSize.
-func chunks(all []int) func(yield func([]int) bool) {
-	return func(yield func([]int) bool) {
-		for len(all) > 0 {
-			n := min(batchSize, len(all))
-			if !yield(all[:n]) {
-				return
-			}
-			all = all[n:]
-		}
-	}
+	return g.Wait()
 }
 
 // verifyBatch writes only the verdicts of its own batch.

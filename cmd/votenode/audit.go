@@ -52,17 +52,27 @@ lies in the folder. Exit code 3 means that a check failed; the last line names t
 	return c
 }
 
-// meter shows progress on a terminal, and nothing elsewhere.
+// patience is how long a command may take before it shows progress.
+const patience = 2 * time.Second
+
+// meter shows progress on a terminal, once a command has taken its time, and nothing elsewhere.
 type meter struct {
-	out  io.Writer
-	what string
-	bar  *progressbar.ProgressBar
+	out   io.Writer // nil shows nothing
+	what  string
+	since time.Time
+	bar   *progressbar.ProgressBar
 }
 
-func newMeter(c *cobra.Command, what string) *meter { return &meter{out: c.ErrOrStderr(), what: what} }
+func newMeter(c *cobra.Command, what string) *meter {
+	b := &meter{what: what, since: time.Now()}
+	if out := c.ErrOrStderr(); isTerminal(out) {
+		b.out = out
+	}
+	return b
+}
 
 func (b *meter) set(done, all int64) {
-	if !isTerminal(b.out) {
+	if b.out == nil || time.Since(b.since) < patience {
 		return
 	}
 	if b.bar == nil {

@@ -170,12 +170,17 @@ func (a *auditor) blocks(ctx context.Context) error {
 		if err := a.verifyAhead(window); err != nil {
 			return a.stop(checkState, err)
 		}
-		for _, b := range window {
+		for i, b := range window {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
 			if err := a.block(b); err != nil {
 				return err
+			}
+			if len(a.recount.Moved()) > 0 { // an election may have become ready
+				if err := a.verifyAhead(window[i+1:]); err != nil {
+					return a.stop(checkState, err)
+				}
 			}
 			a.advance(int64(len(b.at.Raw)))
 		}

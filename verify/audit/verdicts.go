@@ -48,13 +48,13 @@ func (a *auditor) lookup() lookup { return lookup{a.doc.ChainId, a.recount.Recou
 
 // verifyAhead checks the proofs and signatures of the ballots in some blocks to come, in large batches on all cores. What a ballot is
 // checked against never changes once it is fixed, so a verdict from now holds later; a ballot for which it is not fixed yet waits for
-// its block.
+// a later call, at last for its block.
 func (a *auditor) verifyAhead(blocks []*block) error {
 	var ballots []*tx.Parsed
 	var at []*tx.Verdict
 	for _, b := range blocks {
 		for i, p := range b.parsed {
-			if p != nil && p.Kind() == tx.KindCastBallot {
+			if p != nil && p.Kind() == tx.KindCastBallot && b.verdicts[i].Verified == nil && b.verdicts[i].Refusal == nil {
 				ballots, at = append(ballots, p), append(at, &b.verdicts[i])
 			}
 		}

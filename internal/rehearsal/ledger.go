@@ -48,6 +48,8 @@ type Ledger struct {
 	Absent map[string]bool
 	// Evidence goes into the next block.
 	Evidence []cmttypes.Evidence
+	// Watch, where set, is called after each block.
+	Watch func()
 
 	ledger        *state.Ledger
 	now           time.Time
@@ -84,7 +86,8 @@ func Validator(organisation string, n int) pb.Validator {
 	}
 }
 
-func sorted(list []pb.Validator) []pb.Validator {
+// Sorted returns a list of validators in the order in which a record has them.
+func Sorted(list ...pb.Validator) []pb.Validator {
 	slices.SortFunc(list, func(a, b pb.Validator) int { return bytes.Compare(a.Key, b.Key) })
 	return list
 }
@@ -99,7 +102,7 @@ func New(t testing.TB, change ...func(*pb.Genesis)) *Ledger {
 			Organisation: pb.Organisation{
 				Id: o, Title: o, OfficerQuorum: 2, Officers: members("officer", o, 3), Registrars: members("registrar", o, 1),
 			},
-			Validators: sorted([]pb.Validator{Validator(o, 1), Validator(o, 2)}),
+			Validators: Sorted(Validator(o, 1), Validator(o, 2)),
 		})
 	}
 	for _, f := range change {
@@ -188,6 +191,9 @@ func (l *Ledger) Make(seconds int64, raw ...[]byte) []app.Result {
 	l.lastSet, l.set = l.set, l.nextSet
 	if len(outcome.ValidatorUpdates) > 0 {
 		l.update(outcome.ValidatorUpdates)
+	}
+	if l.Watch != nil {
+		l.Watch()
 	}
 	return outcome.Results
 }

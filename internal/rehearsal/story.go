@@ -1,9 +1,11 @@
 package rehearsal
 
 import (
+	"crypto/rand"
 	"testing"
 
 	"votenode/app/tx"
+	"votenode/crypto/ballot"
 	"votenode/genesis"
 	pb "votenode/proto/votenode/v1"
 )
@@ -19,9 +21,14 @@ type Outcome struct {
 // place, a voter who changes her mind, one who challenges a ballot, one who is revoked after voting, ballots that are refused, a
 // validator that is away and one that signs twice and is replaced, officers and parameters that change, a second election that is
 // cancelled, a trustee of each organisation who stays away at the end.
-func Story(t testing.TB) (*Election, Outcome) {
+//
+// It calls watch, if given, with the founded ledger.
+func Story(t testing.TB, watch ...func(*Ledger)) (*Election, Outcome) {
 	t.Helper()
 	l := New(t)
+	for _, f := range watch {
+		f(l)
+	}
 	l.Make(1)
 	e := l.Create(Manifest("primary"))
 	l.Create(Manifest("cancelled"))
@@ -37,7 +44,8 @@ func (e *Election) prepare() {
 	e.t.Helper()
 	e.Enrol(5)
 	e.Enrol(3)
-	e.Refuse(tx.CodeNotAuthorised, Sign("party officer 1", &pb.AddRollEntries{Election: e.ID, First: 8, Entries: []pb.RollEntry{{Key: public("x")}}}))
+	stranger := must(ballot.GenerateKey(rand.Reader)).Public().Bytes()
+	e.Refuse(tx.CodeNotAuthorised, Sign("party officer 1", &pb.AddRollEntries{Election: e.ID, First: 8, Entries: []pb.RollEntry{{Key: stranger}}}))
 	e.hesitate()
 	e.Appoint(3)
 	e.disturbedCeremony()
@@ -49,7 +57,7 @@ func (e *Election) prepare() {
 	e.Fix()
 }
 
-// hesitate seals the roll, with an approval that is taken back and given again.
+// hesitate seals the roll, with an approval that is taken back and one that takes its place.
 func (e *Election) hesitate() {
 	e.t.Helper()
 	head := must(e.View().Head("election/" + e.ID + "/roll"))
@@ -61,7 +69,8 @@ func (e *Election) hesitate() {
 	e.Accept(Sign("party officer 3", &pb.WithdrawApproval{Resolution: hash[:]}))
 	e.Refuse(tx.CodeAlreadyDone, Approve("party officer 1", hash))
 	e.Accept(Approve("league officer 3", hash))
-	e.Accept(Approve("party officer 3", hash))
+	e.Refuse(tx.CodeWithdrawn, Approve("party officer 3", hash))
+	e.Accept(Approve("party officer 2", hash))
 	if !e.Record().RollSealed {
 		e.t.Fatal("the roll is not sealed")
 	}
@@ -121,7 +130,7 @@ func (e *Election) changes() {
 	e.t.Helper()
 	e.Evidence = append(e.Evidence, e.DoubleVote("party validator 2", e.Height()-2))
 	e.Make(1)
-	next := sorted([]pb.Validator{Validator("league", 1), Validator("league", 2), Validator("party", 1), Validator("party", 3)})
+	next := Sorted(Validator("league", 1), Validator("league", 2), Validator("party", 1), Validator("party", 3))
 	e.Resolve(&pb.Resolution{Reason: "it signed twice", Decision: &pb.Resolution_ChangeValidators{
 		ChangeValidators: &pb.ChangeValidators{Validators: next},
 	}})

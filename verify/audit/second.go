@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"strings"
 
+	cmttypes "github.com/cometbft/cometbft/types"
+
 	"votenode/app"
 	"votenode/app/state"
 	"votenode/app/tx"
-	"votenode/crypto/ballot"
 	pb "votenode/proto/votenode/v1"
 	"votenode/verify/recount"
 )
@@ -41,16 +42,19 @@ func (s *second) block(b *block, o *app.Outcome) {
 		return
 	}
 	in := &recount.Block{
-		Height: b.Height, Time: b.Time.UnixNano(), Txs: make([][]byte, len(b.Txs)), Ballots: make([]*ballot.EncryptedBallot, len(b.Txs)),
-		Taken: func(i int) bool { return o.Results[i].Code == tx.CodeOK },
-		Decided: func(hash [32]byte) (*pb.ResolutionRecord, error) {
-			return state.Load[pb.ResolutionRecord](s.replay.view(), state.ResolutionKey(hash[:]))
-		},
+		Height: b.Height, Time: b.Time.UnixNano(), Hash: [32]byte(b.Hash()), Txs: make([][]byte, len(b.Txs)),
+		Verdicts: make([]recount.Verdict, len(b.Txs)), Signers: signers(b),
+	}
+	for _, m := range misbehaviour(b) {
+		in.Evidence = append(in.Evidence, recount.Evidence{Address: m.Address, Type: m.Type, Height: m.Height, Time: m.Time})
 	}
 	for i, raw := range b.Txs {
 		in.Txs[i] = raw
-		if v := b.verdicts[i].Verified; v != nil {
-			in.Ballots[i] = v.Ballot()
+		switch v := b.verdicts[i]; {
+		case v.Verified != nil:
+			in.Verdicts[i].Ballot = v.Verified.Ballot()
+		case v.Refusal != nil:
+			in.Verdicts[i].Code = uint32(v.Refusal.Code)
 		}
 	}
 	refusals, err := s.Block(in)
@@ -75,14 +79,25 @@ func (s *second) block(b *block, o *app.Outcome) {
 	}
 }
 
+// signers are those whose precommits for the block before stand in the block.
+func signers(b *block) map[[20]byte]bool {
+	all := map[[20]byte]bool{}
+	for _, c := range b.LastCommit.Signatures {
+		if c.BlockIDFlag == cmttypes.BlockIDFlagCommit {
+			all[[20]byte(c.ValidatorAddress)] = true
+		}
+	}
+	return all
+}
+
 // subjects are the checks of the records that the recount makes.
 var subjects = map[recount.Subject]int{
-	recount.Elections: checkElections, recount.Rolls: checkRolls, recount.Keys: checkKeys,
+	recount.Ledger: checkElections, recount.Elections: checkElections, recount.Rolls: checkRolls, recount.Keys: checkKeys,
 	recount.Ballots: checkBallots, recount.Sums: checkSums, recount.Tally: checkTally,
 }
 
 // compare holds the records of the recount against those of the replay: each has the same value, and below a folder of keys there are
-// no others.
+// no others; the folder "" is the whole map.
 func (s *second) compare(height int64, folder string, tell func(recount.Emit)) {
 	view, known := s.view(), map[string]bool{}
 	tell(func(subject recount.Subject, key string, value []byte) {
@@ -99,7 +114,7 @@ func (s *second) compare(height int64, folder string, tell func(recount.Emit)) {
 		}
 	})
 	err := view.Records(folder, func(key string, _ []byte) error {
-		if !known[key] && (key == folder || strings.HasPrefix(key, folder+"/")) {
+		if !known[key] && (folder == "" || key == folder || strings.HasPrefix(key, folder+"/")) {
 			s.checks.fault(checkElections, "height %d: the recount knows no record %s", height, key)
 		}
 		return nil
@@ -115,12 +130,7 @@ func (s *second) end() {
 		return
 	}
 	height := s.replay.view().Height()
-	for _, id := range s.Elections() {
-		s.compare(height, "election/"+id, func(emit recount.Emit) { s.Records(id, emit) })
-	}
-	for _, folder := range []string{"resolution", "resolutions", "elections", "key-digest"} {
-		s.compare(height, folder, s.Resolutions)
-	}
+	s.compare(height, "", s.All)
 	for _, number := range subjects {
 		s.checks.read(number, 0)
 	}

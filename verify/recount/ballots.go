@@ -3,22 +3,27 @@ package recount
 import (
 	"votenode/crypto/ballot"
 	pb "votenode/proto/votenode/v1"
+	"votenode/verify/recount/rules"
 )
 
-// castBallot: spec 9.30. decoded is nil unless proof and signature hold over the statement of this recount.
-func (r *Recount) castBallot(raw []byte, decoded *ballot.EncryptedBallot, m *pb.CastBallot) error {
-	e, err := r.in(m.Election, pb.PHASE_VOTING)
-	if err != nil {
+// castBallot: spec 9.30.
+func (r *Recount) castBallot(raw []byte, verdict Verdict, m *pb.CastBallot) error {
+	e, err := r.in(m.Election, alive...)
+	switch {
+	case err != nil:
 		return err
-	}
-	if m.RollIndex >= uint64(len(e.roll)) {
+	case e.ballots == nil:
+		return refuse(401, "roll and keys are not fixed yet")
+	case m.RollIndex >= uint64(len(e.roll)):
 		return refuse(600, "the roll has no entry %d", m.RollIndex)
+	case verdict.Ballot == nil:
+		return refuse(verdict.Code, "signature or proof do not hold")
+	case e.phase != pb.PHASE_VOTING:
+		return refuse(401, "the phase is %v", e.phase)
 	}
-	v, entry := &e.voters[m.RollIndex], &e.roll[m.RollIndex]
+	decoded, v, entry := verdict.Ballot, &e.voters[m.RollIndex], &e.roll[m.RollIndex]
 	interval := int64(e.manifest.RevoteInterval) * 1_000
 	switch {
-	case decoded == nil:
-		return refuse(202, "proof or signature do not hold")
 	case v.status == pb.VOTER_REVOKED:
 		return refuse(605, "the entry was revoked")
 	case m.Style != entry.style:
@@ -67,7 +72,7 @@ func (r *Recount) takeOut(e *election, index uint64) error {
 	}
 	var envelope pb.Envelope
 	var m pb.CastBallot
-	if decode(raw, &envelope) != nil || decode(envelope.Body, &m) != nil ||
+	if rules.Decode(raw, &envelope) != nil || rules.Decode(envelope.Body, &m) != nil ||
 		ballot.ConfirmationCode(r.chain, e.id, m.Style, index, v.sequence, m.Ciphertext) != v.code {
 		return contradiction("ballot %d of %q is not the one that was recorded", v.index, e.id)
 	}
@@ -88,9 +93,12 @@ func (e *election) spoiledBy(index uint64) []pb.SpoiledBallot {
 
 // spoilBallot: spec 9.31.
 func (r *Recount) spoilBallot(signature []byte, m *pb.SpoilBallot) error {
-	e, err := r.in(m.Election, pb.PHASE_VOTING)
+	e, err := r.in(m.Election, alive...)
 	if err != nil {
 		return err
+	}
+	if !e.sealed {
+		return refuse(401, "the roll is not sealed")
 	}
 	key, known := r.VoterKey(m.Election, m.RollIndex)
 	if !known {
@@ -104,6 +112,8 @@ func (r *Recount) spoilBallot(signature []byte, m *pb.SpoilBallot) error {
 	switch {
 	case ballot.VerifySpoil(spoil, signature) != nil:
 		return refuse(200, "its signature does not hold")
+	case e.phase != pb.PHASE_VOTING:
+		return refuse(401, "the phase is %v", e.phase)
 	case v.status == pb.VOTER_REVOKED:
 		return refuse(605, "the entry was revoked")
 	case m.Sequence <= v.sequence:

@@ -6,6 +6,7 @@ import (
 
 	"votenode/crypto/threshold"
 	pb "votenode/proto/votenode/v1"
+	"votenode/verify/recount/rules"
 )
 
 // kindOf returns the number of a resolution's kind: that of the decision's field. Spec 9.3.
@@ -39,12 +40,6 @@ func kindOf(m *pb.Resolution) uint32 {
 	return 0
 }
 
-// elsewhere says whether the rule of a resolution is that of chapter 1, which the recount leaves to the state machine.
-func elsewhere(m *pb.Resolution) bool {
-	kind := kindOf(m)
-	return kind == 9 || kind == 10 || kind == 11
-}
-
 // rule says why a resolution cannot take effect now.
 func (r *Recount) rule(m *pb.Resolution) error {
 	switch d := m.Decision.(type) {
@@ -63,6 +58,12 @@ func (r *Recount) rule(m *pb.Resolution) error {
 		return err
 	case *pb.Resolution_RevokeVoters:
 		return r.mayRevoke(d.RevokeVoters)
+	case *pb.Resolution_ChangeValidators:
+		return r.mayChangeValidators(d.ChangeValidators)
+	case *pb.Resolution_ChangeOfficers:
+		return r.mayChangeOfficers(&d.ChangeOfficers.Organisation)
+	case *pb.Resolution_ChangeParameters:
+		return r.mayChangeParameters(&d.ChangeParameters.Parameters)
 	case *pb.Resolution_ReplaceTrustees:
 		return r.mayReplace(d.ReplaceTrustees)
 	case *pb.Resolution_ExcuseTrial:
@@ -80,6 +81,7 @@ func (r *Recount) effect(m *pb.Resolution) error {
 		r.appoint(d.AppointTrustees)
 	case *pb.Resolution_SealRoll:
 		e := r.byID[d.SealRoll.Election]
+		e.rollKeys = nil // no key comes any more
 		e.sealed, e.rollRoot, e.voters = true, [32]byte(d.SealRoll.Root), make([]voter, len(e.roll))
 	case *pb.Resolution_ScheduleElection:
 		e := r.byID[d.ScheduleElection.Election]
@@ -89,15 +91,9 @@ func (r *Recount) effect(m *pb.Resolution) error {
 	case *pb.Resolution_CancelElection:
 		r.move(r.byID[d.CancelElection.Election], pb.PHASE_CANCELLED)
 	case *pb.Resolution_ChangeValidators:
-		r.next = pb.ValidatorEpoch{
-			Number: r.present.Number + 1, FirstHeight: r.height + int64(r.parameters.Handover), Validators: d.ChangeValidators.Validators,
-		}
+		r.announce(d.ChangeValidators.Validators)
 	case *pb.Resolution_ChangeOfficers:
-		for i := range r.organisations {
-			if o := d.ChangeOfficers.Organisation; r.organisations[i].Id == o.Id {
-				r.organisations[i] = o
-			}
-		}
+		r.organisations = r.with(&d.ChangeOfficers.Organisation)
 	case *pb.Resolution_ChangeParameters:
 		r.parameters = d.ChangeParameters.Parameters
 	case *pb.Resolution_RevokeVoters:
@@ -120,11 +116,11 @@ func (r *Recount) effect(m *pb.Resolution) error {
 
 // mayCreate: spec 9.20.
 func (r *Recount) mayCreate(d *pb.CreateElection) error {
-	data := r.documents[[32]byte(d.Manifest)]
-	if data == nil {
+	document := r.documents[[32]byte(d.Manifest)]
+	if document == nil {
 		return refuse(301, "the manifest is not on the ledger")
 	}
-	m, err := parseManifest(data)
+	m, err := rules.ParseManifest(document.data)
 	if err != nil {
 		return refuse(321, "manifest: %v", err)
 	}
@@ -140,7 +136,7 @@ func (r *Recount) mayCreate(d *pb.CreateElection) error {
 }
 
 func (r *Recount) create(d *pb.CreateElection) {
-	m, err := parseManifest(r.documents[[32]byte(d.Manifest)])
+	m, err := rules.ParseManifest(r.documents[[32]byte(d.Manifest)].data)
 	if err != nil {
 		panic("recount: a manifest that passed its rule: " + err.Error())
 	}
@@ -165,14 +161,12 @@ func (r *Recount) maySeal(d *pb.SealRoll) error {
 	return nil
 }
 
-const lastMoment = 7_258_118_399
-
 // maySchedule: spec 9.23.
 func (r *Recount) maySchedule(d *pb.ScheduleElection) error {
 	if _, err := r.in(d.Election, pb.PHASE_SETUP, pb.PHASE_KEY_CEREMONY, pb.PHASE_READY); err != nil {
 		return err
 	}
-	if d.Opening <= 0 || d.Closing <= d.Opening || d.Closing > lastMoment || r.reached(d.Opening) {
+	if d.Opening <= 0 || d.Closing <= d.Opening || d.Closing > rules.LastMoment || r.reached(d.Opening) {
 		return refuse(324, "the times are out of order or have passed")
 	}
 	return nil
@@ -184,7 +178,7 @@ func (r *Recount) mayExtend(d *pb.ExtendElection) error {
 	if err != nil {
 		return err
 	}
-	if d.Closing <= e.closing || d.Closing > lastMoment {
+	if d.Closing <= e.closing || d.Closing > rules.LastMoment {
 		return refuse(324, "the closing is not later")
 	}
 	return nil
@@ -228,7 +222,7 @@ func (r *Recount) mayBeBoard(e *election, quorum, trustees int, fresh []pb.Membe
 		}
 	}
 	for i := range fresh {
-		if !isMember(&fresh[i]) || seen[string(fresh[i].Key)] {
+		if rules.Member(&fresh[i]) != nil || seen[string(fresh[i].Key)] {
 			return refuse(322, "trustee %q is malformed, or the key is taken", fresh[i].Name)
 		}
 		seen[string(fresh[i].Key)] = true

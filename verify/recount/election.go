@@ -9,6 +9,7 @@ import (
 	"votenode/crypto/ballot"
 	"votenode/crypto/threshold"
 	pb "votenode/proto/votenode/v1"
+	"votenode/verify/recount/rules"
 )
 
 // election is one election as the recount knows it.
@@ -63,7 +64,7 @@ type voter struct {
 
 func newElection(m *pb.Manifest, hash [32]byte) *election {
 	return &election{
-		id: m.Election, manifest: m, manifestHash: hash, slots: slotsOf(m), opening: m.Opening, closing: m.Closing,
+		id: m.Election, manifest: m, manifestHash: hash, slots: rules.Slots(m), opening: m.Opening, closing: m.Closing,
 		rollKeys: map[[32]byte]bool{}, trialShares: map[pb.TrusteeRef]*pb.TrialShares{},
 		spoiled: map[uint64]*pb.Spoiled{}, partials: map[part]*pb.Partial{}, results: make([]*pb.Result, len(m.Contests)),
 	}
@@ -126,7 +127,7 @@ func (r *Recount) fix(e *election) error {
 	}
 	e.ballots, err = ballot.NewElection(ballot.Parameters{
 		Chain: r.chain, Election: e.id, Manifest: e.manifestHash, RollRoot: e.rollRoot, KeyDigest: e.digest,
-		Keys: points, Styles: stylesOf(e.manifest),
+		Keys: points, Styles: rules.Styles(e.manifest),
 	})
 	if err != nil {
 		return contradiction("election %q: %v", e.id, err)
@@ -145,6 +146,9 @@ func (r *Recount) addRollEntries(signer []byte, m *pb.AddRollEntries) error {
 	}
 	if e.sealed {
 		return refuse(402, "the roll is sealed")
+	}
+	if e.holds(m) {
+		return refuse(300, "the roll holds these entries")
 	}
 	if m.First != uint64(len(e.roll)) {
 		return refuse(403, "the roll continues at %d", len(e.roll))
@@ -168,9 +172,22 @@ func (r *Recount) addRollEntries(signer []byte, m *pb.AddRollEntries) error {
 		entry := &m.Entries[i]
 		e.rollKeys[[32]byte(entry.Key)] = true
 		e.roll = append(e.roll, rollEntry{[32]byte(entry.Key), entry.Style})
-		e.rollLog.add(encode(entry))
+		e.rollLog.add(rules.Encode(entry))
 	}
 	return nil
+}
+
+// holds says whether the roll has these entries where they are to stand.
+func (e *election) holds(m *pb.AddRollEntries) bool {
+	if m.First > uint64(len(e.roll)) || uint64(len(m.Entries)) > uint64(len(e.roll))-m.First {
+		return false
+	}
+	for i := range m.Entries {
+		if (rollEntry{[32]byte(m.Entries[i].Key), m.Entries[i].Style}) != e.roll[m.First:][i] {
+			return false
+		}
+	}
+	return true
 }
 
 // log is a Merkle log of which only the right edge is kept. Spec 5.1.

@@ -1,11 +1,15 @@
 package recount
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"maps"
+	"slices"
 
 	"votenode/crypto/threshold"
 	pb "votenode/proto/votenode/v1"
+	"votenode/verify/recount/rules"
 )
 
 // Subject says what a record is about.
@@ -13,28 +17,57 @@ type Subject int
 
 // The subjects.
 const (
-	Elections Subject = iota
+	// Ledger: parties, validators, parameters, documents, the blocks log.
+	Ledger Subject = iota
+	// Elections: resolutions, the list of elections, and the record of each.
+	Elections
 	Rolls
 	Keys
+	// Ballots: ballot logs, voters' trees, what is spoiled.
 	Ballots
 	Sums
+	// Tally: partial decryptions and results.
 	Tally
 )
 
 // Emit takes a record: its subject, its key of spec 5.2, and the value that it must have.
 type Emit func(subject Subject, key string, value []byte)
 
-// Resolutions tells the records about resolutions, and the list of elections.
-func (r *Recount) Resolutions(emit Emit) {
+// All tells every record of the ledger.
+func (r *Recount) All(emit Emit) {
+	r.partyRecords(emit)
+	r.documentRecords(emit)
+	r.resolutionRecords(emit)
+	head(emit, Ledger, "log/blocks", &r.blocks)
+	for _, e := range r.elections {
+		r.Records(e.id, emit)
+	}
+}
+
+// Root returns the AppHash of the state by this count: the root over all records. Spec 5.3.
+func (r *Recount) Root() [32]byte {
+	hashes := map[string][32]byte{}
+	r.All(func(_ Subject, key string, value []byte) { hashes[key] = sha256.Sum256(value) })
+	var tree log
+	for _, key := range slices.Sorted(maps.Keys(hashes)) {
+		hash := hashes[key]
+		leaf := append(binary.AppendUvarint(nil, uint64(len(key))), key...)
+		tree.add(append(append(leaf, 32), hash[:]...))
+	}
+	return tree.root()
+}
+
+// resolutionRecords tells the records about resolutions, the list of elections, and the digests of all keys.
+func (r *Recount) resolutionRecords(emit Emit) {
 	for hash, record := range r.resolutions {
-		emit(Elections, fmt.Sprintf("resolution/%x", hash), encode(record))
+		emit(Elections, fmt.Sprintf("resolution/%x", hash), rules.Encode(record))
 	}
 	pending := new(pb.PendingResolutions)
 	for _, hash := range r.pending {
 		pending.Hashes = append(pending.Hashes, hash[:])
 	}
-	emit(Elections, "resolutions/pending", encode(pending))
-	emit(Elections, "elections", encode(&pb.ElectionList{Ids: r.Elections()}))
+	emit(Elections, "resolutions/pending", rules.Encode(pending))
+	emit(Elections, "elections", rules.Encode(&pb.ElectionList{Ids: r.Elections()}))
 	for digest, id := range r.digests {
 		emit(Keys, fmt.Sprintf("key-digest/%x", digest), []byte(id))
 	}
@@ -47,7 +80,7 @@ func (r *Recount) Records(id string, emit Emit) {
 		return
 	}
 	at := "election/" + id
-	emit(Elections, at, encode(e.record()))
+	emit(Elections, at, rules.Encode(e.record()))
 	head(emit, Rolls, "log/"+at+"/roll", &e.rollLog)
 	e.keyRecords(at, emit)
 	e.ballotRecords(at, emit)
@@ -55,14 +88,14 @@ func (r *Recount) Records(id string, emit Emit) {
 		emit(Sums, fmt.Sprintf("%s/sum/%05d", at, contest), sum.Bytes())
 	}
 	for p, partial := range e.partials {
-		emit(Tally, fmt.Sprintf("%s/partial/%05d/%s/%05d", at, p.contest, p.organisation, p.index), encode(partial))
+		emit(Tally, fmt.Sprintf("%s/partial/%05d/%s/%05d", at, p.contest, p.organisation, p.index), rules.Encode(partial))
 	}
 	if len(e.queue) > 0 {
-		emit(Tally, at+"/tally-queue", encode(&pb.TallyQueue{Contests: e.queue}))
+		emit(Tally, at+"/tally-queue", rules.Encode(&pb.TallyQueue{Contests: e.queue}))
 	}
 	for contest, result := range e.results {
 		if result != nil {
-			emit(Tally, fmt.Sprintf("%s/result/%05d", at, contest), encode(result))
+			emit(Tally, fmt.Sprintf("%s/result/%05d", at, contest), rules.Encode(result))
 		}
 	}
 }
@@ -92,9 +125,9 @@ func head(emit Emit, subject Subject, key string, l *log) {
 
 func (e *election) keyRecords(at string, emit Emit) {
 	for _, c := range e.ceremonies {
-		emit(Keys, at+"/ceremony/"+c.organisation, encode(&c.record))
+		emit(Keys, at+"/ceremony/"+c.organisation, rules.Encode(&c.record))
 		for d, deal := range c.deals {
-			emit(Keys, fmt.Sprintf("%s/deal/%s/%05d/%05d", at, c.organisation, d.attempt, d.index), encode(deal))
+			emit(Keys, fmt.Sprintf("%s/deal/%s/%05d/%05d", at, c.organisation, d.attempt, d.index), rules.Encode(deal))
 		}
 	}
 	if e.keys == nil {
@@ -108,17 +141,17 @@ func (e *election) keyRecords(at string, emit Emit) {
 		}
 		keys.Organisations = append(keys.Organisations, o)
 	}
-	emit(Keys, at+"/keys", encode(keys))
-	emit(Keys, at+"/trial", encode(&e.trial))
+	emit(Keys, at+"/keys", rules.Encode(keys))
+	emit(Keys, at+"/trial", rules.Encode(&e.trial))
 	for ref, shares := range e.trialShares {
-		emit(Keys, fmt.Sprintf("%s/trial/%s/%05d", at, ref.Organisation, ref.Index), encode(shares))
+		emit(Keys, fmt.Sprintf("%s/trial/%s/%05d", at, ref.Organisation, ref.Index), rules.Encode(shares))
 	}
 }
 
 func (e *election) ballotRecords(at string, emit Emit) {
 	head(emit, Ballots, "log/"+at+"/ballots", &e.ballotLog)
 	for index, s := range e.spoiled {
-		emit(Ballots, fmt.Sprintf("%s/spoiled/%010d", at, index), encode(s))
+		emit(Ballots, fmt.Sprintf("%s/spoiled/%010d", at, index), rules.Encode(s))
 	}
 	if !e.sealed {
 		return
@@ -136,5 +169,5 @@ func (v *voter) leaf() []byte {
 	if v.code != [32]byte{} {
 		m.Code = v.code[:]
 	}
-	return encode(m)
+	return rules.Encode(m)
 }

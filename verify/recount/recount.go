@@ -2,6 +2,8 @@ package recount
 
 import (
 	"bytes"
+	"cmp"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,6 +11,7 @@ import (
 	"votenode/crypto/ballot"
 	"votenode/crypto/threshold"
 	pb "votenode/proto/votenode/v1"
+	"votenode/verify/recount/rules"
 )
 
 // ErrContradiction says that the recount cannot go on: what it was told contradicts what it knows.
@@ -17,6 +20,7 @@ var ErrContradiction = errors.New("contradiction")
 // Recount is the second count on its way. It belongs to one goroutine but for Statement, which may be asked by several between two blocks.
 type Recount struct {
 	chain      string
+	genesis    [32]byte
 	recorded   func(election string, index uint64) ([]byte, error)
 	height     int64
 	now        int64 // block time, unix nanoseconds
@@ -24,8 +28,11 @@ type Recount struct {
 
 	organisations []pb.Organisation // sorted by id
 	present, next pb.ValidatorEpoch // next has number 0 unless announced
+	keys          map[string]*pb.ValidatorKey
+	misbehaviour  map[string]*pb.Misbehaviour // by key of the record
+	blocks        log
 
-	documents   map[[32]byte][]byte
+	documents   map[[32]byte]*document
 	uploads     map[upload]*document
 	resolutions map[[32]byte]*pb.ResolutionRecord
 	pending     [][32]byte
@@ -41,15 +48,17 @@ type Recount struct {
 // index, as the block before or an earlier one brought it; it is asked for ballots that are superseded or revoked.
 func New(doc *pb.Genesis, recorded func(election string, index uint64) ([]byte, error)) *Recount {
 	r := &Recount{
-		chain: doc.ChainId, recorded: recorded, parameters: doc.Parameters,
-		present:   pb.ValidatorEpoch{Number: 1, FirstHeight: 1},
-		documents: map[[32]byte][]byte{}, uploads: map[upload]*document{}, resolutions: map[[32]byte]*pb.ResolutionRecord{},
+		chain: doc.ChainId, genesis: sha256.Sum256(rules.Encode(doc)), recorded: recorded, parameters: doc.Parameters,
+		present: pb.ValidatorEpoch{Number: 1, FirstHeight: 1}, keys: map[string]*pb.ValidatorKey{}, misbehaviour: map[string]*pb.Misbehaviour{},
+		documents: map[[32]byte]*document{}, uploads: map[upload]*document{}, resolutions: map[[32]byte]*pb.ResolutionRecord{},
 		byID: map[string]*election{}, digests: map[[32]byte]string{},
 	}
 	for i := range doc.Organisations {
 		r.organisations = append(r.organisations, doc.Organisations[i].Organisation)
 		r.present.Validators = append(r.present.Validators, doc.Organisations[i].Validators...)
 	}
+	slices.SortFunc(r.present.Validators, func(a, b pb.Validator) int { return bytes.Compare(a.Key, b.Key) })
+	r.register(r.present.Validators)
 	return r
 }
 
@@ -58,20 +67,42 @@ type Block struct {
 	Height int64
 	// Time of the header, unix nanoseconds.
 	Time int64
+	// Hash of the header.
+	Hash [32]byte
 	Txs  [][]byte
-	// Ballots holds for every transaction that casts a ballot the decoded ballot, if proof and signature hold over the statement
-	// that this recount has given; else nil.
-	Ballots []*ballot.EncryptedBallot
-	// Taken says which transactions took effect in the state machine, Decided what it made of a resolution. They are asked for
-	// resolutions about validators, officers and parameters only.
-	Taken   func(i int) bool
-	Decided func(hash [32]byte) (*pb.ResolutionRecord, error)
+	// Verdicts holds for every transaction that casts a ballot what came of its signature and proof over the statement that this
+	// recount has given.
+	Verdicts []Verdict
+	// Signers are the addresses of those whose precommits for the block before stand in LastCommit.
+	Signers map[[20]byte]bool
+	// Evidence is what the block carries, one entry for each validator that it names.
+	Evidence []Evidence
 }
 
-// Block counts a block. It returns for each transaction why it had no effect, nil where it took effect. An error is ErrContradiction
-// or comes from recorded or Decided; the recount is over then. Spec 9.1.
+// Verdict is what came of checking signature and proof of a ballot.
+type Verdict struct {
+	// Ballot is the decoded ballot, nil where signature or proof do not hold.
+	Ballot *ballot.EncryptedBallot
+	// Code says why not. It is of no account where the statement of the ballot is not known yet.
+	Code uint32
+}
+
+// Evidence says that a validator broke the rules of consensus.
+type Evidence struct {
+	Address [20]byte
+	Type    uint32
+	Height  int64
+	// Time is that of the offence, unix nanoseconds.
+	Time int64
+}
+
+// Block counts a block. It returns for each transaction why it had no effect, nil where it took effect; see Code. An error is
+// ErrContradiction or comes from recorded; the recount is over then. Spec 9.1.
 func (r *Recount) Block(b *Block) (refusals []error, err error) {
 	r.height, r.now, r.moved = b.Height, b.Time, nil
+	for _, e := range b.Evidence {
+		r.misbehaviour[fmt.Sprintf("misbehaviour/%012d/%x", e.Height, e.Address)] = &pb.Misbehaviour{Type: e.Type, Time: e.Time, Reported: b.Height}
+	}
 	r.beginEpoch()
 	for _, e := range r.elections {
 		if !e.over() {
@@ -82,14 +113,14 @@ func (r *Recount) Block(b *Block) (refusals []error, err error) {
 	}
 	refusals = make([]error, len(b.Txs))
 	for i, raw := range b.Txs {
-		err := r.transaction(b, i, raw)
+		err := r.transaction(b.Verdicts[i], raw)
 		var refused *refusal
 		if err != nil && !errors.As(err, &refused) {
 			return nil, fmt.Errorf("transaction %d: %w", i, err)
 		}
 		refusals[i] = err
 	}
-	if err := r.decide(b); err != nil {
+	if err := r.decide(b.Signers); err != nil {
 		return nil, err
 	}
 	for _, e := range r.elections {
@@ -100,7 +131,20 @@ func (r *Recount) Block(b *Block) (refusals []error, err error) {
 			return nil, fmt.Errorf("election %q: %w", e.id, err)
 		}
 	}
+	r.blocks.add(rules.Encode(&pb.BlockLeaf{Height: b.Height, Time: b.Time, HeaderHash: b.Hash[:], Logs: r.sizes()}))
 	return refusals, nil
+}
+
+// sizes returns the sizes of the logs of all elections, those without a leaf too, sorted by log id. Spec 9.6.
+func (r *Recount) sizes() []pb.LogSize {
+	var list []pb.LogSize
+	for _, e := range r.elections {
+		for name, l := range map[string]*log{"ballots": &e.ballotLog, "roll": &e.rollLog} {
+			list = append(list, pb.LogSize{Log: "election/" + e.id + "/" + name, Size_: l.size()})
+		}
+	}
+	slices.SortFunc(list, func(a, b pb.LogSize) int { return cmp.Compare(a.Log, b.Log) })
+	return list
 }
 
 // advance does what the end of a block does for an election. Spec 9.1, step 6.
@@ -163,7 +207,16 @@ type refusal struct {
 	text string
 }
 
-func (r *refusal) Error() string { return r.text }
+func (r *refusal) Error() string { return fmt.Sprintf("code %d: %s", r.code, r.text) }
+
+// Code returns the code of 2.5 of a transaction by what Block returned for it.
+func Code(err error) uint32 {
+	var refused *refusal
+	if errors.As(err, &refused) {
+		return refused.code
+	}
+	return 0
+}
 
 func refuse(code uint32, format string, args ...any) error {
 	return &refusal{code, fmt.Sprintf(format, args...)}
@@ -183,13 +236,6 @@ func (r *Recount) reached(seconds int64) bool { return r.now >= seconds*second }
 
 // deadline returns the end of a step that begins now: block time rounded up to seconds, and so many seconds more. Spec 8.5.
 func (r *Recount) deadline(seconds uint32) int64 { return (r.now+second-1)/second + int64(seconds) }
-
-// beginEpoch makes the announced validators the present ones at their first height.
-func (r *Recount) beginEpoch() {
-	if r.next.Number != 0 && r.height == r.next.FirstHeight {
-		r.present, r.next = r.next, pb.ValidatorEpoch{}
-	}
-}
 
 // officer returns the organisation whose officer holds a key.
 func (r *Recount) officer(key []byte) (*pb.Organisation, error) {

@@ -3,69 +3,24 @@ package recount
 import (
 	"bytes"
 	"cmp"
-	"crypto/sha256"
 	"slices"
 
 	"votenode/crypto/transcript"
 	pb "votenode/proto/votenode/v1"
+	"votenode/verify/recount/rules"
 )
 
-// upload names what an officer is publishing.
-type upload struct{ hash, officer [32]byte }
-
-// document is a document on its way.
-type document struct {
-	size uint64
-	data []byte
-}
-
-// publishDocument takes a chunk. Spec 9.10.
-func (r *Recount) publishDocument(signer []byte, m *pb.PublishDocument) error {
-	if _, err := r.officer(signer); err != nil {
-		return err
-	}
-	hash, key := [32]byte(m.Hash), upload{[32]byte(m.Hash), [32]byte(signer)}
-	before := r.uploads[key]
-	switch {
-	case m.Size_ > r.parameters.Limits.DocumentBytes:
-		return refuse(102, "the document has %d bytes", m.Size_)
-	case r.documents[hash] != nil:
-		return refuse(300, "the document is whole")
-	case m.Offset != 0 && (before == nil || before.size != m.Size_ || uint64(len(before.data)) != m.Offset):
-		return refuse(302, "the chunk at %d does not continue what was published", m.Offset)
-	}
-	d := &document{size: m.Size_}
-	if m.Offset != 0 {
-		d.data = before.data
-	}
-	d.data = append(slices.Clip(d.data), m.Chunk...)
-	if uint64(len(d.data)) < d.size {
-		r.uploads[key] = d
-		return nil
-	}
-	if sha256.Sum256(d.data) != hash {
-		return refuse(303, "the document does not hash to its name")
-	}
-	delete(r.uploads, key)
-	r.documents[hash] = d.data
-	return nil
-}
-
 // propose takes a resolution that could take effect now. Spec 9.11.
-func (r *Recount) propose(b *Block, i int, signer []byte, m *pb.ProposeResolution) error {
+func (r *Recount) propose(signer []byte, m *pb.ProposeResolution) error {
 	o, err := r.officer(signer)
 	if err != nil {
 		return err
 	}
-	hash := transcript.Digest(transcript.LabelResolution, []byte(r.chain), encode(&m.Resolution))
+	hash := transcript.Digest(transcript.LabelResolution, []byte(r.chain), rules.Encode(&m.Resolution))
 	if r.resolutions[hash] != nil {
 		return refuse(300, "the resolution was proposed")
 	}
-	if elsewhere(&m.Resolution) {
-		if !b.Taken(i) {
-			return refuse(0, "the state machine refused it")
-		}
-	} else if err := r.rule(&m.Resolution); err != nil {
+	if err := r.rule(&m.Resolution); err != nil {
 		return err
 	}
 	r.resolutions[hash] = &pb.ResolutionRecord{
@@ -187,34 +142,15 @@ func (r *Recount) touched(m *pb.Resolution) []string {
 	return nil
 }
 
-// changed names the organisations of validators that do not stand in both lists alike.
-func changed(from, to []pb.Validator) []string {
-	count, owner := map[string]int{}, map[string]string{}
-	for _, list := range [][]pb.Validator{from, to} {
-		for i := range list {
-			entry := string(encode(&list[i]))
-			count[entry]++
-			owner[entry] = list[i].Organisation
-		}
-	}
-	var ids []string
-	for entry, n := range count {
-		if n == 1 {
-			ids = append(ids, owner[entry])
-		}
-	}
-	return ids
-}
-
 // decide lets completely approved resolutions take effect, in order. Spec 9.3.
-func (r *Recount) decide(b *Block) error {
+func (r *Recount) decide(signers map[[20]byte]bool) error {
 	for _, hash := range slices.Clone(r.pending) {
 		record, err := r.open(hash)
 		if err == nil {
 			if !r.complete(record) {
 				continue
 			}
-			decided, err := r.decideOne(b, hash, record)
+			decided, err := r.decideOne(signers, record)
 			if err != nil {
 				return err
 			}
@@ -228,27 +164,14 @@ func (r *Recount) decide(b *Block) error {
 }
 
 // decideOne says whether a complete resolution was decided: one that changes the validators may have to wait.
-func (r *Recount) decideOne(b *Block, hash [32]byte, record *pb.ResolutionRecord) (bool, error) {
-	var refused error
-	if elsewhere(&record.Resolution) {
-		theirs, err := b.Decided(hash)
-		if err != nil {
-			return false, err
-		}
-		switch {
-		case theirs == nil:
-			return false, contradiction("the state machine does not know resolution %x", hash)
-		case theirs.Status == pb.RESOLUTION_OPEN:
-			return false, nil
-		case theirs.Status == pb.RESOLUTION_REFUSED:
-			refused = refuse(theirs.Code, "the state machine refused it")
-		}
-	} else {
-		refused = r.rule(&record.Resolution)
+func (r *Recount) decideOne(signers map[[20]byte]bool, record *pb.ResolutionRecord) (bool, error) {
+	if kindOf(&record.Resolution) == 9 && !r.attested(signers) {
+		return false, nil
 	}
+	refused := r.rule(&record.Resolution)
 	record.Status, record.Decided = pb.RESOLUTION_EFFECTIVE, r.height
 	if refused != nil {
-		record.Status, record.Code = pb.RESOLUTION_REFUSED, refused.(*refusal).code
+		record.Status, record.Code = pb.RESOLUTION_REFUSED, Code(refused)
 		return true, nil
 	}
 	return true, r.effect(&record.Resolution)

@@ -1,48 +1,22 @@
 package recount
 
 import (
-	"bytes"
-	"errors"
 	"unicode/utf8"
 
 	"github.com/oasisprotocol/curve25519-voi/primitives/ed25519"
 
 	"votenode/crypto/transcript"
 	pb "votenode/proto/votenode/v1"
+	"votenode/verify/recount/rules"
 )
 
 // zip215 is how Ed25519 signatures are checked everywhere. Spec 2.3.
 var zip215 = &ed25519.Options{Verify: ed25519.VerifyOptionsZIP_215}
 
-// message is a message of proto/votenode/v1.
-type message interface {
-	Marshal() ([]byte, error)
-	Unmarshal([]byte) error
-}
-
-// errForm says that bytes are not the canonical encoding of their message.
-var errForm = errors.New("not a canonical encoding")
-
-// decode reads the one canonical encoding of a message. Spec 2.2.
-func decode(b []byte, m message) error {
-	if m.Unmarshal(b) != nil || !bytes.Equal(encode(m), b) {
-		return errForm
-	}
-	return nil
-}
-
-func encode(m message) []byte {
-	b, err := m.Marshal()
-	if err != nil {
-		panic("recount: a message of ours always encodes: " + err.Error())
-	}
-	return b
-}
-
 // transaction applies one transaction, or returns why it has no effect. Spec 2.4, 2.6, 9.1.
-func (r *Recount) transaction(b *Block, i int, raw []byte) error {
+func (r *Recount) transaction(v Verdict, raw []byte) error {
 	var e pb.Envelope
-	if decode(raw, &e) != nil {
+	if rules.Decode(raw, &e) != nil {
 		return refuse(100, "the envelope is not canonical")
 	}
 	body := newBody(e.Kind)
@@ -57,7 +31,7 @@ func (r *Recount) transaction(b *Block, i int, raw []byte) error {
 		signer = 0
 	}
 	switch {
-	case decode(e.Body, body) != nil || len(e.Signer) != signer || len(e.Signature) != 64:
+	case rules.Decode(e.Body, body) != nil || len(e.Signer) != signer || len(e.Signature) != 64:
 		return refuse(100, "body, signer or signature are not of the form of kind %d", e.Kind)
 	case !wellFormed(body):
 		return refuse(103, "a field of kind %d is not as spec 2.6 has it", e.Kind)
@@ -70,7 +44,7 @@ func (r *Recount) transaction(b *Block, i int, raw []byte) error {
 	case *pb.PublishDocument:
 		return r.publishDocument(e.Signer, m)
 	case *pb.ProposeResolution:
-		return r.propose(b, i, e.Signer, m)
+		return r.propose(e.Signer, m)
 	case *pb.ApproveResolution:
 		return r.approve(e.Signer, m)
 	case *pb.WithdrawApproval:
@@ -88,7 +62,7 @@ func (r *Recount) transaction(b *Block, i int, raw []byte) error {
 	case *pb.PostTrial:
 		return r.postTrial(e.Signer, m)
 	case *pb.CastBallot:
-		return r.castBallot(raw, b.Ballots[i], m)
+		return r.castBallot(raw, v, m)
 	case *pb.SpoilBallot:
 		return r.spoilBallot(e.Signature, m)
 	case *pb.PostPartials:
@@ -103,7 +77,7 @@ func (r *Recount) signedBytes(e *pb.Envelope) []byte {
 }
 
 // newBody returns an empty body of a kind, nil for one that does not exist. Spec 2.6.
-func newBody(kind uint32) message {
+func newBody(kind uint32) rules.Message {
 	switch kind {
 	case 1:
 		return new(pb.PublishDocument)
@@ -138,7 +112,7 @@ func newBody(kind uint32) message {
 const chunkSize = 131_072
 
 // wellFormed holds a body against the static rules of spec 2.6.
-func wellFormed(body message) bool {
+func wellFormed(body rules.Message) bool {
 	switch m := body.(type) {
 	case *pb.PublishDocument:
 		return len(m.Hash) == 32 && m.Offset%chunkSize == 0 && m.Offset < m.Size_ &&

@@ -1,0 +1,139 @@
+package recount
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	pb "votenode/proto/votenode/v1"
+	"votenode/verify/recount/rules"
+)
+
+// register remembers whose the keys of validators are. Spec 6.4.
+func (r *Recount) register(list []pb.Validator) {
+	for i := range list {
+		r.keys[string(list[i].Key)] = &pb.ValidatorKey{Organisation: list[i].Organisation}
+	}
+}
+
+// beginEpoch makes the announced validators the present ones at their first height, and retires the keys that left. Spec 9.1, step 2.
+func (r *Recount) beginEpoch() {
+	if r.next.Number == 0 || r.height != r.next.FirstHeight {
+		return
+	}
+	for i := range r.present.Validators {
+		r.keys[string(r.present.Validators[i].Key)].Retired = true
+	}
+	for i := range r.next.Validators {
+		r.keys[string(r.next.Validators[i].Key)].Retired = false
+	}
+	r.present, r.next = r.next, pb.ValidatorEpoch{}
+}
+
+// announce lets a change of validators take effect. Spec 9.4.
+func (r *Recount) announce(list []pb.Validator) {
+	r.next = pb.ValidatorEpoch{Number: r.present.Number + 1, FirstHeight: r.height + int64(r.parameters.Handover), Validators: list}
+	r.register(list)
+}
+
+// mayChangeValidators: spec 9.26.
+func (r *Recount) mayChangeValidators(d *pb.ChangeValidators) error {
+	switch {
+	case r.next.Number != 0:
+		return refuse(332, "epoch %d is announced", r.next.Number)
+	case rules.Deserted(d.Validators, r.organisations):
+		return refuse(337, "an organisation has no validator")
+	}
+	if err := cmp.Or(rules.Validators(d.Validators, r.organisations), rules.OneUse(r.organisations, d.Validators)); err != nil {
+		return refuse(330, "%v", err)
+	}
+	if err := rules.Cap(&r.parameters, d.Validators, r.organisations); err != nil {
+		return refuse(331, "%v", err)
+	}
+	if slices.EqualFunc(d.Validators, r.present.Validators, same) {
+		return refuse(300, "these are the validators")
+	}
+	for i := range d.Validators {
+		v := &d.Validators[i]
+		if known := r.keys[string(v.Key)]; known != nil && (known.Retired || known.Organisation != v.Organisation) {
+			return refuse(333, "the key of %q was used before", v.Name)
+		}
+	}
+	return nil
+}
+
+func same(a, b pb.Validator) bool { return string(rules.Encode(&a)) == string(rules.Encode(&b)) }
+
+// attested says whether more than certify of the power of every organisation in the present epoch has signed the block before, and it
+// was a block of this epoch. Spec 9.3.
+func (r *Recount) attested(signers map[[20]byte]bool) bool {
+	return r.height > r.present.FirstHeight && rules.Signed(r.parameters.Certify, r.present.Validators, r.organisations, signers)
+}
+
+// changed names the organisations of validators that do not stand in both lists alike. Spec 9.3.
+func changed(from, to []pb.Validator) []string {
+	var ids []string
+	for _, lists := range [][2][]pb.Validator{{from, to}, {to, from}} {
+		for _, v := range lists[0] {
+			if !slices.ContainsFunc(lists[1], func(w pb.Validator) bool { return same(v, w) }) {
+				ids = append(ids, v.Organisation)
+			}
+		}
+	}
+	return ids
+}
+
+// with returns the organisations, one of them changed.
+func (r *Recount) with(o *pb.Organisation) []pb.Organisation {
+	list := slices.Clone(r.organisations)
+	for i := range list {
+		if list[i].Id == o.Id {
+			list[i] = *o
+		}
+	}
+	return list
+}
+
+// mayChangeOfficers: spec 9.33.
+func (r *Recount) mayChangeOfficers(o *pb.Organisation) error {
+	known := slices.ContainsFunc(r.organisations, func(old pb.Organisation) bool { return old.Id == o.Id })
+	if !known {
+		return refuse(335, "there is no organisation %q", o.Id)
+	}
+	organisations := r.with(o)
+	err := cmp.Or(rules.Organisation(o), rules.OneUse(organisations, r.present.Validators), rules.OneUse(organisations, r.next.Validators))
+	if err != nil {
+		return refuse(335, "%v", err)
+	}
+	return nil
+}
+
+// mayChangeParameters: spec 9.34.
+func (r *Recount) mayChangeParameters(p *pb.Parameters) error {
+	if err := rules.Parameters(p, len(r.organisations)); err != nil {
+		return refuse(336, "%v", err)
+	}
+	if p.Handover != r.parameters.Handover || p.Certify != r.parameters.Certify {
+		return refuse(336, "handover and certify never change")
+	}
+	if err := cmp.Or(rules.Cap(p, r.present.Validators, r.organisations), rules.Cap(p, r.next.Validators, r.organisations)); err != nil {
+		return refuse(331, "%v", err)
+	}
+	return nil
+}
+
+// partyRecords tells the records about organisations, validators and parameters. Spec 5.2.
+func (r *Recount) partyRecords(emit Emit) {
+	emit(Ledger, "chain", rules.Encode(&pb.Chain{Id: r.chain, GenesisHash: r.genesis[:]}))
+	emit(Ledger, "parameters", rules.Encode(&r.parameters))
+	for i := range r.organisations {
+		emit(Ledger, "organisation/"+r.organisations[i].Id, rules.Encode(&r.organisations[i]))
+	}
+	emit(Ledger, "validators", rules.Encode(&pb.ValidatorEpochs{Present: r.present, Next: r.next}))
+	for key, owner := range r.keys {
+		emit(Ledger, fmt.Sprintf("validator-key/%x", key), rules.Encode(owner))
+	}
+	for key, m := range r.misbehaviour {
+		emit(Ledger, key, rules.Encode(m))
+	}
+}

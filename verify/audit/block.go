@@ -22,6 +22,9 @@ type block struct {
 	verdicts []tx.Verdict // the zero verdict is none yet
 }
 
+// maxTransactions bounds the transactions of a block: no parameters allow more than ten million units, and each takes ten.
+const maxTransactions = 1_000_000
+
 // parseBlock reads the one canonical encoding of a block whose parts are well formed. Whether the parts belong together is asked
 // later.
 func parseBlock(at *record.Block) (*block, error) {
@@ -31,6 +34,9 @@ func parseBlock(at *record.Block) (*block, error) {
 	}
 	if m.LastCommit == nil {
 		return nil, errors.New("it has no LastCommit")
+	}
+	if n := len(m.Data.Txs); n > maxTransactions {
+		return nil, fmt.Errorf("%d transactions are more than any block can have", n)
 	}
 	header, err := cmttypes.HeaderFromProto(&m.Header)
 	if err != nil {

@@ -24,6 +24,7 @@ const (
 	checkCertified
 	checkPower
 	checkTransactions
+	checkLedger
 	checkElections
 	checkRolls
 	checkKeys
@@ -51,6 +52,7 @@ var names = [...]struct{ name, unit, section string }{
 	checkCertified:    {"certified", "states", "6.5"},
 	checkPower:        {"power", "states", "1.6"},
 	checkTransactions: {"recount: transactions", "transactions", "11.4"},
+	checkLedger:       {"recount: ledger", "records", "11.4"},
 	checkElections:    {"recount: elections", "records", "11.4"},
 	checkRolls:        {"recount: rolls", "records", "8.4"},
 	checkKeys:         {"recount: keys", "records", "4.7"},

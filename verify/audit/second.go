@@ -36,7 +36,7 @@ func newSecond(all checks, doc *pb.Genesis, r *replay) *second {
 }
 
 // block counts a block that the replay has executed, and compares which transactions took effect, and the records of elections that
-// have moved. Spec 11.2, checks 17 to 23.
+// have moved. Spec 11.2, checks 17 to 24.
 func (s *second) block(b *block, o *app.Outcome) {
 	if s.broken {
 		return
@@ -92,7 +92,7 @@ func signers(b *block) map[[20]byte]bool {
 
 // subjects are the checks of the records that the recount makes.
 var subjects = map[recount.Subject]int{
-	recount.Ledger: checkElections, recount.Elections: checkElections, recount.Rolls: checkRolls, recount.Keys: checkKeys,
+	recount.Ledger: checkLedger, recount.Elections: checkElections, recount.Rolls: checkRolls, recount.Keys: checkKeys,
 	recount.Ballots: checkBallots, recount.Sums: checkSums, recount.Tally: checkTally,
 }
 

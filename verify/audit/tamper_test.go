@@ -434,3 +434,12 @@ func TestHugeFrame(t *testing.T) {
 		caught(t, reindexed(t, files), "blocks")
 	}
 }
+
+// A crowd of transactions that no units allow takes no more memory than its bytes.
+func TestCrowdedBlock(t *testing.T) {
+	e, _ := story()
+	blocks := rehearsal.Clone(e.Blocks[:5])
+	blocks[2].Txs = make(cmttypes.Txs, 1_000_001)
+	e.Ledger.Seal(blocks)
+	caught(t, e.Ledger.Record(blocks), "blocks")
+}

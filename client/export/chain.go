@@ -19,9 +19,9 @@ import (
 type chain struct {
 	trust  *certified.Trust
 	first  state.Hash // AppHash before the first block, which binds the chain to the genesis document
-	last   *link  // the newest that is committed, nil before
-	open   []link // those behind it that no commit has confirmed yet, at most two
-	proven int64  // newest height whose state the blocks so far certify
+	last   *link      // the newest that is committed, nil before
+	open   []link     // those behind it that no commit has confirmed yet, at most two
+	proven int64      // newest height whose state the blocks so far certify
 }
 
 func newChain(doc *pb.Genesis) (*chain, error) {

@@ -179,7 +179,9 @@ func nothing(t *testing.T, parent string) {
 	}
 }
 
-func (c *chain) honest() *gateway { return &gateway{chain: c, have: c.Height(), proven: c.Height() - 3} }
+func (c *chain) honest() *gateway {
+	return &gateway{chain: c, have: c.Height(), proven: c.Height() - 3}
+}
 
 // Whatever height is asked for, whatever node is asked: the same bytes, over a change of validators.
 func TestExport(t *testing.T) {

@@ -118,10 +118,20 @@ func (t *tally) block(b *block, o *app.Outcome) {
 		}
 	}
 	for _, e := range o.Events {
-		if e.Type == "phase" && (e.Attributes[1].Value == "final" || e.Attributes[1].Value == "cancelled") {
-			t.over[e.Attributes[0].Value] = b.Height
+		if e.Type == "phase" && (attribute(e, "phase") == "final" || attribute(e, "phase") == "cancelled") {
+			t.over[attribute(e, "election")] = b.Height
 		}
 	}
+}
+
+// attribute returns an attribute of an event, "" where it has none.
+func attribute(e app.Event, key string) string {
+	for _, a := range e.Attributes {
+		if a.Key == key {
+			return a.Value
+		}
+	}
+	return ""
 }
 
 // refuse counts a refused ballot. Elections that do not exist are counted together: their names are anybody's.

@@ -131,6 +131,7 @@ func (s *second) end() {
 	}
 	height := s.replay.view().Height()
 	s.compare(height, "", s.All)
+	s.checks.expect(s.Root() == s.replay.view().AppHash(), checkLedger, "height %d: by the recount the records have another root than AppHash", height)
 	for _, number := range subjects {
 		s.checks.read(number, 0)
 	}

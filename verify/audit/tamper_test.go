@@ -60,13 +60,15 @@ func TestChangedAndSignedAgain(t *testing.T) {
 		change func(b *cmttypes.Block)
 		want   string
 	}{
-		"application version": {func(b *cmttypes.Block) { b.Version.App++ }, "headers"},
-		"chain id":            {func(b *cmttypes.Block) { b.ChainID = "another" }, "headers"},
-		"proposer":            {func(b *cmttypes.Block) { b.ProposerAddress = other[:20] }, "headers"},
-		"validators":          {func(b *cmttypes.Block) { b.ValidatorsHash = other[:] }, "validators"},
-		"next validators":     {func(b *cmttypes.Block) { b.NextValidatorsHash = other[:] }, "validators"},
-		"parameters":          {func(b *cmttypes.Block) { b.ConsensusHash = other[:] }, "validators"},
-		"time":                {func(b *cmttypes.Block) { b.Time = b.Time.Add(time.Nanosecond) }, "time"},
+		"application version":   {func(b *cmttypes.Block) { b.Version.App++ }, "headers"},
+		"chain id":              {func(b *cmttypes.Block) { b.ChainID = "another" }, "headers"},
+		"proposer":              {func(b *cmttypes.Block) { b.ProposerAddress = other[:20] }, "headers"},
+		"validators":            {func(b *cmttypes.Block) { b.ValidatorsHash = other[:] }, "validators"},
+		"next validators":       {func(b *cmttypes.Block) { b.NextValidatorsHash = other[:] }, "validators"},
+		"parameters":            {func(b *cmttypes.Block) { b.ConsensusHash = other[:] }, "validators"},
+		"time":                  {func(b *cmttypes.Block) { b.Time = b.Time.Add(time.Nanosecond) }, "time"},
+		"time beyond reckoning": {func(b *cmttypes.Block) { b.Time = time.Date(9998, 1, 1, 0, 0, 0, 0, time.UTC) }, "time"},
+		"time before all":       {func(b *cmttypes.Block) { b.Time = time.Date(2, 1, 1, 0, 0, 0, 0, time.UTC) }, "time"},
 		"time of precommits": {func(b *cmttypes.Block) {
 			for i := range b.LastCommit.Signatures {
 				b.LastCommit.Signatures[i].Timestamp = b.Time.Add(-time.Hour)

@@ -15,6 +15,7 @@ type Draft struct {
 	base    *Snapshot
 	height  int64
 	records map[string][]byte // nil: deleted
+	keys    []string          // of records, ascending, so that Records does not look at all of them
 	logs    map[string]*logDraft
 	voters  map[string]*votersDraft
 	index   map[string][]byte // nil: deleted
@@ -60,13 +61,11 @@ func (d *Draft) Record(key string) ([]byte, error) {
 
 // Records implements View.
 func (d *Draft) Records(prefix string, fn func(key string, value []byte) error) error {
-	var written []string
-	for key := range d.records {
-		if strings.HasPrefix(key, prefix) {
-			written = append(written, key)
-		}
+	from, _ := slices.BinarySearch(d.keys, prefix)
+	written := d.keys[from:]
+	if n := slices.IndexFunc(written, func(key string) bool { return !strings.HasPrefix(key, prefix) }); n >= 0 {
+		written = written[:n]
 	}
-	slices.Sort(written)
 	emit := func(key string) error {
 		if value := d.records[key]; value != nil {
 			return fn(key, value)
@@ -163,6 +162,10 @@ func (d *Draft) writeRecord(key string, value []byte) {
 	if err := checkRecordKey(key); err != nil {
 		d.fail(err)
 		return
+	}
+	if _, written := d.records[key]; !written {
+		at, _ := slices.BinarySearch(d.keys, key)
+		d.keys = slices.Insert(d.keys, at, key)
 	}
 	d.records[key] = value
 }

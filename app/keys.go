@@ -3,8 +3,6 @@ package app
 import (
 	"fmt"
 
-	"github.com/oasisprotocol/curve25519-voi/curve"
-
 	"votenode/app/state"
 	"votenode/app/tx"
 	"votenode/crypto/threshold"
@@ -46,8 +44,8 @@ func parseOrganisationKey(o *pb.OrganisationKeys) (*threshold.OrganisationKey, e
 	return key, nil
 }
 
-// trusteeKeys returns P_{o,i,j} of one trustee for some slots, or a refusal where it has no share of the key.
-func (r *reading) trusteeKeys(id, organisation string, index uint32, first, count, slots int) ([]*curve.RistrettoPoint, error) {
+// keyRow returns the row of P_{o,i,j} of one trustee, of a known length, or a refusal where it has no share of the key.
+func (r *reading) keyRow(id, organisation string, index uint32, length int) ([]byte, error) {
 	record, err := state.MustLoad[pb.ElectionKeys](r, state.KeysKey(id))
 	if err != nil {
 		return nil, err
@@ -59,14 +57,10 @@ func (r *reading) trusteeKeys(id, organisation string, index uint32, first, coun
 			if o.Organisation != organisation || t.Index != index {
 				continue
 			}
-			if len(t.Keys) != 32*slots {
+			if len(t.Keys) != length {
 				return nil, fmt.Errorf("%w: keys of trustee %d of %q", state.ErrCorrupted, index, organisation)
 			}
-			points, err := threshold.ParsePoints(t.Keys[32*first:32*(first+count)], count)
-			if err != nil {
-				return nil, fmt.Errorf("%w: keys of trustee %d of %q: %w", state.ErrCorrupted, index, organisation, err)
-			}
-			return points, nil
+			return t.Keys, nil
 		}
 	}
 	return nil, tx.Refuse(tx.CodeTrusteeEjected, "trustee %d of %q has no share of this key", index, organisation)

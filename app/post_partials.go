@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"votenode/app/election"
@@ -27,9 +28,13 @@ func checkPostPartials(r *reading, p *tx.Parsed, m *pb.PostPartials) error {
 	if err != nil {
 		return err
 	}
+	keys, err := r.keyRow(m.Election, m.Organisation, index, 32*election.Slots(manifest))
+	if err != nil {
+		return err
+	}
 	posted := 0
 	for i := range m.Partials {
-		known, err := r.checkPartial(e, manifest, m, &m.Partials[i], index)
+		known, err := r.checkPartial(e, manifest, m, &m.Partials[i], index, keys)
 		if err != nil {
 			return err
 		}
@@ -43,8 +48,8 @@ func checkPostPartials(r *reading, p *tx.Parsed, m *pb.PostPartials) error {
 	return nil
 }
 
-// checkPartial checks one contest's part. It says whether the trustee has posted it before.
-func (r *reading) checkPartial(e *pb.Election, manifest *pb.Manifest, m *pb.PostPartials, p *pb.PartialDecryption, index uint32) (bool, error) {
+// checkPartial checks one contest's part, given the row of the trustee's keys. It says whether the trustee has posted it before.
+func (r *reading) checkPartial(e *pb.Election, manifest *pb.Manifest, m *pb.PostPartials, p *pb.PartialDecryption, index uint32, row []byte) (bool, error) {
 	if int64(p.Contest) >= int64(len(manifest.Contests)) {
 		return false, tx.Refuse(tx.CodeUnknownContest, "there is no contest %d", p.Contest)
 	}
@@ -61,17 +66,17 @@ func (r *reading) checkPartial(e *pb.Election, manifest *pb.Manifest, m *pb.Post
 	}
 	contest := &manifest.Contests[p.Contest]
 	options := len(contest.Options)
-	sum, err := r.sum(m.Election, p.Contest, options)
-	if err != nil {
-		return false, err
-	}
-	keys, err := r.trusteeKeys(m.Election, m.Organisation, index, int(contest.FirstSlot), options, election.Slots(manifest))
-	if err != nil {
-		return false, err
-	}
 	pd, err := threshold.ParsePartialDecryption(p.Shares, p.Proof, options)
 	if err != nil {
 		return false, tx.Refuse(tx.CodeDecryptionProof, "contest %d: %v", p.Contest, err)
+	}
+	keys, err := threshold.ParsePoints(row[32*contest.FirstSlot:][:32*options], options)
+	if err != nil {
+		return false, fmt.Errorf("%w: keys of trustee %d of %q: %w", state.ErrCorrupted, index, m.Organisation, err)
+	}
+	sum, err := r.sum(m.Election, p.Contest, options)
+	if err != nil {
+		return false, err
 	}
 	st := &threshold.TallyStatement{
 		Chain: r.chain, Election: m.Election, KeyDigest: [32]byte(e.KeyDigest), Contest: p.Contest,
@@ -101,6 +106,17 @@ func applyPostPartials(w *writing, v *tx.Verified, m *pb.PostPartials) error {
 	if err != nil {
 		return err
 	}
+	keys, err := state.MustLoad[pb.ElectionKeys](w, state.KeysKey(m.Election))
+	if err != nil {
+		return err
+	}
+	queue, err := state.Load[pb.TallyQueue](w, state.QueueKey(m.Election))
+	if err != nil {
+		return err
+	}
+	if queue == nil {
+		queue = new(pb.TallyQueue)
+	}
 	for i := range m.Partials {
 		p := &m.Partials[i]
 		key := state.PartialKey(m.Election, p.Contest, m.Organisation, index)
@@ -112,48 +128,36 @@ func applyPostPartials(w *writing, v *tx.Verified, m *pb.PostPartials) error {
 			continue
 		}
 		w.save(key, &pb.Partial{Shares: p.Shares, Proof: p.Proof})
-		if err := w.queueWhenComplete(m.Election, p.Contest); err != nil {
+		complete, err := w.complete(m.Election, p.Contest, keys)
+		if err != nil {
 			return err
 		}
+		if complete && !slices.Contains(queue.Contests, p.Contest) {
+			queue.Contests = append(queue.Contests, p.Contest)
+		}
+	}
+	if len(queue.Contests) > 0 {
+		w.save(state.QueueKey(m.Election), queue)
 	}
 	return nil
 }
 
-// queueWhenComplete puts a contest into the queue of those to be combined at the moment when the last organisation reaches its
-// quorum.
-func (w *writing) queueWhenComplete(id string, contest uint32) error {
-	keys, err := state.MustLoad[pb.ElectionKeys](w, state.KeysKey(id))
-	if err != nil {
-		return err
-	}
+// complete says whether in every organisation a quorum has posted its part of a contest.
+func (r *reading) complete(id string, contest uint32, keys *pb.ElectionKeys) (bool, error) {
 	counts := make(map[string]uint32)
 	prefix := state.PartialPrefix(id, contest)
-	err = w.Records(prefix, func(key string, _ []byte) error {
+	err := r.Records(prefix, func(key string, _ []byte) error {
 		organisation, _, _ := strings.Cut(key[len(prefix):], "/")
 		counts[organisation]++
 		return nil
 	})
 	if err != nil {
-		return err
+		return false, err
 	}
 	for i := range keys.Organisations {
 		if o := &keys.Organisations[i]; counts[o.Organisation] < o.Quorum {
-			return nil
+			return false, nil
 		}
 	}
-	queue, err := state.Load[pb.TallyQueue](w, state.QueueKey(id))
-	if err != nil {
-		return err
-	}
-	if queue == nil {
-		queue = new(pb.TallyQueue)
-	}
-	for _, c := range queue.Contests {
-		if c == contest {
-			return nil
-		}
-	}
-	queue.Contests = append(queue.Contests, contest)
-	w.save(state.QueueKey(id), queue)
-	return nil
+	return true, nil
 }

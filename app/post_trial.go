@@ -37,13 +37,17 @@ func checkPostTrial(r *reading, p *tx.Parsed, m *pb.PostTrial) error {
 		return err
 	}
 	slots := election.Slots(manifest)
-	keys, err := r.trusteeKeys(m.Election, m.Organisation, index, 0, slots, slots)
-	if err != nil {
-		return err
-	}
 	pd, err := threshold.ParsePartialDecryption(m.Shares, m.Proof, slots)
 	if err != nil {
 		return tx.Refuse(tx.CodeTrialProof, "%v", err)
+	}
+	row, err := r.keyRow(m.Election, m.Organisation, index, 32*slots)
+	if err != nil {
+		return err
+	}
+	keys, err := threshold.ParsePoints(row, slots)
+	if err != nil {
+		return fmt.Errorf("%w: keys of trustee %d of %q: %w", state.ErrCorrupted, index, m.Organisation, err)
 	}
 	st := &threshold.TrialStatement{
 		Chain: r.chain, Election: m.Election, KeyDigest: [32]byte(e.KeyDigest),
@@ -98,17 +102,9 @@ func (x *execution) advanceTrial(id string, e *pb.Election) error {
 	if err != nil {
 		return err
 	}
-	keys, err := x.organisationKeys(id)
+	missing, err := x.missing(id, trial)
 	if err != nil {
 		return err
-	}
-	var missing []pb.TrusteeRef
-	for _, k := range keys {
-		for _, t := range k.Trustees {
-			if !hasTrustee(trial.Posted, k.Organisation, t.Index) && !hasTrustee(trial.Excused, k.Organisation, t.Index) {
-				missing = append(missing, pb.TrusteeRef{Organisation: k.Organisation, Index: t.Index})
-			}
-		}
 	}
 	if len(missing) > 0 {
 		if x.reached(trial.Deadline) && !slices.Equal(missing, trial.Missing) {
@@ -116,6 +112,10 @@ func (x *execution) advanceTrial(id string, e *pb.Election) error {
 			x.save(state.TrialKey(id), trial)
 		}
 		return nil
+	}
+	keys, err := x.organisationKeys(id)
+	if err != nil {
+		return err
 	}
 	for _, k := range keys {
 		if err := x.checkTrial(id, k, trial); err != nil {
@@ -126,6 +126,24 @@ func (x *execution) advanceTrial(id string, e *pb.Election) error {
 	x.save(state.ElectionKey(id), e)
 	x.emit("trial-passed", "election", id)
 	return nil
+}
+
+// missing lists the trustees of the key who have not posted and are not excused. They are those of the finished ceremonies: no key is
+// read, for this is asked in every block.
+func (r *reading) missing(id string, trial *pb.Trial) ([]pb.TrusteeRef, error) {
+	organisations, records, err := r.ceremonies(id)
+	if err != nil {
+		return nil, err
+	}
+	var missing []pb.TrusteeRef
+	for i, c := range records {
+		for _, index := range active(c) {
+			if !hasTrustee(trial.Posted, organisations[i], index) && !hasTrustee(trial.Excused, organisations[i], index) {
+				missing = append(missing, pb.TrusteeRef{Organisation: organisations[i], Index: index})
+			}
+		}
+	}
+	return missing, nil
 }
 
 // checkTrial combines an organisation's shares. Each was proven when it was posted, so a failure is no trustee's.

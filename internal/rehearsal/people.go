@@ -80,9 +80,6 @@ func Manifest(id string) *pb.Manifest {
 	}
 }
 
-// slots is the number of slots of that manifest.
-const slots = 5
-
 // Create creates an election by resolution.
 func (l *Ledger) Create(m *pb.Manifest) *Election {
 	l.t.Helper()
@@ -95,6 +92,9 @@ func (l *Ledger) Create(m *pb.Manifest) *Election {
 func (e *Election) Record() *pb.Election {
 	return must(state.MustLoad[pb.Election](e.View(), state.ElectionKey(e.ID)))
 }
+
+// slots returns the number of slots.
+func (e *Election) slots() int { return election.Slots(e.Manifest) }
 
 // Expect fails unless the election is in a phase.
 func (e *Election) Expect(phase pb.Phase) {

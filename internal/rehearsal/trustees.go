@@ -84,7 +84,7 @@ func (e *Election) ceremony(organisation string) *pb.Ceremony {
 func (t *Trustee) context() threshold.Ceremony {
 	c := t.election.ceremony(t.Organisation)
 	return threshold.Ceremony{
-		Chain: Chain, Election: t.election.ID, Organisation: t.Organisation, Attempt: c.Attempt, Slots: slots, Quorum: int(c.Quorum),
+		Chain: Chain, Election: t.election.ID, Organisation: t.Organisation, Attempt: c.Attempt, Slots: t.election.slots(), Quorum: int(c.Quorum),
 	}
 }
 
@@ -185,7 +185,7 @@ func (t *Trustee) digest() [32]byte { return [32]byte(t.election.Record().KeyDig
 func (t *Trustee) Trial() []byte {
 	st := &threshold.TrialStatement{
 		Chain: Chain, Election: t.election.ID, KeyDigest: t.digest(), Organisation: t.Organisation, Trustee: t.Index,
-		Keys: must(threshold.ParsePoints(t.keys(), slots)),
+		Keys: must(threshold.ParsePoints(t.keys(), t.election.slots())),
 	}
 	pd := must(threshold.ProveTrial(st, t.share, rand.Reader))
 	return Sign(t.Name, &pb.PostTrial{Election: t.election.ID, Organisation: t.Organisation, Shares: threshold.PointsBytes(pd.Shares), Proof: pd.Proof[:]})

@@ -18,7 +18,7 @@ func (e *Election) Fix() {
 	e.Ballots = must(ballot.NewElection(ballot.Parameters{
 		Chain: Chain, Election: e.ID,
 		Manifest: [32]byte(record.Manifest), RollRoot: [32]byte(record.RollRoot), KeyDigest: [32]byte(record.KeyDigest),
-		Keys: must(threshold.ParsePoints(keys.Keys, slots)), Styles: election.BallotStyles(e.Manifest),
+		Keys: must(threshold.ParsePoints(keys.Keys, e.slots())), Styles: election.BallotStyles(e.Manifest),
 	}))
 }
 

@@ -8,10 +8,10 @@ import (
 
 // castBallot: spec 9.30.
 func (r *Recount) castBallot(raw []byte, verdict Verdict, m *pb.CastBallot) error {
-	e, err := r.in(m.Election, alive...)
+	e := r.byID[m.Election]
 	switch {
-	case err != nil:
-		return err
+	case e == nil:
+		return refuse(400, "there is no election %q", m.Election)
 	case e.ballots == nil:
 		return refuse(401, "roll and keys are not fixed yet")
 	case m.RollIndex >= uint64(len(e.roll)):
@@ -93,11 +93,11 @@ func (e *election) spoiledBy(index uint64) []pb.SpoiledBallot {
 
 // spoilBallot: spec 9.31.
 func (r *Recount) spoilBallot(signature []byte, m *pb.SpoilBallot) error {
-	e, err := r.in(m.Election, alive...)
-	if err != nil {
-		return err
-	}
-	if !e.sealed {
+	e := r.byID[m.Election]
+	switch {
+	case e == nil:
+		return refuse(400, "there is no election %q", m.Election)
+	case !e.sealed:
 		return refuse(401, "the roll is not sealed")
 	}
 	key, known := r.VoterKey(m.Election, m.RollIndex)

@@ -120,7 +120,7 @@ func (r *Recount) mayCreate(d *pb.CreateElection) error {
 	if document == nil {
 		return refuse(301, "the manifest is not on the ledger")
 	}
-	m, err := rules.ParseManifest(document.data)
+	m, err := rules.ParseManifest(document.bytes())
 	if err != nil {
 		return refuse(321, "manifest: %v", err)
 	}
@@ -136,7 +136,7 @@ func (r *Recount) mayCreate(d *pb.CreateElection) error {
 }
 
 func (r *Recount) create(d *pb.CreateElection) {
-	m, err := rules.ParseManifest(r.documents[[32]byte(d.Manifest)].data)
+	m, err := rules.ParseManifest(r.documents[[32]byte(d.Manifest)].bytes())
 	if err != nil {
 		panic("recount: a manifest that passed its rule: " + err.Error())
 	}

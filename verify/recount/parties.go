@@ -100,10 +100,13 @@ func (r *Recount) mayChangeOfficers(o *pb.Organisation) error {
 	if !known {
 		return refuse(335, "there is no organisation %q", o.Id)
 	}
-	organisations := r.with(o)
-	err := cmp.Or(rules.Organisation(o), rules.OneUse(organisations, r.present.Validators), rules.OneUse(organisations, r.next.Validators))
-	if err != nil {
+	if err := rules.Organisation(o); err != nil {
 		return refuse(335, "%v", err)
+	}
+	for _, epoch := range r.epochs() {
+		if err := rules.OneUse(r.with(o), epoch.Validators); err != nil {
+			return refuse(335, "%v", err)
+		}
 	}
 	return nil
 }
@@ -116,10 +119,20 @@ func (r *Recount) mayChangeParameters(p *pb.Parameters) error {
 	if p.Handover != r.parameters.Handover || p.Certify != r.parameters.Certify {
 		return refuse(336, "handover and certify never change")
 	}
-	if err := cmp.Or(rules.Cap(p, r.present.Validators, r.organisations), rules.Cap(p, r.next.Validators, r.organisations)); err != nil {
-		return refuse(331, "%v", err)
+	for _, epoch := range r.epochs() {
+		if err := rules.Cap(p, epoch.Validators, r.organisations); err != nil {
+			return refuse(331, "%v", err)
+		}
 	}
 	return nil
+}
+
+// epochs returns the present epoch and, where there is one, the announced one.
+func (r *Recount) epochs() []pb.ValidatorEpoch {
+	if r.next.Number == 0 {
+		return []pb.ValidatorEpoch{r.present}
+	}
+	return []pb.ValidatorEpoch{r.present, r.next}
 }
 
 // partyRecords tells the records about organisations, validators and parameters. Spec 5.2.

@@ -5,10 +5,13 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"os"
+	"strconv"
 	"testing"
 
 	cmttypes "github.com/cometbft/cometbft/types"
 
+	"votenode/app/state"
 	"votenode/app/tx"
 	"votenode/crypto/ballot"
 	"votenode/internal/rehearsal"
@@ -162,4 +165,32 @@ func (s *second) differences() string {
 
 func TestStory(t *testing.T) {
 	rehearsal.Story(t, func(l *rehearsal.Ledger) { watch(t, l) })
+}
+
+// Random ledgers: whatever people send, both programs say the same of it.
+func TestRandom(t *testing.T) {
+	seeds, blocks := uint64(8), 200
+	if testing.Short() {
+		seeds = 2
+	}
+	if n, err := strconv.Atoi(os.Getenv("RECOUNT_SEEDS")); err == nil {
+		seeds = uint64(n)
+	}
+	codes, phases := map[tx.Code]int{}, map[pb.Phase]int{}
+	for seed := range seeds {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			l := rehearsal.Random{
+				Seed: seed, Blocks: blocks, Hostile: seed%2 == 1, Calm: []int{98, 94, 85, 75}[seed/2%4], Watch: func(l *rehearsal.Ledger) { watch(t, l) },
+			}.Hold(t)
+			for _, results := range l.Results {
+				for _, r := range results {
+					codes[r.Code]++
+				}
+			}
+			for _, id := range must(state.MustLoad[pb.ElectionList](l.View(), state.KeyElections)).Ids {
+				phases[must(state.MustLoad[pb.Election](l.View(), state.ElectionKey(id))).Phase]++
+			}
+		})
+	}
+	t.Log(codes, phases)
 }

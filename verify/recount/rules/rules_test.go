@@ -14,6 +14,7 @@ import (
 
 	"votenode/app/election"
 	"votenode/app/organisation"
+	"votenode/internal/rehearsal"
 	pb "votenode/proto/votenode/v1"
 	"votenode/verify/recount/rules"
 )
@@ -23,10 +24,15 @@ import (
 
 const rounds = 4_000
 
+// key returns the public key that belongs to a name.
 func key(name string) []byte {
-	seed := sha256.Sum256([]byte(name))
-	return ed25519.NewKeyFromSeed(seed[:]).Public().(ed25519.PublicKey)
+	if known[name] == nil {
+		known[name] = rehearsal.Key(name).Public().(ed25519.PublicKey)
+	}
+	return known[name]
 }
+
+var known = map[string][]byte{}
 
 func unhex(s string) []byte {
 	b, err := hex.DecodeString(s)
@@ -36,23 +42,23 @@ func unhex(s string) []byte {
 	return b
 }
 
-// Values at the edges of what is allowed.
-var (
-	numbers = []uint64{
+// edges are values at the edges of what is allowed.
+var edges = &rehearsal.Pool{
+	Numbers: []uint64{
 		0, 1, 2, 3, 40, 64, 65, 200, 201, 999, 1_000, 1_001, 1_024, 1_023, 9_999, 60_000, 60_001, 65_535, 65_536, 65_537, 163_840, 163_839, 524_288,
 		524_289, 2_097_152, 8_388_608, 8_388_609, 10_000_000, 10_000_001, 31_622_400, 31_622_401, 67_108_864, 315_360_001, 1_000_000, 1_000_001,
 		1_000_000_001, 7_258_118_399, 7_258_118_400, 1 << 31, 1<<32 - 1, 1<<63 - 1, 1 << 63, 1<<64 - 1, 59_999, 2_097_151, 31_622_399,
-	}
-	texts = []string{
+	},
+	Texts: []string{
 		"", "a", "a-1", "A", "a b", "a/b", "a.b", "\xff", "a\x00", "a\n", "a\u200e", "a\u2028", "a\u202e", "a\u202f", "a\u2066", "a\ufeff", "a\u007f",
 		"a\u00a0", "a\u200d", "\u04d8", "\xed\xa0\x80", "\xc0\x80",
 		strings.Repeat("x", 32), strings.Repeat("x", 33), strings.Repeat("x", 40), strings.Repeat("x", 41), strings.Repeat("x", 80),
 		strings.Repeat("x", 81), strings.Repeat("x", 200), strings.Repeat("x", 201), strings.Repeat("\u04d8", 40), strings.Repeat("\u04d8", 41),
 		"league", "party", "localhost:1", "localhost:0", "localhost:65535", "localhost:65536", "localhost:01", "localhost:+1", "localhost:", ":1", "1",
-		"[::1]:80", "[]:80", "[g]:80", "a[1]:80", "::1:80", "[::1:80", "::1]:80", "A.b-c:1", "a_b:1", "[:1", "a:b:1", "]:1", "[:]:1",
+		"[::1]:80", "[0]:80", "[]:80", "[g]:80", "a[1]:80", "::1:80", "[::1:80", "::1]:80", "A.b-c:1", "a_b:1", "[:1", "a:b:1", "]:1", "[:]:1",
 		strings.Repeat("x", 253) + ":1", strings.Repeat("x", 254) + ":1",
-	}
-	keys = [][]byte{
+	},
+	Bytes: [][]byte{
 		nil, make([]byte, 31), make([]byte, 32), make([]byte, 33), make([]byte, 20), make([]byte, 19), key("a"), key("b"), key("new"),
 		unhex("0100000000000000000000000000000000000000000000000000000000000000"), // the identity
 		unhex("0100000000000000000000000000000000000000000000000000000000000080"), // the same with a sign
@@ -64,64 +70,7 @@ var (
 		unhex("0300000000000000000000000000000000000000000000000000000000000000"),
 		unhex("f0ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"), // p + 3
 		unhex("0600000000000000000000000000000000000000000000000000000000000080"),
-	}
-)
-
-// change changes something in a message, somewhere below v.
-func change(r *rand.Rand, v reflect.Value) {
-	switch v.Kind() {
-	case reflect.Pointer:
-		change(r, v.Elem())
-	case reflect.Struct:
-		change(r, v.Field(r.IntN(v.NumField())))
-	case reflect.Slice:
-		changeList(r, v)
-	case reflect.Bool:
-		v.SetBool(!v.Bool())
-	case reflect.String:
-		v.SetString(texts[r.IntN(len(texts))])
-	case reflect.Uint32, reflect.Uint64:
-		n := numbers[r.IntN(len(numbers))]
-		if r.IntN(3) == 0 {
-			n = v.Uint() + uint64(r.IntN(5)) - 2
-		}
-		v.SetUint(n & (1<<(8*v.Type().Size()) - 1))
-	case reflect.Int64:
-		n := int64(numbers[r.IntN(len(numbers))])
-		if r.IntN(3) == 0 {
-			n = v.Int() + int64(r.IntN(5)) - 2
-		}
-		v.SetInt(n)
-	default:
-		panic(v.Kind())
-	}
-}
-
-func changeList(r *rand.Rand, v reflect.Value) {
-	n := v.Len()
-	if v.Type().Elem().Kind() == reflect.Uint8 {
-		v.SetBytes(slices.Clone(keys[r.IntN(len(keys))]))
-		return
-	}
-	if n == 0 {
-		v.Set(reflect.Append(v, reflect.New(v.Type().Elem()).Elem()))
-		return
-	}
-	i, j := r.IntN(n), r.IntN(n)
-	switch r.IntN(8) {
-	case 0: // leave one out
-		v.Set(reflect.AppendSlice(v.Slice3(0, i, i), v.Slice(i+1, n)))
-	case 1: // exchange two
-		a := reflect.ValueOf(v.Index(i).Interface())
-		v.Index(i).Set(v.Index(j))
-		v.Index(j).Set(a)
-	case 2: // once more
-		v.Set(reflect.Append(v, v.Index(i)))
-	case 3: // as another
-		v.Index(i).Set(v.Index(j))
-	default:
-		change(r, v.Index(i))
-	}
+	},
 }
 
 // differ breaks a value in many ways and compares two verdicts on it.
@@ -132,7 +81,7 @@ func differ[M any](t *testing.T, fresh func(r *rand.Rand) *M, theirs, ours func(
 	for range rounds {
 		m := fresh(r)
 		for range r.IntN(3) {
-			change(r, reflect.ValueOf(m))
+			edges.Mutate(r, m)
 		}
 		a, b := theirs(m), ours(m)
 		if (a == nil) != (b == nil) {

@@ -75,6 +75,9 @@ func isAddress(s string) bool {
 	host, allowed := s[:at], "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-"
 	if host[0] == '[' && host[len(host)-1] == ']' {
 		host, allowed = host[1:len(host)-1], "0123456789abcdefABCDEF:."
+		if !strings.Contains(host, ":") {
+			return false
+		}
 	}
 	for _, c := range []byte(host) {
 		if strings.IndexByte(allowed, c) < 0 {

@@ -1,0 +1,212 @@
+package rehearsal
+
+import (
+	cryptorand "crypto/rand"
+	"crypto/sha256"
+	"fmt"
+	"slices"
+
+	cmted25519 "github.com/cometbft/cometbft/crypto/ed25519"
+
+	"votenode/app/election"
+	"votenode/app/state"
+	"votenode/app/tx"
+	"votenode/crypto/ballot"
+	pb "votenode/proto/votenode/v1"
+)
+
+func address(name string) []byte { return cmted25519.PrivKey(Key(name)).PubKey().Address() }
+
+func (c *crowd) seal(e *Election) *pb.Resolution {
+	head := must(c.View().Head(state.LogRoll(e.ID)))
+	return &pb.Resolution{Decision: &pb.Resolution_SealRoll{SealRoll: &pb.SealRoll{Election: e.ID, Size_: head.Size, Root: head.Root[:]}}}
+}
+
+func (c *crowd) schedule(e *Election) *pb.Resolution {
+	opening := c.Now() + int64(c.r.IntN(60))
+	return &pb.Resolution{Decision: &pb.Resolution_ScheduleElection{ScheduleElection: &pb.ScheduleElection{
+		Election: e.ID, Opening: opening, Closing: opening + int64(c.r.IntN(100)),
+	}}}
+}
+
+func (c *crowd) appoint(e *Election) *pb.Resolution {
+	d := &pb.AppointTrustees{Election: e.ID}
+	for _, o := range Organisations {
+		quorum := 2 + c.r.IntN(2)
+		d.Boards = append(d.Boards, pb.TrusteeBoard{
+			Organisation: o, Quorum: uint32(quorum), Trustees: trusteeNames(o, 1, 2*quorum-1+c.r.IntN(2)),
+		})
+	}
+	return &pb.Resolution{Decision: &pb.Resolution_AppointTrustees{AppointTrustees: d}}
+}
+
+// vote lets voters cast and challenge, in time and too soon, under their number and another.
+func (c *crowd) vote(e *Election) [][]byte {
+	if e.Ballots == nil {
+		e.Fix()
+	}
+	roll := e.roll()
+	var raw [][]byte
+	for range c.r.IntN(5) {
+		index := c.r.IntN(len(roll))
+		key := e.voter(&roll[index])
+		if key == nil {
+			continue
+		}
+		var leaf pb.Voter
+		e.must(election.Decode(must(c.View().Voter(e.ID, uint64(index))), &leaf))
+		st := ballot.Statement{Style: roll[index].Style, RollIndex: uint64(index), Voter: key.Public(), Sequence: leaf.Sequence + uint64(one(c, []int{0, 1, 1, 1, 1, 2}))}
+		if c.luck(4) {
+			st.Style = uint32(c.r.IntN(len(e.Manifest.Styles)))
+		}
+		draft, err := e.Ballots.Encrypt(st, c.selections(e, st.Style), key, cryptorand.Reader)
+		e.must(err)
+		raw = append(raw, c.send(e, draft, st, key)...)
+	}
+	if c.luck(10) {
+		raw = append(raw, c.propose(&pb.Resolution{Reason: "gone", Decision: &pb.Resolution_RevokeVoters{
+			RevokeVoters: &pb.RevokeVoters{Election: e.ID, Voters: []uint64{uint64(c.r.IntN(len(roll)))}},
+		}}))
+	}
+	return raw
+}
+
+// selections chooses options of every contest of a style.
+func (c *crowd) selections(e *Election, style uint32) [][]int {
+	var all [][]int
+	for _, index := range e.Manifest.Styles[style].Contests {
+		contest := &e.Manifest.Contests[index]
+		n := int(contest.MinSelections) + c.r.IntN(int(contest.MaxSelections-contest.MinSelections)+1)
+		chosen := c.r.Perm(len(contest.Options))[:n]
+		slices.Sort(chosen)
+		all = append(all, chosen)
+	}
+	return all
+}
+
+// send casts a draft, or challenges it and now and then casts it all the same.
+func (c *crowd) send(e *Election, d *ballot.Draft, st ballot.Statement, key *ballot.SecretKey) [][]byte {
+	var raw [][]byte
+	if c.luck(15) {
+		s := d.Spoil()
+		raw = append(raw, tx.Ballot(&pb.SpoilBallot{
+			Election: e.ID, RollIndex: st.RollIndex, Sequence: st.Sequence, Code: s.Code[:], NoncePoint: s.C0[:],
+		}, must(ballot.SignSpoil(s, key, cryptorand.Reader))))
+		if c.luck(50) {
+			return raw
+		}
+	}
+	ciphertext, proof, signature, err := d.Cast()
+	e.must(err)
+	m := &pb.CastBallot{
+		Election: e.ID, Style: st.Style, RollIndex: st.RollIndex, Sequence: st.Sequence, Ciphertext: ciphertext, Proof: proof,
+	}
+	return append(raw, tx.Ballot(m, signature))
+}
+
+// open1 lets trustees open contests.
+func (c *crowd) open1(e *Election) [][]byte {
+	var raw [][]byte
+	for _, t := range e.Everybody() {
+		var contests []uint32
+		for contest := range uint32(len(e.Manifest.Contests)) {
+			sum := must(ballot.ParseTally(len(e.Manifest.Contests[contest].Options), must(c.View().Record(state.SumKey(e.ID, contest)))))
+			if c.luck(60) && !sum.A0.IsIdentity() {
+				contests = append(contests, contest)
+			}
+		}
+		if t.share != nil && len(contests) > 0 && c.luck(50) {
+			raw = append(raw, t.Open(contests...))
+		}
+	}
+	return raw
+}
+
+// something is anything that somebody could send at any time.
+func (c *crowd) something() [][]byte {
+	e := c.elections[one(c, []string{"a", "b"})]
+	switch c.r.IntN(12) {
+	case 0:
+		return c.upload()
+	case 1:
+		return [][]byte{c.propose(c.validators())}
+	case 2:
+		o := one(c, Organisations)
+		return [][]byte{c.propose(&pb.Resolution{Decision: &pb.Resolution_ChangeOfficers{ChangeOfficers: &pb.ChangeOfficers{Organisation: pb.Organisation{
+			Id: o, Title: o, OfficerQuorum: uint32(c.r.IntN(2) + 1), Officers: members("officer", o, c.r.IntN(2)+3), Registrars: members("registrar", o, 1),
+		}}}})}
+	case 3:
+		return [][]byte{c.propose(&pb.Resolution{Decision: &pb.Resolution_ChangeParameters{ChangeParameters: &pb.ChangeParameters{Parameters: *c.parameters()}}})}
+	case 4:
+		raw := make([]byte, c.r.IntN(100))
+		for i := range raw {
+			raw[i] = byte(c.r.Uint32())
+		}
+		return [][]byte{raw}
+	}
+	if e == nil {
+		return nil
+	}
+	switch c.r.IntN(12) {
+	case 0:
+		return [][]byte{c.propose(c.seal(e))}
+	case 1:
+		return [][]byte{c.propose(c.schedule(e))}
+	case 2:
+		return [][]byte{c.propose(c.appoint(e))}
+	case 3:
+		return [][]byte{c.propose(&pb.Resolution{Reason: "an outage", Decision: &pb.Resolution_ExtendElection{
+			ExtendElection: &pb.ExtendElection{Election: e.ID, Closing: e.Record().Closing + int64(c.r.IntN(30)-5)},
+		}})}
+	case 4:
+		if c.luck(8) {
+			return [][]byte{c.propose(&pb.Resolution{Decision: &pb.Resolution_CancelElection{CancelElection: &pb.CancelElection{Election: e.ID}}})}
+		}
+	case 5:
+		if c.luck(30) {
+			return [][]byte{c.enrol(e)}
+		}
+	}
+	return nil
+}
+
+// upload publishes chunks of a larger document, in some order.
+func (c *crowd) upload() [][]byte {
+	document := make([]byte, one(c, []int{1, 131_071, 131_072, 131_073, 262_145, 299_999, 300_001}))
+	document[0] = byte(c.r.IntN(2))
+	hash := sha256.Sum256(document)
+	if c.luck(10) {
+		hash[0] ^= 1
+	}
+	officer := c.officer()
+	var raw [][]byte
+	for at := 0; at < len(document); at += tx.ChunkSize {
+		m := &pb.PublishDocument{Hash: hash[:], Size_: uint64(len(document)), Offset: uint64(at), Chunk: document[at:min(at+tx.ChunkSize, len(document))]}
+		if c.luck(90) {
+			raw = append(raw, Sign(officer, m))
+		}
+	}
+	return raw
+}
+
+// validators proposes a list that is often good.
+func (c *crowd) validators() *pb.Resolution {
+	var list []pb.Validator
+	for _, o := range Organisations {
+		for _, n := range c.r.Perm(4)[:2] {
+			v := Validator(o, n+1)
+			v.Power += int64(c.r.IntN(3))
+			if c.luck(10) {
+				v.Address = fmt.Sprintf("127.0.0.1:%d", c.r.IntN(3))
+			}
+			list = append(list, v)
+		}
+	}
+	if c.luck(50) { // a small change
+		now := must(state.MustLoad[pb.ValidatorEpochs](c.View(), state.KeyValidators)).Present.Validators
+		changed := slices.Clone(now)
+		changed[c.r.IntN(len(changed))] = list[c.r.IntN(len(list))]
+		list = changed
+	}
+	return &pb.Resolution{Decision: &pb.Resolution_ChangeValidators{ChangeValidators: &pb.ChangeValidators{Validators: Sorted(list...)}}}
+}

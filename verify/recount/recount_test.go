@@ -24,7 +24,6 @@ type second struct {
 	*recount.Recount
 	*rehearsal.Ledger
 	ballots map[string][][]byte
-	signed  *cmttypes.ValidatorSet
 }
 
 func newSecond(l *rehearsal.Ledger) *second {
@@ -64,13 +63,11 @@ func (s *second) block(b *cmttypes.Block) *recount.Block {
 }
 
 func (s *second) verdict(p *tx.Parsed) recount.Verdict {
-	for _, v := range must(tx.Verify(lookup{s}, []*tx.Parsed{p}, rand.Reader)) {
-		if v.Refusal != nil {
-			return recount.Verdict{Code: uint32(v.Refusal.Code)}
-		}
-		return recount.Verdict{Ballot: v.Verified.Ballot()}
+	v := must(tx.Verify(lookup{s}, []*tx.Parsed{p}, rand.Reader))[0]
+	if v.Refusal != nil {
+		return recount.Verdict{Code: uint32(v.Refusal.Code)}
 	}
-	panic("no verdict")
+	return recount.Verdict{Ballot: v.Verified.Ballot()}
 }
 
 // lookup is what the recount derives for the verification of ballots.

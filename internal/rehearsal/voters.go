@@ -12,14 +12,16 @@ import (
 )
 
 // Fix derives what all ballots share, once roll and keys are fixed.
-func (e *Election) Fix() {
+func (e *Election) Fix() { e.Ballots = must(ballot.NewElection(e.parameters())) }
+
+func (e *Election) parameters() ballot.Parameters {
 	record := e.Record()
 	keys := must(state.MustLoad[pb.ElectionKeys](e.View(), state.KeysKey(e.ID)))
-	e.Ballots = must(ballot.NewElection(ballot.Parameters{
+	return ballot.Parameters{
 		Chain: Chain, Election: e.ID,
 		Manifest: [32]byte(record.Manifest), RollRoot: [32]byte(record.RollRoot), KeyDigest: [32]byte(record.KeyDigest),
 		Keys: must(threshold.ParsePoints(keys.Keys, e.slots())), Styles: election.BallotStyles(e.Manifest),
-	}))
+	}
 }
 
 // Draft encrypts a voter's selections by contest of its style.

@@ -164,6 +164,12 @@ func TestStory(t *testing.T) {
 	rehearsal.Story(t, func(l *rehearsal.Ledger) { watch(t, l) })
 }
 
+func TestScenes(t *testing.T) {
+	for name, scene := range rehearsal.Scenes {
+		t.Run(name, func(t *testing.T) { scene(t, func(l *rehearsal.Ledger) { watch(t, l) }) })
+	}
+}
+
 // Random ledgers: whatever people send, both programs say the same of it.
 func TestRandom(t *testing.T) {
 	seeds, blocks := uint64(8), 200

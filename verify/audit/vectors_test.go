@@ -12,13 +12,16 @@ import (
 	"votenode/verify/audit"
 )
 
-var update = flag.Bool("update", false, "write testdata: the record of a new election, and the report on it")
+var (
+	update    = flag.Bool("update", false, "rewrite the report in testdata")
+	recordNew = flag.Bool("record", false, "write the record in testdata from a new election, and the report on it")
+)
 
 // TestVectors audits a record that is checked in, and compares the report with the one beside it: for a second auditor, and to show when
 // a change of the program would read old records otherwise.
 func TestVectors(t *testing.T) {
 	folder, file := filepath.Join("testdata", "record"), filepath.Join("testdata", "report.json")
-	if *update {
+	if *recordNew {
 		e, _ := story()
 		for name, f := range e.Ledger.Record(e.Blocks) {
 			if err := os.WriteFile(filepath.Join(folder, name), f.Data, 0o644); err != nil {
@@ -37,14 +40,14 @@ func TestVectors(t *testing.T) {
 	hash := genesis.Hash(doc)
 	report := run(t, os.DirFS(folder), &hash)
 	if failed := report.Failure(); failed != nil {
-		t.Fatalf("%v; if the rules were changed on purpose, make the record anew with -update", failed)
+		t.Fatalf("%v; if the rules were changed on purpose, make the record anew with -record", failed)
 	}
 	got, err := json.MarshalIndent(report, "", "  ")
 	if err != nil {
 		t.Fatal(err)
 	}
 	got = append(got, '\n')
-	if *update {
+	if *update || *recordNew {
 		if err := os.WriteFile(file, got, 0o644); err != nil {
 			t.Fatal(err)
 		}

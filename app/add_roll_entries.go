@@ -31,6 +31,9 @@ func checkAddRollEntries(r *reading, p *tx.Parsed, m *pb.AddRollEntries) error {
 	if m.First != head.Size {
 		return r.rollGap(m, head.Size)
 	}
+	if m.First+uint64(len(m.Entries)) > state.MaxVoters {
+		return tx.Refuse(tx.CodeTooLarge, "a roll has at most %d entries", state.MaxVoters)
+	}
 	manifest, err := r.manifest(r, e.Manifest)
 	if err != nil {
 		return err

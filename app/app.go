@@ -19,7 +19,8 @@ type App struct {
 	chain string
 
 	mu        sync.Mutex
-	manifests map[[32]byte]*pb.Manifest    // by hash; immutable values
+	manifests map[[32]byte]*pb.Manifest    // of elections, by hash; immutable values
+	proposed  map[[32]byte]candidate       // by hash, at most maxCandidates
 	ballots   map[[32]byte]*ballotElection // by key digest, which binds the election; immutable values
 	tallies   map[string]cachedTally       // by record key; used by Execute alone
 	logs      *threshold.LogTable          // built when the first contest is opened
@@ -30,6 +31,7 @@ func New(chain string) *App {
 	return &App{
 		chain:     chain,
 		manifests: make(map[[32]byte]*pb.Manifest),
+		proposed:  make(map[[32]byte]candidate),
 		ballots:   make(map[[32]byte]*ballotElection),
 		tallies:   make(map[string]cachedTally),
 	}
@@ -47,8 +49,9 @@ type reading struct {
 type writing struct {
 	reading
 	state.Writer
-	sums   *blockSums
-	events *[]Event
+	sums    *blockSums
+	pending *pendingResolutions
+	events  *[]Event
 }
 
 const second = 1_000_000_000
@@ -126,6 +129,42 @@ func (a *App) manifest(v state.View, hash []byte) (*pb.Manifest, error) {
 	a.manifests[key] = m
 	a.mu.Unlock()
 	return m, nil
+}
+
+// candidate is what parsing a document as a manifest gave: exactly one of the two is set.
+type candidate struct {
+	manifest *pb.Manifest
+	refusal  *tx.Refusal
+}
+
+// maxCandidates bounds the documents that are remembered as parsed, so that proposing one of them again and again costs little.
+const maxCandidates = 4
+
+// candidate returns the manifest of an election that is proposed, or a refusal.
+func (a *App) candidate(v state.View, hash []byte) (*pb.Manifest, error) {
+	key := [32]byte(hash)
+	a.mu.Lock()
+	c, known := a.proposed[key]
+	a.mu.Unlock()
+	if !known {
+		b, err := document(v, hash)
+		if err != nil {
+			return nil, err
+		}
+		if c.manifest, err = election.ParseManifest(b); err != nil {
+			c.refusal = tx.Refuse(tx.CodeInvalidManifest, "%v", err)
+		}
+		a.mu.Lock()
+		if len(a.proposed) >= maxCandidates {
+			clear(a.proposed)
+		}
+		a.proposed[key] = c
+		a.mu.Unlock()
+	}
+	if c.refusal != nil {
+		return nil, c.refusal
+	}
+	return c.manifest, nil
 }
 
 // Manifest returns the manifest of an election that the view holds.

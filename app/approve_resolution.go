@@ -27,8 +27,16 @@ func checkApproveResolution(r *reading, p *tx.Parsed, m *pb.ApproveResolution) e
 	if slices.ContainsFunc(record.Withdrawn, func(officer []byte) bool { return bytes.Equal(officer, p.Signer()) }) {
 		return tx.Refuse(tx.CodeWithdrawn, "this officer has withdrawn from resolution %x", m.Resolution)
 	}
+	if len(record.Approvals)+len(record.Withdrawn) >= maxSignatories {
+		return tx.Refuse(tx.CodeResolutionClosed, "%d officers have signed resolution %x", maxSignatories, m.Resolution)
+	}
 	return nil
 }
+
+// maxSignatories is how many officers may sign a resolution, those who hold the office no more and those who have withdrawn
+// included: 72 bytes each beside a resolution of the longest transaction stay below state.MaxRecordValue. All officers that
+// organisations may have at a time are fewer.
+const maxSignatories = 2_500
 
 func applyApproveResolution(w *writing, v *tx.Verified, m *pb.ApproveResolution) error {
 	officer := v.Parsed().Signer()
@@ -74,20 +82,7 @@ func (w *writing) saveResolution(hash []byte, record *pb.ResolutionRecord) error
 	if err != nil {
 		return err
 	}
-	pending, err := state.MustLoad[pb.PendingResolutions](w, state.KeyPending)
-	if err != nil {
-		return err
-	}
-	at := slices.IndexFunc(pending.Hashes, func(h []byte) bool { return bytes.Equal(h, hash) })
-	switch {
-	case complete && at < 0:
-		pending.Hashes = append(pending.Hashes, hash)
-	case !complete && at >= 0:
-		pending.Hashes = slices.Delete(pending.Hashes, at, at+1)
-	default:
-		return nil
-	}
-	w.save(state.KeyPending, pending)
+	w.pending.set(hash, complete)
 	return nil
 }
 

@@ -14,6 +14,43 @@ func (r *reading) officer(key []byte) (*pb.Organisation, error) {
 	return r.organisationOf("officer", key, func(o *pb.Organisation) []pb.Member { return o.Officers })
 }
 
+// What one officer may begin, ever: each leaves records that stay.
+const (
+	maxDocuments   = 1_000
+	maxResolutions = 10_000
+)
+
+// mayDo refuses an officer who has sent as many as one officer ever may.
+func (r *reading) mayDo(officer []byte, below func(acts *pb.OfficerActs) bool) error {
+	acts, err := r.acts(officer)
+	if err != nil {
+		return err
+	}
+	if !below(acts) {
+		return tx.Refuse(tx.CodeOfficerLimit, "%x has published %d documents and proposed %d resolutions", officer, acts.Documents, acts.Resolutions)
+	}
+	return nil
+}
+
+// did counts what an officer has begun.
+func (w *writing) did(officer []byte, count func(acts *pb.OfficerActs)) error {
+	acts, err := w.acts(officer)
+	if err != nil {
+		return err
+	}
+	count(acts)
+	w.save(state.OfficerKey(officer), acts)
+	return nil
+}
+
+func (r *reading) acts(officer []byte) (*pb.OfficerActs, error) {
+	acts, err := state.Load[pb.OfficerActs](r, state.OfficerKey(officer))
+	if acts == nil {
+		acts = new(pb.OfficerActs)
+	}
+	return acts, err
+}
+
 // registrar returns the organisation whose registrar holds a key, or a refusal.
 func (r *reading) registrar(key []byte) (*pb.Organisation, error) {
 	return r.organisationOf("registrar", key, func(o *pb.Organisation) []pb.Member { return o.Registrars })

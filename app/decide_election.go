@@ -16,6 +16,9 @@ func (d createElection) check(r *reading) error {
 	if err != nil {
 		return err
 	}
+	if err := r.checkBallotSizes(m); err != nil {
+		return err
+	}
 	known, err := state.LoadElection(r, m.Election)
 	if err != nil {
 		return err
@@ -37,15 +40,32 @@ func (d createElection) check(r *reading) error {
 }
 
 func (d createElection) manifest(r *reading) (*pb.Manifest, error) {
-	b, err := document(r, d.Manifest)
+	known, err := state.Load[pb.Document](r, state.DocumentKey(d.Manifest))
 	if err != nil {
 		return nil, err
 	}
-	m, err := election.ParseManifest(b)
-	if err != nil {
-		return nil, tx.Refuse(tx.CodeInvalidManifest, "%v", err)
+	if known == nil {
+		return nil, tx.Refuse(tx.CodeDocumentUnknown, "document %x is not on the ledger", d.Manifest)
 	}
-	return m, nil
+	if known.Size_ > election.MaxManifest {
+		return nil, tx.Refuse(tx.CodeInvalidManifest, "it has %d bytes, at most %d are allowed", known.Size_, election.MaxManifest)
+	}
+	return r.candidate(r, d.Manifest)
+}
+
+// checkBallotSizes refuses a manifest with a style whose ballots no transaction could carry.
+func (r *reading) checkBallotSizes(m *pb.Manifest) error {
+	params, err := state.MustLoad[pb.Parameters](r, state.KeyParameters)
+	if err != nil {
+		return err
+	}
+	const overhead = 256 // of envelope, body and signature, generously
+	for i, s := range election.BallotStyles(m) {
+		if size := overhead + s.CiphertextSize() + s.ProofSize(); uint64(size) > params.Limits.BallotBytes {
+			return tx.Refuse(tx.CodeInvalidManifest, "a ballot of style %d takes %d bytes, at most %d are allowed", i, size, params.Limits.BallotBytes)
+		}
+	}
+	return nil
 }
 
 func (d createElection) apply(w *writing) error {

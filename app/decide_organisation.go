@@ -121,7 +121,7 @@ func (d changeOfficers) check(r *reading) error {
 		return tx.Refuse(tx.CodeInvalidOrganisation, "there is no organisation %q", d.Organisation.Id)
 	}
 	organisations[at] = d.Organisation
-	if err := organisation.CheckOrganisations(organisations); err != nil {
+	if err := organisation.CheckOrganisation(&d.Organisation); err != nil {
 		return tx.Refuse(tx.CodeInvalidOrganisation, "%v", err)
 	}
 	epochs, err := state.MustLoad[pb.ValidatorEpochs](r, state.KeyValidators)

@@ -120,6 +120,15 @@ func (d appointTrustees) apply(w *writing) error {
 	return nil
 }
 
+// touches names every organisation: each has its board.
+func (d appointTrustees) touches(*reading) ([]string, error) {
+	var ids []string
+	for i := range d.Boards {
+		ids = append(ids, d.Boards[i].Organisation)
+	}
+	return ids, nil
+}
+
 // ReplaceTrustees: fresh trustees for a ceremony that waits because too few are left. Spec 9.29.
 func (d replaceTrustees) check(r *reading) error {
 	e, err := r.election(d.Election, pb.PHASE_KEY_CEREMONY)
@@ -227,3 +236,5 @@ func (d excuseTrial) apply(w *writing) error {
 	w.save(state.TrialKey(d.Election), trial)
 	return nil
 }
+
+func (d excuseTrial) touches(*reading) ([]string, error) { return []string{d.Organisation}, nil }

@@ -38,53 +38,79 @@ func (x *execution) endBlock() error {
 	return x.appendBlock()
 }
 
-// decideResolutions lets completely approved resolutions take effect in the order in which they were completed. One that its
-// rule refuses now is closed with the code; a change of validators waits for a block whose last commit certifies. Spec 9.3.
-func (x *execution) decideResolutions() error {
-	pending, err := state.MustLoad[pb.PendingResolutions](x, state.KeyPending)
-	if err != nil || len(pending.Hashes) == 0 {
-		return err
+// pendingResolutions are the completely approved resolutions of a block, in the order in which they were completed.
+type pendingResolutions struct {
+	hashes [][]byte
+	known  map[string]bool
+}
+
+func loadPending(v state.View) (*pendingResolutions, error) {
+	record, err := state.MustLoad[pb.PendingResolutions](v, state.KeyPending)
+	if err != nil {
+		return nil, err
 	}
-	for _, hash := range pending.Hashes {
-		if err := x.decideResolution(hash); err != nil {
+	p := &pendingResolutions{known: make(map[string]bool)}
+	for _, hash := range record.Hashes {
+		p.set(hash, true)
+	}
+	return p, nil
+}
+
+// set puts a resolution onto the list, or takes it off.
+func (p *pendingResolutions) set(hash []byte, complete bool) {
+	switch known := p.known[string(hash)]; {
+	case complete && !known:
+		p.known[string(hash)] = true
+		p.hashes = append(p.hashes, hash)
+	case !complete && known:
+		delete(p.known, string(hash))
+		p.hashes = slices.DeleteFunc(p.hashes, func(h []byte) bool { return bytes.Equal(h, hash) })
+	}
+}
+
+// decideResolutions lets completely approved resolutions take effect in the order in which they were completed. At most one stays
+// on the list, a change of validators that waits for a block whose last commit certifies. Spec 9.3.
+func (x *execution) decideResolutions() error {
+	waiting := new(pb.PendingResolutions)
+	for _, hash := range x.pending.hashes {
+		waits, err := x.decideResolution(hash, len(waiting.Hashes) > 0)
+		if err != nil {
 			return err
 		}
+		if waits {
+			waiting.Hashes = append(waiting.Hashes, hash)
+		}
 	}
+	x.save(state.KeyPending, waiting)
 	return nil
 }
 
-func (x *execution) decideResolution(hash []byte) error {
+// decideResolution closes a resolution with its effect or with the code of its rule, unless it has expired, is no longer approved,
+// or waits. busy says that a change of validators waits already.
+func (x *execution) decideResolution(hash []byte, busy bool) (waits bool, err error) {
 	record, err := x.openResolution(hash)
-	refusal, err := refusalOf(err)
-	if err != nil {
-		return err
+	expired, err := refusalOf(err)
+	if expired != nil || err != nil {
+		return false, err
 	}
-	if refusal != nil { // expired while it waited
-		return x.dropPending(hash)
-	}
-	// An officer may have lost the office since: approvals count as they stand now.
+	// An officer may have lost the office since: approvals count as they stand now. The next approval asks again.
 	complete, err := x.approved(record)
 	if err != nil || !complete {
-		return err
+		return false, err
 	}
 	d, _, err := decisionOf(&record.Resolution)
 	if err != nil {
-		return fmt.Errorf("%w: resolution %x: %v", state.ErrCorrupted, hash, err)
+		return false, fmt.Errorf("%w: resolution %x: %v", state.ErrCorrupted, hash, err)
 	}
-	if _, ok := d.(changeValidators); ok {
-		if certified, err := x.lastCommitCertifies(); err != nil || !certified {
-			return err
-		}
-	}
-	refusal, err = refusalOf(d.check(&x.reading))
-	if err != nil {
-		return err
+	waits, refusal, err := x.verdict(d, busy)
+	if waits || err != nil {
+		return waits, err
 	}
 	record.Decided, record.Status = x.height, pb.RESOLUTION_EFFECTIVE
 	if refusal != nil {
 		record.Status, record.Code = pb.RESOLUTION_REFUSED, uint32(refusal.Code)
 	} else if err := d.apply(&x.writing); err != nil {
-		return fmt.Errorf("resolution %x: %w", hash, err)
+		return false, fmt.Errorf("resolution %x: %w", hash, err)
 	}
 	if p, ok := d.(changeParameters); ok && refusal == nil {
 		x.parameters = &p.Parameters
@@ -92,17 +118,25 @@ func (x *execution) decideResolution(hash []byte) error {
 	}
 	x.save(state.ResolutionKey(hash), record)
 	x.emit("resolution", "hash", fmt.Sprintf("%x", hash), "code", tx.Code(record.Code).String())
-	return x.dropPending(hash)
+	return false, nil
 }
 
-func (x *execution) dropPending(hash []byte) error {
-	pending, err := state.MustLoad[pb.PendingResolutions](x, state.KeyPending)
-	if err != nil {
-		return err
+// verdict asks the rule of a resolution again. A change of validators waits until a last commit certifies; one behind it cannot
+// follow before the first is in force, and is refused.
+func (x *execution) verdict(d decision, busy bool) (waits bool, refusal *tx.Refusal, err error) {
+	if _, ok := d.(changeValidators); ok {
+		certified, err := x.lastCommitCertifies()
+		switch {
+		case err != nil:
+			return false, nil, err
+		case !certified && busy:
+			return false, tx.Refuse(tx.CodeChangePending, "another change of validators waits"), nil
+		case !certified:
+			return true, nil, nil
+		}
 	}
-	pending.Hashes = slices.DeleteFunc(pending.Hashes, func(h []byte) bool { return bytes.Equal(h, hash) })
-	x.save(state.KeyPending, pending)
-	return nil
+	refusal, err = refusalOf(d.check(&x.reading))
+	return false, refusal, err
 }
 
 // appendBlock appends the leaf of this block to the blocks log: with it, one certified state proves every earlier block.

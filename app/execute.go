@@ -87,10 +87,14 @@ func (a *App) Execute(draft state.Writer, block Block) (*Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
+	pending, err := loadPending(draft)
+	if err != nil {
+		return nil, err
+	}
 	x := &execution{block: block, parameters: params}
 	x.writing = writing{
 		reading: reading{App: a, View: draft, height: block.Height, now: block.Time},
-		Writer:  draft, sums: newBlockSums(a), events: &x.outcome.Events,
+		Writer:  draft, sums: newBlockSums(a), pending: pending, events: &x.outcome.Events,
 	}
 	if err := x.beginBlock(); err != nil {
 		return nil, err

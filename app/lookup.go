@@ -121,8 +121,10 @@ func (a *App) Verify(v state.View, txs []*tx.Parsed, rand io.Reader) ([]tx.Verdi
 	return tx.Verify(lookup{App: a, view: v}, txs, rand)
 }
 
-// Check asks what depends on the state, before the dear signature and proof: size, authorisation, phase, rule. The error is a
-// *tx.Refusal, or the store's. now is a block time in unix nanoseconds.
+// Check asks what depends on the state, as a node asks it of bytes from anywhere: size, authorisation, phase, rule. Of a ballot that is
+// cheap, and comes before its dear proof. The rules of the other kinds may be dear (a manifest is parsed, shares are proven),
+// and whose keys are authorised is public: their signature comes first, so that nobody else makes a node work. The error is
+// a *tx.Refusal, or the store's. now is a block time in unix nanoseconds.
 func (a *App) Check(v state.View, now int64, p *tx.Parsed) error {
 	h, err := handlerOf(p.Kind())
 	if err != nil {
@@ -133,6 +135,9 @@ func (a *App) Check(v state.View, now int64, p *tx.Parsed) error {
 		return err
 	}
 	if err := p.CheckSize(&params.Limits); err != nil {
+		return err
+	}
+	if err := p.CheckSignature(a.chain); err != nil {
 		return err
 	}
 	return h.check(&reading{App: a, View: v, height: v.Height() + 1, now: now}, p)

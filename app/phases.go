@@ -89,14 +89,11 @@ func (x *execution) createSums(id string, m *pb.Manifest) {
 	}
 }
 
-// moveWhenReady makes an election ready once roll, keys and trial decryption are. An opening that has passed meanwhile is
-// forgotten, so that nothing opens by surprise.
+// moveWhenReady makes an election ready once roll, keys and trial decryption are. An opening that block time has reached was forgotten
+// at the beginning of the block, so nothing opens by surprise.
 func (x *execution) moveWhenReady(id string, e *pb.Election) error {
 	if e.Phase != pb.PHASE_KEY_CEREMONY || !e.RollSealed || !e.TrialPassed {
 		return nil
-	}
-	if e.Opening != 0 && x.reached(e.Opening) {
-		e.Opening, e.Closing = 0, 0
 	}
 	x.move(id, e, election.EverythingReady)
 	return nil

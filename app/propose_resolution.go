@@ -26,6 +26,9 @@ func checkProposeResolution(r *reading, p *tx.Parsed, m *pb.ProposeResolution) e
 	if known != nil {
 		return tx.Refuse(tx.CodeAlreadyDone, "resolution %x was proposed", hash)
 	}
+	if err := r.mayDo(p.Signer(), func(acts *pb.OfficerActs) bool { return acts.Resolutions < maxResolutions }); err != nil {
+		return err
+	}
 	d, _, err := decisionOf(&m.Resolution)
 	if err != nil {
 		return err
@@ -41,6 +44,9 @@ func applyProposeResolution(w *writing, v *tx.Verified, m *pb.ProposeResolution)
 	}
 	params, err := state.MustLoad[pb.Parameters](w, state.KeyParameters)
 	if err != nil {
+		return err
+	}
+	if err := w.did(officer, func(acts *pb.OfficerActs) { acts.Resolutions++ }); err != nil {
 		return err
 	}
 	hash := ResolutionHash(w.chain, &m.Resolution)

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"fmt"
 
@@ -10,7 +11,8 @@ import (
 )
 
 // PublishDocument: an officer brings the chunks of a document in order. Officers publish apart from each other, so that nobody can
-// spoil another's document; whoever completes it first has published it. Spec 9.10.
+// spoil another's document; whoever completes it first has published it. What has come stands: anybody can send an officer's
+// old chunk again, and it must not set the upload back. Spec 9.10.
 func checkPublishDocument(r *reading, p *tx.Parsed, m *pb.PublishDocument) error {
 	if _, err := r.officer(p.Signer()); err != nil {
 		return err
@@ -33,8 +35,8 @@ func checkPublishDocument(r *reading, p *tx.Parsed, m *pb.PublishDocument) error
 	if err != nil {
 		return err
 	}
-	if m.Offset != 0 && (upload == nil || upload.Received != m.Offset || upload.Size_ != m.Size_) {
-		return tx.Refuse(tx.CodeDocumentOrder, "a chunk at %d does not continue what was received", m.Offset)
+	if err := r.continues(p.Signer(), upload, m); err != nil {
+		return err
 	}
 	if m.Offset+uint64(len(m.Chunk)) < m.Size_ {
 		return nil
@@ -49,8 +51,32 @@ func checkPublishDocument(r *reading, p *tx.Parsed, m *pb.PublishDocument) error
 	return nil
 }
 
+// continues refuses a chunk that is not the next one of an upload; a nil upload has not begun.
+func (r *reading) continues(officer []byte, upload *pb.Document, m *pb.PublishDocument) error {
+	switch {
+	case upload == nil && m.Offset == 0:
+		return r.mayDo(officer, func(acts *pb.OfficerActs) bool { return acts.Documents < maxDocuments })
+	case upload != nil && upload.Size_ == m.Size_ && upload.Received == m.Offset:
+		return nil
+	case upload != nil && upload.Size_ == m.Size_ && upload.Received > m.Offset:
+		known, err := r.Record(state.ChunkKey(m.Hash, officer, m.Offset/tx.ChunkSize))
+		if err != nil {
+			return err
+		}
+		if bytes.Equal(known, m.Chunk) {
+			return tx.Refuse(tx.CodeAlreadyDone, "the chunk at %d was received", m.Offset)
+		}
+	}
+	return tx.Refuse(tx.CodeDocumentOrder, "a chunk at %d of %d bytes does not continue what was received", m.Offset, m.Size_)
+}
+
 func applyPublishDocument(w *writing, v *tx.Verified, m *pb.PublishDocument) error {
 	officer := v.Parsed().Signer()
+	if m.Offset == 0 {
+		if err := w.did(officer, func(acts *pb.OfficerActs) { acts.Documents++ }); err != nil {
+			return err
+		}
+	}
 	d := &pb.Document{Size_: m.Size_, Received: m.Offset + uint64(len(m.Chunk)), Publisher: officer}
 	w.SetRecord(state.ChunkKey(m.Hash, officer, m.Offset/tx.ChunkSize), m.Chunk)
 	if d.Received < d.Size_ {

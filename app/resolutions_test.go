@@ -94,7 +94,7 @@ func TestDocumentRefusals(t *testing.T) {
 	first, last := chunk(0, big[:tx.ChunkSize]), chunk(tx.ChunkSize, big[tx.ChunkSize:])
 	l.refuse(tx.CodeDocumentOrder, sign("party officer 1", last))
 	l.refuse(tx.CodeNotAuthorised, sign("party registrar 1", first))
-	l.refuse(tx.CodeTooLarge, sign("party officer 1", &pb.PublishDocument{Hash: hash[:], Size_: 1 << 40, Chunk: big[:tx.ChunkSize]}))
+	l.refuse(tx.CodeTooLarge, sign("party officer 1", &pb.PublishDocument{Hash: hash[:], Size_: 5 << 20, Chunk: big[:tx.ChunkSize]}))
 	l.accept(sign("party officer 1", first))
 	spoiled := chunk(tx.ChunkSize, make([]byte, 1000))
 	l.refuse(tx.CodeDocumentHash, sign("party officer 1", spoiled))

@@ -17,6 +17,7 @@ const (
 	MaxStyles     = 20_000       // ballot styles of an election
 	MaxSlots      = 1_000        // slots of an election
 	MaxSeconds    = 366 * 86_400 // any duration of a manifest
+	MaxManifest   = 8 << 20      // bytes of a manifest
 )
 
 // ManifestHash returns SHA-256 of the canonical encoding of a manifest.
@@ -24,6 +25,9 @@ func ManifestHash(m *pb.Manifest) [32]byte { return sha256.Sum256(Encode(m)) }
 
 // ParseManifest decodes and checks a manifest. It fails with ErrNotCanonical or with a sentence that names the broken rule.
 func ParseManifest(b []byte) (*pb.Manifest, error) {
+	if len(b) > MaxManifest {
+		return nil, fmt.Errorf("a manifest has at most %d bytes, this one has %d", MaxManifest, len(b))
+	}
 	m := new(pb.Manifest)
 	if err := Decode(b, m); err != nil {
 		return nil, err

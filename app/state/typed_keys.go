@@ -33,6 +33,9 @@ func MisbehaviourKey(height int64, address []byte) string {
 	return fmt.Sprintf("misbehaviour/%012d/%x", height, address)
 }
 
+// OfficerKey is the key of an OfficerActs.
+func OfficerKey(officer []byte) string { return "officer/" + hex.EncodeToString(officer) }
+
 // ResolutionKey is the key of a ResolutionRecord.
 func ResolutionKey(hash []byte) string { return ResolutionPrefix + hex.EncodeToString(hash) }
 

@@ -23,6 +23,7 @@ const (
 	CodeDocumentUnknown     Code = 301
 	CodeDocumentOrder       Code = 302
 	CodeDocumentHash        Code = 303
+	CodeOfficerLimit        Code = 304
 	CodeUnknownResolution   Code = 310
 	CodeResolutionClosed    Code = 311
 	CodeNotApproved         Code = 312
@@ -36,7 +37,6 @@ const (
 	CodePowerCap            Code = 331
 	CodeChangePending       Code = 332
 	CodeKeyReused           Code = 333
-	CodeOwnApprovalMissing  Code = 334
 	CodeInvalidOrganisation Code = 335
 	CodeInvalidParameters   Code = 336
 	CodeEmptyOrganisation   Code = 337
@@ -93,8 +93,9 @@ var codes = map[Code]struct{ name, advice string }{
 
 	CodeAlreadyDone:         {"already_done", "nothing: the ledger holds this already"},
 	CodeDocumentUnknown:     {"document_unknown", "publish the whole document first"},
-	CodeDocumentOrder:       {"document_order", "send the chunks in order, or begin again at offset 0"},
-	CodeDocumentHash:        {"document_hash", "publish the document again under the hash of its bytes"},
+	CodeDocumentOrder:       {"document_order", "send the chunks in order; each stands as it came first"},
+	CodeDocumentHash:        {"document_hash", "publish the document under the hash of its bytes"},
+	CodeOfficerLimit:        {"officer_limit", "have another officer send it: this one has sent as many as one officer ever may"},
 	CodeUnknownResolution:   {"unknown_resolution", "propose the resolution first, or check its hash"},
 	CodeResolutionClosed:    {"resolution_closed", "propose it anew: it took effect, was refused or has expired"},
 	CodeNotApproved:         {"not_approved", "nothing: there is no approval of yours to withdraw"},
@@ -108,7 +109,6 @@ var codes = map[Code]struct{ name, advice string }{
 	CodePowerCap:            {"power_cap", "give no organisation more power than the record `parameters` allows"},
 	CodeChangePending:       {"change_pending", "wait until the announced validator set is in force"},
 	CodeKeyReused:           {"key_reused", "use a fresh key: validator keys never come back and never change their organisation"},
-	CodeOwnApprovalMissing:  {"own_approval_missing", "have the organisation whose validators or officers change approve as well"},
 	CodeInvalidOrganisation: {"invalid_organisation", "correct the organisation's officers, quorum or registrars"},
 	CodeInvalidParameters:   {"invalid_parameters", "correct the parameters"},
 	CodeEmptyOrganisation:   {"empty_organisation", "leave every organisation at least one validator"},

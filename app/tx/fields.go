@@ -11,6 +11,8 @@ import (
 const (
 	// ChunkSize is the length of every chunk of a document but the last, bytes.
 	ChunkSize = 131_072
+	// MaxDocument is the length of a document, bytes, whatever the parameters say.
+	MaxDocument = 64 << 20
 	// MaxRollEntries is the number of entries of one AddRollEntries.
 	MaxRollEntries = 2_000
 	// MaxPartials is the number of contests of one PostPartials.
@@ -82,6 +84,9 @@ func points(field string, b []byte) error {
 func checkDocument(m *pb.PublishDocument) error {
 	if err := length("hash", m.Hash, 32); err != nil {
 		return err
+	}
+	if m.Size_ > MaxDocument {
+		return Refuse(CodeInvalidField, "size is %d, at most %d is allowed", m.Size_, MaxDocument)
 	}
 	want := uint64(ChunkSize)
 	if m.Offset%ChunkSize != 0 || m.Offset >= m.Size_ {

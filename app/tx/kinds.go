@@ -119,25 +119,39 @@ func kindOf(body election.Message) Kind {
 func units(body election.Message) uint64 {
 	const (
 		signature = 10
-		point     = 1
-		opening   = 5_000
+		manifest  = 5_000 // parsing one of election.MaxManifest
+		deal      = 200   // reading a trustee's deal, or keys
+		opening   = 5_000 // opening a share
 	)
-	points := func(b []byte) uint64 { return uint64(len(b)) / 32 * point }
+	points := func(b []byte) uint64 { return uint64(len(b)) / 32 }
 	switch m := body.(type) {
+	case *pb.PublishDocument:
+		if m.Offset+uint64(len(m.Chunk)) < m.Size_ {
+			return signature
+		}
+		return signature + m.Size_/2048 // the whole is read and hashed
+	case *pb.ProposeResolution:
+		n := signature + uint64(m.Size())/16 // keys, most of them
+		if m.Resolution.GetCreateElection() != nil {
+			n += manifest
+		}
+		return n
 	case *pb.CastBallot:
 		return signature + points(m.Ciphertext) + points(m.Proof)
 	case *pb.AddRollEntries:
-		return signature + uint64(len(m.Entries))*point
+		return signature + uint64(len(m.Entries))
 	case *pb.AnnounceDeal:
-		return signature + signature*uint64(len(m.ReceiverKeys))
+		return signature + deal + signature*uint64(len(m.ReceiverKeys))
 	case *pb.PublishDeal:
-		return signature + 3*points(m.Commitments)
+		return signature + deal + 3*points(m.Commitments)
+	case *pb.ConfirmDeals:
+		return signature + deal
 	case *pb.ComplainDeal:
-		return signature + opening
+		return signature + deal + opening
 	case *pb.PostTrial:
-		return signature + 3*points(m.Shares)
+		return signature + deal + 3*points(m.Shares)
 	case *pb.PostPartials:
-		n := uint64(signature)
+		n := uint64(signature + deal)
 		for i := range m.Partials {
 			n += signature + 3*points(m.Partials[i].Shares)
 		}

@@ -154,10 +154,10 @@ func TestSignatureBinds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := verifySignature("chain", p); err != nil {
+	if err := p.CheckSignature("chain"); err != nil {
 		t.Fatal(err)
 	}
-	if err := verifySignature("another", p); code(err) != CodeBadSignature {
+	if err := p.CheckSignature("another"); code(err) != CodeBadSignature {
 		t.Errorf("another chain: %v", err)
 	}
 	for name, change := range map[string]func(e *pb.Envelope){
@@ -175,7 +175,7 @@ func TestSignatureBinds(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if err := verifySignature("chain", changed); code(err) != CodeBadSignature {
+		if err := changed.CheckSignature("chain"); code(err) != CodeBadSignature {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

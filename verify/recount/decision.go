@@ -124,6 +124,11 @@ func (r *Recount) mayCreate(d *pb.CreateElection) error {
 	if err != nil {
 		return refuse(321, "manifest: %v", err)
 	}
+	for i, s := range rules.Styles(m) {
+		if uint64(256+s.CiphertextSize()+s.ProofSize()) > r.parameters.Limits.BallotBytes {
+			return refuse(321, "ballots of style %d are too long", i)
+		}
+	}
 	switch {
 	case r.byID[m.Election] != nil:
 		return refuse(320, "there is an election %q", m.Election)

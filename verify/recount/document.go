@@ -1,6 +1,7 @@
 package recount
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"slices"
@@ -14,14 +15,13 @@ type upload struct{ hash, officer [32]byte }
 
 // document is a document, whole or on its way.
 type document struct {
-	publisher      [32]byte
-	size, received uint64
-	// chunks are all that were published; those behind received are left from an upload that was begun again.
-	chunks [][]byte
+	publisher [32]byte
+	size      uint64
+	chunks    [][]byte
 }
 
 // bytes returns what was received.
-func (d *document) bytes() []byte { return slices.Concat(d.chunks...)[:d.received] }
+func (d *document) bytes() []byte { return slices.Concat(d.chunks...) }
 
 // publishDocument takes a chunk. Spec 9.10.
 func (r *Recount) publishDocument(signer []byte, m *pb.PublishDocument) error {
@@ -29,34 +29,46 @@ func (r *Recount) publishDocument(signer []byte, m *pb.PublishDocument) error {
 		return err
 	}
 	hash, key := [32]byte(m.Hash), upload{[32]byte(m.Hash), [32]byte(signer)}
-	before := r.uploads[key]
+	d := r.uploads[key]
+	if d == nil {
+		d = &document{publisher: key.officer, size: m.Size_}
+	}
+	at := int(m.Offset / chunkSize)
 	switch {
 	case m.Size_ > r.parameters.Limits.DocumentBytes:
 		return refuse(102, "the document has %d bytes", m.Size_)
 	case r.documents[hash] != nil:
 		return refuse(300, "the document is whole")
-	case m.Offset != 0 && (before == nil || before.size != m.Size_ || before.received != m.Offset):
+	case d.size == m.Size_ && at < len(d.chunks) && bytes.Equal(d.chunks[at], m.Chunk):
+		return refuse(300, "the chunk at %d was published", m.Offset)
+	case d.size != m.Size_ || at != len(d.chunks):
 		return refuse(302, "the chunk at %d does not continue what was published", m.Offset)
+	case at == 0 && r.acts[key.officer].Documents >= 1_000:
+		return refuse(304, "this officer has published enough")
 	}
-	d := &document{publisher: key.officer, size: m.Size_, received: m.Offset + uint64(len(m.Chunk))}
-	if before != nil {
-		d.chunks = slices.Clone(before.chunks)
-	}
-	if at := int(m.Offset / chunkSize); at < len(d.chunks) {
-		d.chunks[at] = m.Chunk
-	} else {
-		d.chunks = append(d.chunks, m.Chunk)
-	}
-	if d.received < d.size {
-		r.uploads[key] = d
-		return nil
-	}
-	if sha256.Sum256(d.bytes()) != hash {
+	grown := &document{publisher: d.publisher, size: d.size, chunks: append(slices.Clip(d.chunks), m.Chunk)}
+	last := m.Offset+uint64(len(m.Chunk)) == m.Size_
+	if last && sha256.Sum256(grown.bytes()) != hash {
 		return refuse(303, "the document does not hash to its name")
 	}
+	if at == 0 {
+		r.did(key.officer, pb.OfficerActs{Documents: 1})
+	}
+	if !last {
+		r.uploads[key] = grown
+		return nil
+	}
 	delete(r.uploads, key)
-	r.documents[hash] = d
+	r.documents[hash] = grown
 	return nil
+}
+
+// did counts what an officer has begun.
+func (r *Recount) did(officer [32]byte, more pb.OfficerActs) {
+	acts := r.acts[officer]
+	acts.Documents += more.Documents
+	acts.Resolutions += more.Resolutions
+	r.acts[officer] = acts
 }
 
 // documentRecords tells the records about documents: whole ones, those on their way, and all chunks. Spec 5.2.
@@ -70,7 +82,7 @@ func (r *Recount) documentRecords(emit Emit) {
 }
 
 func (d *document) records(key string, u upload, emit Emit) {
-	emit(Ledger, key, rules.Encode(&pb.Document{Size_: d.size, Received: d.received, Publisher: d.publisher[:]}))
+	emit(Ledger, key, rules.Encode(&pb.Document{Size_: d.size, Received: uint64(len(d.bytes())), Publisher: d.publisher[:]}))
 	for number, chunk := range d.chunks {
 		emit(Ledger, fmt.Sprintf("document/%x/%x/%05d", u.hash, u.officer, number), chunk)
 	}

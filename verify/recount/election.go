@@ -153,6 +153,9 @@ func (r *Recount) addRollEntries(signer []byte, m *pb.AddRollEntries) error {
 	if m.First != uint64(len(e.roll)) {
 		return refuse(403, "the roll continues at %d", len(e.roll))
 	}
+	if len(e.roll)+len(m.Entries) > 1<<27 {
+		return refuse(102, "a roll has at most %d entries", 1<<27)
+	}
 	fresh := map[[32]byte]bool{}
 	for i := range m.Entries {
 		entry := &m.Entries[i]

@@ -62,6 +62,9 @@ func (r *Recount) resolutionRecords(emit Emit) {
 	for hash, record := range r.resolutions {
 		emit(Elections, fmt.Sprintf("resolution/%x", hash), rules.Encode(record))
 	}
+	for officer, acts := range r.acts {
+		emit(Ledger, fmt.Sprintf("officer/%x", officer), rules.Encode(&acts))
+	}
 	pending := new(pb.PendingResolutions)
 	for _, hash := range r.pending {
 		pending.Hashes = append(pending.Hashes, hash[:])

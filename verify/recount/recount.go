@@ -34,6 +34,7 @@ type Recount struct {
 
 	documents   map[[32]byte]*document
 	uploads     map[upload]*document
+	acts        map[[32]byte]pb.OfficerActs // by officer
 	resolutions map[[32]byte]*pb.ResolutionRecord
 	pending     [][32]byte
 
@@ -45,12 +46,12 @@ type Recount struct {
 }
 
 // New starts a recount from a genesis document that keeps the rules. recorded returns a transaction of an election's ballot log by its
-// index, as the block before or an earlier one brought it; it is asked for ballots that are superseded or revoked.
+// index, as this block or an earlier one brought it; it is asked for ballots that are superseded or revoked.
 func New(doc *pb.Genesis, recorded func(election string, index uint64) ([]byte, error)) *Recount {
 	r := &Recount{
 		chain: doc.ChainId, genesis: sha256.Sum256(rules.Encode(doc)), recorded: recorded, parameters: doc.Parameters,
 		present: pb.ValidatorEpoch{Number: 1, FirstHeight: 1}, keys: map[string]*pb.ValidatorKey{}, misbehaviour: map[string]*pb.Misbehaviour{},
-		documents: map[[32]byte]*document{}, uploads: map[upload]*document{}, resolutions: map[[32]byte]*pb.ResolutionRecord{},
+		documents: map[[32]byte]*document{}, uploads: map[upload]*document{}, acts: map[[32]byte]pb.OfficerActs{}, resolutions: map[[32]byte]*pb.ResolutionRecord{},
 		byID: map[string]*election{}, digests: map[[32]byte]string{},
 	}
 	for i := range doc.Organisations {

@@ -20,9 +20,13 @@ func (r *Recount) propose(signer []byte, m *pb.ProposeResolution) error {
 	if r.resolutions[hash] != nil {
 		return refuse(300, "the resolution was proposed")
 	}
+	if r.acts[[32]byte(signer)].Resolutions >= 10_000 {
+		return refuse(304, "this officer has proposed enough")
+	}
 	if err := r.rule(&m.Resolution); err != nil {
 		return err
 	}
+	r.did([32]byte(signer), pb.OfficerActs{Resolutions: 1})
 	r.resolutions[hash] = &pb.ResolutionRecord{
 		Resolution: m.Resolution, Proposed: r.height, Expires: r.height + int64(r.parameters.ResolutionHeights),
 		Approvals: []pb.Approval{{Organisation: o.Id, Officer: signer}},
@@ -62,6 +66,9 @@ func (r *Recount) approve(signer []byte, m *pb.ApproveResolution) error {
 	}
 	if slices.ContainsFunc(record.Withdrawn, func(officer []byte) bool { return bytes.Equal(officer, signer) }) {
 		return refuse(313, "this officer has withdrawn")
+	}
+	if len(record.Approvals)+len(record.Withdrawn) >= 2_500 {
+		return refuse(311, "too many officers have signed the resolution")
 	}
 	record.Approvals = append(record.Approvals, pb.Approval{Organisation: o.Id, Officer: signer})
 	slices.SortFunc(record.Approvals, func(a, b pb.Approval) int {
@@ -136,43 +143,53 @@ func (r *Recount) touched(m *pb.Resolution) []string {
 		return []string{d.ChangeOfficers.Organisation.Id}
 	case *pb.Resolution_ReplaceTrustees:
 		return []string{d.ReplaceTrustees.Organisation}
+	case *pb.Resolution_ExcuseTrial:
+		return []string{d.ExcuseTrial.Organisation}
+	case *pb.Resolution_AppointTrustees:
+		var all []string
+		for i := range d.AppointTrustees.Boards {
+			all = append(all, d.AppointTrustees.Boards[i].Organisation)
+		}
+		return all
 	case *pb.Resolution_ChangeValidators:
 		return changed(r.present.Validators, d.ChangeValidators.Validators)
 	}
 	return nil
 }
 
-// decide lets completely approved resolutions take effect, in order. Spec 9.3.
+// decide lets completely approved resolutions take effect, in order. What stays on the list is at most one change of validators that
+// waits. Spec 9.3.
 func (r *Recount) decide(signers map[[20]byte]bool) error {
-	for _, hash := range slices.Clone(r.pending) {
-		record, err := r.open(hash)
-		if err == nil {
-			if !r.complete(record) {
-				continue
-			}
-			decided, err := r.decideOne(signers, record)
-			if err != nil {
-				return err
-			}
-			if !decided {
-				continue
-			}
+	var waiting [][32]byte
+	for _, hash := range r.pending {
+		record, expired := r.open(hash)
+		if expired != nil || !r.complete(record) {
+			continue
 		}
-		r.pending = slices.DeleteFunc(r.pending, func(h [32]byte) bool { return h == hash })
+		var refused error
+		switch waits := kindOf(&record.Resolution) == 9 && !r.attested(signers); {
+		case waits && len(waiting) == 0:
+			waiting = append(waiting, hash)
+			continue
+		case waits:
+			refused = refuse(332, "another change of validators waits")
+		default:
+			refused = r.rule(&record.Resolution)
+		}
+		if err := r.decideOne(record, refused); err != nil {
+			return err
+		}
 	}
+	r.pending = waiting
 	return nil
 }
 
-// decideOne says whether a complete resolution was decided: one that changes the validators may have to wait.
-func (r *Recount) decideOne(signers map[[20]byte]bool, record *pb.ResolutionRecord) (bool, error) {
-	if kindOf(&record.Resolution) == 9 && !r.attested(signers) {
-		return false, nil
-	}
-	refused := r.rule(&record.Resolution)
+// decideOne closes a resolution, with its effect or with why it has none.
+func (r *Recount) decideOne(record *pb.ResolutionRecord, refused error) error {
 	record.Status, record.Decided = pb.RESOLUTION_EFFECTIVE, r.height
 	if refused != nil {
 		record.Status, record.Code = pb.RESOLUTION_REFUSED, Code(refused)
-		return true, nil
+		return nil
 	}
-	return true, r.effect(&record.Resolution)
+	return r.effect(&record.Resolution)
 }

@@ -115,7 +115,7 @@ const chunkSize = 131_072
 func wellFormed(body rules.Message) bool {
 	switch m := body.(type) {
 	case *pb.PublishDocument:
-		return len(m.Hash) == 32 && m.Offset%chunkSize == 0 && m.Offset < m.Size_ &&
+		return len(m.Hash) == 32 && m.Size_ <= 64<<20 && m.Offset%chunkSize == 0 && m.Offset < m.Size_ &&
 			uint64(len(m.Chunk)) == min(chunkSize, m.Size_-m.Offset)
 	case *pb.ProposeResolution:
 		return wellFormedResolution(&m.Resolution)

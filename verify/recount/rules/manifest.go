@@ -14,6 +14,9 @@ const LastMoment = 7_258_118_399
 
 // ParseManifest reads a manifest that keeps the rules of spec 8.1.
 func ParseManifest(b []byte) (*pb.Manifest, error) {
+	if len(b) > 8<<20 {
+		return nil, errors.New("length")
+	}
 	m := new(pb.Manifest)
 	if err := Decode(b, m); err != nil {
 		return nil, err

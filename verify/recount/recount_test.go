@@ -112,6 +112,12 @@ func watch(t testing.TB, l *rehearsal.Ledger) *second {
 // next counts the newest block of the ledger.
 func (s *second) next() error {
 	b, results := s.Blocks[len(s.Blocks)-1], s.Results[len(s.Results)-1]
+	for i, r := range results {
+		if p, err := tx.Parse(b.Txs[i]); err == nil && p.Kind() == tx.KindCastBallot && r.Code == tx.CodeOK {
+			id := p.Body().(*pb.CastBallot).Election
+			s.ballots[id] = append(s.ballots[id], b.Txs[i])
+		}
+	}
 	refusals, err := s.Block(s.block(b))
 	if err != nil {
 		return err
@@ -119,10 +125,6 @@ func (s *second) next() error {
 	for i, r := range results {
 		if recount.Code(refusals[i]) != uint32(r.Code) {
 			return fmt.Errorf("transaction %d: code %d (%s), by the recount: %v\n%s", i, r.Code, r.Detail, refusals[i], describe(b.Txs[i]))
-		}
-		if p, err := tx.Parse(b.Txs[i]); err == nil && p.Kind() == tx.KindCastBallot && r.Code == tx.CodeOK {
-			id := p.Body().(*pb.CastBallot).Election
-			s.ballots[id] = append(s.ballots[id], b.Txs[i])
 		}
 	}
 	if root := s.Root(); root != s.View().AppHash() {

@@ -125,7 +125,9 @@ func (c *crowd) open1(e *Election) [][]byte {
 // something is anything that somebody could send at any time.
 func (c *crowd) something() [][]byte {
 	e := c.elections[one(c, []string{"a", "b"})]
-	switch c.r.IntN(12) {
+	switch c.r.IntN(13) {
+	case 12:
+		return c.oddManifest()
 	case 0:
 		return c.upload()
 	case 1:
@@ -168,6 +170,23 @@ func (c *crowd) something() [][]byte {
 		}
 	}
 	return nil
+}
+
+// oddManifest publishes a manifest that may break a rule, and proposes it as an election.
+func (c *crowd) oddManifest() [][]byte {
+	m := Manifest(one(c, []string{"a", "b", "c", "d", "e"}))
+	m.Opening = c.Now() + int64(c.r.IntN(40)-10)
+	m.Closing = m.Opening + 10
+	for range c.r.IntN(3) {
+		wrong().Mutate(c.r, m)
+	}
+	b := election.Encode(m)
+	if c.luck(5) {
+		b = append(b, 0)
+	}
+	hash := sha256.Sum256(b)
+	publish := Sign(c.officer(), &pb.PublishDocument{Hash: hash[:], Size_: uint64(len(b)), Chunk: b})
+	return [][]byte{publish, c.propose(&pb.Resolution{Decision: &pb.Resolution_CreateElection{CreateElection: &pb.CreateElection{Manifest: hash[:]}}})}
 }
 
 // upload publishes chunks of a larger document, in some order.

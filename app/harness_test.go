@@ -41,11 +41,14 @@ type ledger struct {
 	app     *app.App
 	state   *state.Ledger
 	genesis *pb.Genesis
-	now     int64 // seconds
+	rules   *pb.Manifest // of the election
+	now     int64        // seconds
 	signed  func(key []byte) bool
 	updates []app.ValidatorUpdate
 	nonce   uint64
 	decided func(b app.Block, appHash state.Hash) // told of every block, where set
+
+	unchecked bool // records were planted that break the invariants
 }
 
 func (l *ledger) genesisHash() [32]byte { return sha256.Sum256(election.Encode(l.genesis)) }
@@ -105,7 +108,7 @@ func newLedger(t *testing.T) *ledger {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &ledger{t: t, app: app.New(chain), state: s, genesis: g, now: start, signed: func([]byte) bool { return true }}
+	l := &ledger{t: t, app: app.New(chain), state: s, genesis: g, rules: manifest(), now: start, signed: func([]byte) bool { return true }}
 	d := s.NewGenesis()
 	l.app.InitLedger(d, g, l.genesisHash())
 	l.commit(d)
@@ -162,7 +165,7 @@ func (l *ledger) block(seconds int64, raw ...[]byte) []app.Result {
 		l.decided(b, l.view().AppHash())
 	}
 	l.updates = outcome.ValidatorUpdates
-	if err := app.CheckInvariants(l.app, l.view()); err != nil {
+	if err := app.CheckInvariants(l.app, l.view()); err != nil && !l.unchecked {
 		l.t.Fatalf("height %d: %v", b.Height, err)
 	}
 	return outcome.Results
@@ -349,7 +352,7 @@ func (l *ledger) ceremonyRecord(organisation string) *pb.Ceremony {
 
 func (l *ledger) ceremony(t *trustee) threshold.Ceremony {
 	c := l.ceremonyRecord(t.organisation)
-	return threshold.Ceremony{Chain: chain, Election: id, Organisation: t.organisation, Attempt: c.Attempt, Slots: 5, Quorum: int(c.Quorum)}
+	return threshold.Ceremony{Chain: chain, Election: id, Organisation: t.organisation, Attempt: c.Attempt, Slots: election.Slots(l.rules), Quorum: int(c.Quorum)}
 }
 
 // peers lists the other active trustees of an organisation.
@@ -459,17 +462,16 @@ func (l *ledger) trusteeKeys(t *trustee) (keys [][]byte) {
 func (l *ledger) trial(t *trustee) []byte {
 	st := &threshold.TrialStatement{
 		Chain: chain, Election: id, KeyDigest: [32]byte(l.election().KeyDigest), Organisation: t.organisation, Trustee: t.index,
-		Keys: must(threshold.ParsePoints(slices.Concat(l.trusteeKeys(t)...), 5)),
+		Keys: must(threshold.ParsePoints(slices.Concat(l.trusteeKeys(t)...), election.Slots(l.rules))),
 	}
 	pd := must(threshold.ProveTrial(st, t.share, rand.Reader))
 	return sign(t.name, &pb.PostTrial{Election: id, Organisation: t.organisation, Shares: threshold.PointsBytes(pd.Shares), Proof: pd.Proof[:]})
 }
 
 func (l *ledger) partial(t *trustee, contests ...uint32) []byte {
-	m := manifest()
 	post := &pb.PostPartials{Election: id, Organisation: t.organisation}
 	for _, c := range contests {
-		contest := m.Contests[c]
+		contest := l.rules.Contests[c]
 		first, n := int(contest.FirstSlot), len(contest.Options)
 		sum := must(ballot.ParseTally(n, must(l.view().Record(state.SumKey(id, c)))))
 		st := &threshold.TallyStatement{
@@ -492,10 +494,9 @@ func (l *ledger) schedule(opening, closing int64) {
 func (l *ledger) shared() *ballot.Election {
 	e := l.election()
 	keys := must(state.MustLoad[pb.ElectionKeys](l.view(), state.KeysKey(id)))
-	m := manifest()
 	return must(ballot.NewElection(ballot.Parameters{
 		Chain: chain, Election: id, Manifest: [32]byte(e.Manifest), RollRoot: [32]byte(e.RollRoot), KeyDigest: [32]byte(e.KeyDigest),
-		Keys: must(threshold.ParsePoints(keys.Keys, 5)), Styles: election.BallotStyles(m),
+		Keys: must(threshold.ParsePoints(keys.Keys, election.Slots(l.rules))), Styles: election.BallotStyles(l.rules),
 	}))
 }
 
@@ -517,7 +518,7 @@ func cast(d *ballot.Draft, voter int, sequence uint64) []byte {
 // voting brings an election to the phase of voting with n voters.
 func (l *ledger) voting(n int) (voters []*ballot.SecretKey, trustees []*trustee) {
 	l.t.Helper()
-	l.resolve(createElectionOf(l.publish(manifest())))
+	l.resolve(createElectionOf(l.publish(l.rules)))
 	voters = l.roll(n)
 	trustees = l.appoint(3, 2)
 	l.keysOf(trustees)

@@ -48,6 +48,8 @@ type Ledger struct {
 	Absent map[string]bool
 	// Evidence goes into the next block.
 	Evidence []cmttypes.Evidence
+	// Drift is added to the time of every block, so that it is no whole second.
+	Drift time.Duration
 	// Watch, where set, is called after each block.
 	Watch func()
 
@@ -211,7 +213,7 @@ func (l *Ledger) update(updates []app.ValidatorUpdate) {
 func (l *Ledger) header(after time.Duration) *cmttypes.Block {
 	b := &cmttypes.Block{}
 	if last := l.last(); last != nil {
-		l.now = l.now.Add(max(after, time.Millisecond))
+		l.now = l.now.Add(max(after, time.Millisecond) + l.Drift)
 		b.LastBlockID = ID(last)
 	}
 	appHash := l.View().AppHash()

@@ -39,6 +39,7 @@ func (o Random) Hold(t testing.TB) *Ledger {
 			g.Parameters.Limits.DocumentBytes = 300_000
 		}),
 	}
+	c.Drift = 1_234_567
 	if o.Watch != nil {
 		o.Watch(c.Ledger)
 	}

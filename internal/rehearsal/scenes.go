@@ -21,6 +21,7 @@ var Scenes = map[string]func(t testing.TB, watch func(*Ledger)){
 	"no encryption":   noEncryption,
 	"many contests":   manyContests,
 	"silence":         silence,
+	"challenge":       challenge,
 }
 
 // stage founds a ledger with an election whose roll is sealed and whose trustees are appointed.
@@ -89,8 +90,8 @@ func noEncryption(t testing.TB, watch func(*Ledger)) {
 	e.MakeKeys()
 	e.begin()
 	r := must(forge.Scalar(cryptorand.Reader))
-	first := e.forged(0, [][]uint64{{1, 0, 0}, {1, 0}}, r)
-	second := e.forged(1, [][]uint64{{1, 0, 1}, {0, 1}}, scalar.New().Neg(r))
+	first := e.forged(0, 1, [][]uint64{{1, 0, 0}, {1, 0}}, r)
+	second := e.forged(1, 1, [][]uint64{{1, 0, 1}, {0, 1}}, scalar.New().Neg(r))
 	e.Accept(first, second, e.Vote(2, 1, []int{1}))
 	e.end()
 	if got := e.Result(0); got.Votes[0] != 2 || got.Votes[1] != 0 || got.Votes[2] != 1 {
@@ -110,13 +111,13 @@ func noEncryption(t testing.TB, watch func(*Ledger)) {
 }
 
 // forged returns an honest ballot under randomness of the voter's choice.
-func (e *Election) forged(voter int, values [][]uint64, r *scalar.Scalar) []byte {
+func (e *Election) forged(voter int, sequence uint64, values [][]uint64, r *scalar.Scalar) []byte {
 	key := e.Voters[voter]
-	st := ballot.Statement{Style: Style(voter), RollIndex: uint64(voter), Voter: key.Public(), Sequence: 1}
+	st := ballot.Statement{Style: Style(voter), RollIndex: uint64(voter), Voter: key.Public(), Sequence: sequence}
 	ciphertext, proof, signature, err := forge.Make(e.parameters(), forge.Ballot{Statement: st, Values: values, Randomness: r, Key: key}, cryptorand.Reader)
 	e.must(err)
 	return tx.Ballot(&pb.CastBallot{
-		Election: e.ID, Style: st.Style, RollIndex: st.RollIndex, Sequence: 1, Ciphertext: ciphertext, Proof: proof,
+		Election: e.ID, Style: st.Style, RollIndex: st.RollIndex, Sequence: sequence, Ciphertext: ciphertext, Proof: proof,
 	}, signature)
 }
 
@@ -209,4 +210,26 @@ func silence(t testing.TB, watch func(*Ledger)) {
 	if present[0].Index == 1 || threshold.CheckQuorum(2, len(e.Of("league"))) != nil {
 		t.Fatal("the wrong one was excused")
 	}
+}
+
+// challenge: a ballot that was challenged, and so opened, is cast all the same: under its number, with a new proof, with a new
+// ciphertext, and with the same randomness under higher numbers.
+func challenge(t testing.TB, watch func(*Ledger)) {
+	e := stage(t, watch, Manifest("primary"), 3, 3)
+	e.MakeKeys()
+	e.begin()
+	r := must(forge.Scalar(cryptorand.Reader))
+	again := func(sequence uint64) []byte { return e.forged(0, sequence, [][]uint64{{1, 0, 0}, {1, 0}}, r) }
+	cast := must(tx.Parse(again(3))).Body().(*pb.CastBallot)
+	s := ballot.Spoil{
+		Chain: Chain, Election: e.ID, RollIndex: 0, Voter: e.Voters[0].Public(), Sequence: 3,
+		Code: ballot.ConfirmationCode(Chain, e.ID, cast.Style, 0, 3, cast.Ciphertext), C0: [32]byte(cast.Ciphertext),
+	}
+	signature := must(ballot.SignSpoil(s, e.Voters[0], cryptorand.Reader))
+	e.Accept(tx.Ballot(&pb.SpoilBallot{Election: e.ID, RollIndex: 0, Sequence: 3, Code: s.Code[:], NoncePoint: s.C0[:]}, signature))
+	e.Refuse(tx.CodeSpoiled, again(3))
+	e.Refuse(tx.CodeSpoiled, e.Vote(0, 3, []int{1}, []int{0}))
+	e.Refuse(tx.CodeSpoiled, again(4))
+	e.Refuse(tx.CodeSpoiled, again(1))
+	e.Accept(e.Vote(0, 2, []int{1}, []int{0}))
 }

@@ -81,6 +81,7 @@ func TestParseRefusesFields(t *testing.T) {
 	for name, body := range map[string]election.Message{
 		"document hash":          &pb.PublishDocument{Hash: h[1:], Size_: 3, Chunk: []byte("abc")},
 		"document without bytes": &pb.PublishDocument{Hash: h},
+		"document too long":      &pb.PublishDocument{Hash: h, Size_: MaxDocument + 1, Chunk: make([]byte, ChunkSize)},
 		"chunk too short":        &pb.PublishDocument{Hash: h, Size_: 3, Chunk: []byte("ab")},
 		"chunk too long":         &pb.PublishDocument{Hash: h, Size_: 3, Chunk: []byte("abcd")},
 		"offset between chunks":  &pb.PublishDocument{Hash: h, Size_: 3, Offset: 1, Chunk: []byte("bc")},

@@ -1,0 +1,174 @@
+package election
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/cosmos/gogoproto/proto"
+
+	"votenode/crypto/ballot"
+	pb "votenode/proto/votenode/v1"
+)
+
+// wide is a manifest of one contest with n options.
+func wide(m *pb.Manifest, n int) *pb.Contest {
+	m.Contests = []pb.Contest{{Title: "A", MaxSelections: 1}}
+	m.Styles = []pb.BallotStyle{{District: "N", Contests: []uint32{0}}}
+	for i := range n {
+		m.Contests[0].Options = append(m.Contests[0].Options, fmt.Sprint(i))
+	}
+	return &m.Contests[0]
+}
+
+// TestManifestRules holds every rule of spec 8.1 at its bound and one beyond.
+func TestManifestRules(t *testing.T) {
+	long := func(n int) string { return strings.Repeat("x", n) }
+	for name, c := range map[string]struct {
+		ok     bool
+		change func(m *pb.Manifest)
+	}{
+		"as it is":                   {true, func(m *pb.Manifest) {}},
+		"id of 40":                   {true, func(m *pb.Manifest) { m.Election = long(40) }},
+		"id of 41":                   {false, func(m *pb.Manifest) { m.Election = long(41) }},
+		"no id":                      {false, func(m *pb.Manifest) { m.Election = "" }},
+		"id with a slash":            {false, func(m *pb.Manifest) { m.Election = "a/b" }},
+		"id with a capital":          {false, func(m *pb.Manifest) { m.Election = "A" }},
+		"id with a NUL":              {false, func(m *pb.Manifest) { m.Election = "a\x00" }},
+		"id between the ranges":      {false, func(m *pb.Manifest) { m.Election = "a`" }},
+		"title of 200":               {true, func(m *pb.Manifest) { m.Title = long(200) }},
+		"title of 201":               {false, func(m *pb.Manifest) { m.Title = long(201) }},
+		"no title":                   {false, func(m *pb.Manifest) { m.Title = "" }},
+		"title not UTF-8":            {false, func(m *pb.Manifest) { m.Title = "\xff" }},
+		"contest without title":      {false, func(m *pb.Manifest) { m.Contests[0].Title = "" }},
+		"contest's title of 201":     {false, func(m *pb.Manifest) { m.Contests[0].Title = long(201) }},
+		"empty option":               {false, func(m *pb.Manifest) { m.Contests[0].Options[0] = "" }},
+		"option of 200":              {true, func(m *pb.Manifest) { m.Contests[0].Options[0] = long(200) }},
+		"option of 201":              {false, func(m *pb.Manifest) { m.Contests[0].Options[0] = long(201) }},
+		"option twice":               {false, func(m *pb.Manifest) { m.Contests[0].Options[0] = "y" }},
+		"no district":                {false, func(m *pb.Manifest) { m.Styles[0].District = "" }},
+		"district not UTF-8":         {false, func(m *pb.Manifest) { m.Styles[0].District = "\xc0\x80" }},
+		"district twice":             {false, func(m *pb.Manifest) { m.Styles[0].District = "S" }},
+		"times":                      {true, func(m *pb.Manifest) { m.Opening, m.Closing = 1, 2 }},
+		"last moment":                {true, func(m *pb.Manifest) { m.Opening, m.Closing = 1, MaxTime }},
+		"beyond the last moment":     {false, func(m *pb.Manifest) { m.Opening, m.Closing = 1, MaxTime+1 }},
+		"opening only":               {false, func(m *pb.Manifest) { m.Opening = 1 }},
+		"closing only":               {false, func(m *pb.Manifest) { m.Closing = 1 }},
+		"opening at closing":         {false, func(m *pb.Manifest) { m.Opening, m.Closing = 2, 2 }},
+		"negative opening":           {false, func(m *pb.Manifest) { m.Opening, m.Closing = -1, 2 }},
+		"longest revote_interval":    {true, func(m *pb.Manifest) { m.RevoteInterval = MaxSeconds }},
+		"revote_interval too long":   {false, func(m *pb.Manifest) { m.RevoteInterval = MaxSeconds + 1 }},
+		"no revote_interval":         {false, func(m *pb.Manifest) { m.RevoteInterval = 0 }},
+		"longest objection_window":   {true, func(m *pb.Manifest) { m.ObjectionWindow = MaxSeconds }},
+		"objection_window too long":  {false, func(m *pb.Manifest) { m.ObjectionWindow = MaxSeconds + 1 }},
+		"longest ceremony_step":      {true, func(m *pb.Manifest) { m.CeremonyStep = MaxSeconds }},
+		"ceremony_step too long":     {false, func(m *pb.Manifest) { m.CeremonyStep = MaxSeconds + 1 }},
+		"no ceremony_step":           {false, func(m *pb.Manifest) { m.CeremonyStep = 0 }},
+		"no open_min":                {false, func(m *pb.Manifest) { m.OpenMin = 0 }},
+		"great open_min":             {true, func(m *pb.Manifest) { m.OpenMin = 1<<32 - 1 }},
+		"no contests":                {false, func(m *pb.Manifest) { m.Contests = nil }},
+		"no styles":                  {false, func(m *pb.Manifest) { m.Styles = nil }},
+		"style without contests":     {false, func(m *pb.Manifest) { m.Styles[0].Contests = nil }},
+		"contest on no style":        {false, func(m *pb.Manifest) { m.Styles[1].Contests = []uint32{1} }},
+		"contests unordered":         {false, func(m *pb.Manifest) { m.Styles[0].Contests = []uint32{1, 0} }},
+		"contest twice":              {false, func(m *pb.Manifest) { m.Styles[0].Contests = []uint32{0, 0, 1} }},
+		"unknown contest":            {false, func(m *pb.Manifest) { m.Styles[1].Contests = []uint32{1, 2, 3} }},
+		"far contest":                {false, func(m *pb.Manifest) { m.Styles[1].Contests = []uint32{1, 2, 1<<32 - 1} }},
+		"slots overlap on a style":   {false, func(m *pb.Manifest) { m.Contests[1].FirstSlot = 1 }},
+		"no options":                 {false, func(m *pb.Manifest) { m.Contests[2].Options = nil }},
+		"max of 0":                   {false, func(m *pb.Manifest) { m.Contests[2].MaxSelections = 0 }},
+		"max above the options":      {false, func(m *pb.Manifest) { m.Contests[2].MaxSelections = 2 }},
+		"far max":                    {false, func(m *pb.Manifest) { m.Contests[2].MaxSelections = 1<<32 - 1 }},
+		"min at max":                 {true, func(m *pb.Manifest) { m.Contests[2].MinSelections = 1 }},
+		"min above max":              {false, func(m *pb.Manifest) { m.Contests[1].MinSelections = 3 }},
+		"199 options and a dummy":    {true, func(m *pb.Manifest) { wide(m, 199) }},
+		"200 options and a dummy":    {false, func(m *pb.Manifest) { wide(m, 200) }},
+		"200 options, none a dummy":  {true, func(m *pb.Manifest) { wide(m, 200).MinSelections = 1 }},
+		"201 options":                {false, func(m *pb.Manifest) { wide(m, 201).MinSelections = 1 }},
+		"last slot":                  {true, func(m *pb.Manifest) { m.Contests[0].FirstSlot = MaxSlots - 2 }},
+		"beyond the last slot":       {false, func(m *pb.Manifest) { m.Contests[0].FirstSlot = MaxSlots - 1 }},
+		"slot that would wrap":       {false, func(m *pb.Manifest) { m.Contests[0].FirstSlot = 1<<32 - 1 }},
+		"as many contests as may be": {true, func(m *pb.Manifest) { districts(m, MaxContests) }},
+		"a contest too many":         {false, func(m *pb.Manifest) { districts(m, MaxContests+1) }},
+		"a style too many": {false, func(m *pb.Manifest) {
+			districts(m, MaxStyles)
+			m.Styles = append(m.Styles, pb.BallotStyle{District: "one more", Contests: []uint32{0}})
+		}},
+	} {
+		m := example()
+		c.change(m)
+		_, err := ParseManifest(Encode(m))
+		if (err == nil) != c.ok {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err == nil {
+			checkShapes(t, name, m)
+		}
+	}
+}
+
+// checkShapes checks that what passes the rules is what ballots can be made for.
+func checkShapes(t *testing.T, name string, m *pb.Manifest) {
+	for i, s := range BallotStyles(m) {
+		if s.CiphertextSize() < 64 || s.CiphertextSize() > 32*(1+ballot.MaxPositions) || s.ProofSize() < 9*32 {
+			t.Errorf("%s: ballots of style %d have %d and %d bytes", name, i, s.CiphertextSize(), s.ProofSize())
+		}
+	}
+}
+
+// districts gives a manifest n contests, each on a style of its own where there may be so many.
+func districts(m *pb.Manifest, n int) {
+	m.Contests, m.Styles = nil, nil
+	for i := range n {
+		m.Contests = append(m.Contests, pb.Contest{Title: "T", Options: []string{"x"}, MaxSelections: 1})
+		if i < MaxStyles {
+			m.Styles = append(m.Styles, pb.BallotStyle{District: fmt.Sprint(i), Contests: []uint32{uint32(i)}})
+		}
+	}
+}
+
+// TestManifestTooLong: a manifest is bounded whatever the parameters say of documents, and before it is decoded.
+func TestManifestTooLong(t *testing.T) {
+	if _, err := ParseManifest(make([]byte, MaxManifest+1)); err == nil || !strings.Contains(err.Error(), "at most") {
+		t.Errorf("%v", err)
+	}
+}
+
+// FuzzDecode: of all bytes that decode as a message, one encoding is accepted. The messages stand for all: nested, repeated and packed
+// fields, a oneof, signed numbers, bytes and text.
+func FuzzDecode(f *testing.F) {
+	resolution := &pb.ProposeResolution{Resolution: pb.Resolution{Nonce: 7, Reason: "r", Decision: &pb.Resolution_RevokeVoters{RevokeVoters: &pb.RevokeVoters{Election: "e", Voters: []uint64{1, 300}}}}}
+	f.Add(byte(0), Encode(example()))
+	f.Add(byte(1), Encode(resolution))
+	f.Add(byte(2), Encode(&pb.Envelope{Kind: 2, Body: Encode(resolution), Signer: make([]byte, 32), Signature: make([]byte, 64)}))
+	f.Add(byte(3), Encode(&pb.BlockLeaf{Height: 5, Time: -1, HeaderHash: []byte{1}, Logs: []pb.LogSize{{Log: "a", Size_: 2}}}))
+	f.Add(byte(3), []byte{0x08, 0x85, 0x00})                   // a number that is not of minimal length
+	f.Add(byte(2), []byte{0x08, 0x00})                         // a default value spelled out
+	f.Add(byte(2), []byte{0x12, 0x00, 0x08, 0x01})             // fields out of order
+	f.Add(byte(1), []byte{0x0a, 0x00, 0x78, 0x01})             // an unknown field
+	f.Add(byte(1), []byte{0x0a, 0x04, 0x1a, 0x00, 0x22, 0x00}) // a oneof twice
+	f.Fuzz(func(t *testing.T, kind byte, b []byte) {
+		m := []Message{new(pb.Manifest), new(pb.ProposeResolution), new(pb.Envelope), new(pb.BlockLeaf)}[kind%4]
+		read := bytes.Clone(b)
+		if err := Decode(read, m); err != nil {
+			if err != ErrNotCanonical {
+				t.Fatalf("%v", err)
+			}
+			return
+		}
+		if !bytes.Equal(read, b) {
+			t.Fatal("decoding changed its input")
+		}
+		if !bytes.Equal(Encode(m), b) {
+			t.Fatal("two encodings")
+		}
+		clear(read) // what was decoded must not hang on the input
+		if !bytes.Equal(Encode(m), b) {
+			t.Fatal("the message shares memory with its encoding")
+		}
+		if again := proto.Clone(m).(Message); !bytes.Equal(Encode(again), b) {
+			t.Fatal("a copy encodes otherwise")
+		}
+	})
+}

@@ -125,7 +125,9 @@ func (c *crowd) open1(e *Election) [][]byte {
 // something is anything that somebody could send at any time.
 func (c *crowd) something() [][]byte {
 	e := c.elections[one(c, []string{"a", "b"})]
-	switch c.r.IntN(13) {
+	switch c.r.IntN(14) {
+	case 13:
+		return c.oversized()
 	case 12:
 		return c.oddManifest()
 	case 0:
@@ -187,6 +189,20 @@ func (c *crowd) oddManifest() [][]byte {
 	hash := sha256.Sum256(b)
 	publish := Sign(c.officer(), &pb.PublishDocument{Hash: hash[:], Size_: uint64(len(b)), Chunk: b})
 	return [][]byte{publish, c.propose(&pb.Resolution{Decision: &pb.Resolution_CreateElection{CreateElection: &pb.CreateElection{Manifest: hash[:]}}})}
+}
+
+// oversized is more than a transaction may have; some of it is signed.
+func (c *crowd) oversized() [][]byte {
+	deal := Sign("party trustee 1", &pb.PublishDeal{
+		Election: "a", Organisation: "party", Attempt: 1, Commitments: make([]byte, 32*(5_100+c.r.IntN(30))), Possession: make([]byte, 64),
+	})
+	ballot := tx.Ballot(&pb.CastBallot{
+		Election: "a", Ciphertext: make([]byte, 128), Proof: make([]byte, 32*(500+c.r.IntN(10))),
+	}, make([]byte, 64))
+	if c.luck(50) {
+		deal[len(deal)-1] ^= 1
+	}
+	return [][]byte{deal, ballot}
 }
 
 // upload publishes chunks of a larger document, in some order.

@@ -6,8 +6,8 @@ import (
 	"votenode/verify/recount/rules"
 )
 
-// castBallot: spec 9.30.
-func (r *Recount) castBallot(raw []byte, verdict Verdict, m *pb.CastBallot) error {
+// ballotSigned: spec 3.5, 3.9. The verdict counts once the statement is known.
+func (r *Recount) ballotSigned(verdict Verdict, m *pb.CastBallot) error {
 	e := r.byID[m.Election]
 	switch {
 	case e == nil:
@@ -18,10 +18,17 @@ func (r *Recount) castBallot(raw []byte, verdict Verdict, m *pb.CastBallot) erro
 		return refuse(600, "the roll has no entry %d", m.RollIndex)
 	case verdict.Ballot == nil:
 		return refuse(verdict.Code, "signature or proof do not hold")
-	case e.phase != pb.PHASE_VOTING:
-		return refuse(401, "the phase is %v", e.phase)
 	}
-	decoded, v, entry := verdict.Ballot, &e.voters[m.RollIndex], &e.roll[m.RollIndex]
+	return nil
+}
+
+// castBallot: spec 9.30.
+func (r *Recount) castBallot(raw []byte, decoded *ballot.EncryptedBallot, m *pb.CastBallot) error {
+	e, err := r.in(m.Election, pb.PHASE_VOTING)
+	if err != nil {
+		return err
+	}
+	v, entry := &e.voters[m.RollIndex], &e.roll[m.RollIndex]
 	interval := int64(e.manifest.RevoteInterval) * 1_000
 	switch {
 	case v.status == pb.VOTER_REVOKED:
@@ -91,8 +98,8 @@ func (e *election) spoiledBy(index uint64) []pb.SpoiledBallot {
 	return nil
 }
 
-// spoilBallot: spec 9.31.
-func (r *Recount) spoilBallot(signature []byte, m *pb.SpoilBallot) error {
+// spoilSigned: spec 3.11.
+func (r *Recount) spoilSigned(signature []byte, m *pb.SpoilBallot) error {
 	e := r.byID[m.Election]
 	switch {
 	case e == nil:
@@ -108,12 +115,20 @@ func (r *Recount) spoilBallot(signature []byte, m *pb.SpoilBallot) error {
 		Chain: r.chain, Election: e.id, RollIndex: m.RollIndex, Voter: key, Sequence: m.Sequence,
 		Code: [32]byte(m.Code), C0: [32]byte(m.NoncePoint),
 	}
+	if ballot.VerifySpoil(spoil, signature) != nil {
+		return refuse(200, "its signature does not hold")
+	}
+	return nil
+}
+
+// spoilBallot: spec 9.31.
+func (r *Recount) spoilBallot(m *pb.SpoilBallot) error {
+	e, err := r.in(m.Election, pb.PHASE_VOTING)
+	if err != nil {
+		return err
+	}
 	v, before := &e.voters[m.RollIndex], e.spoiledBy(m.RollIndex)
 	switch {
-	case ballot.VerifySpoil(spoil, signature) != nil:
-		return refuse(200, "its signature does not hold")
-	case e.phase != pb.PHASE_VOTING:
-		return refuse(401, "the phase is %v", e.phase)
 	case v.status == pb.VOTER_REVOKED:
 		return refuse(605, "the entry was revoked")
 	case m.Sequence <= v.sequence:

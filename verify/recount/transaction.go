@@ -35,10 +35,12 @@ func (r *Recount) transaction(v Verdict, raw []byte) error {
 		return refuse(100, "body, signer or signature are not of the form of kind %d", e.Kind)
 	case !wellFormed(body):
 		return refuse(103, "a field of kind %d is not as spec 2.6 has it", e.Kind)
-	case uint64(len(raw)) > limit:
+	}
+	if err := r.signed(v, &e, body); err != nil {
+		return err
+	}
+	if uint64(len(raw)) > limit {
 		return refuse(102, "it has %d bytes", len(raw))
-	case signer > 0 && !ed25519.VerifyWithOptions(e.Signer, r.signedBytes(&e), e.Signature, zip215):
-		return refuse(200, "its signature does not hold")
 	}
 	switch m := body.(type) {
 	case *pb.PublishDocument:
@@ -62,18 +64,29 @@ func (r *Recount) transaction(v Verdict, raw []byte) error {
 	case *pb.PostTrial:
 		return r.postTrial(e.Signer, m)
 	case *pb.CastBallot:
-		return r.castBallot(raw, v, m)
+		return r.castBallot(raw, v.Ballot, m)
 	case *pb.SpoilBallot:
-		return r.spoilBallot(e.Signature, m)
+		return r.spoilBallot(m)
 	case *pb.PostPartials:
 		return r.postPartials(e.Signer, m)
 	}
 	return contradiction("kind %d has no rule", e.Kind)
 }
 
-// signedBytes returns Frame("votenode/v1/transaction", chain, kind, body). Spec 2.4.
-func (r *Recount) signedBytes(e *pb.Envelope) []byte {
-	return transcript.Frame(transcript.LabelTransaction, []byte(r.chain), transcript.Uint64(uint64(e.Kind)), e.Body)
+// signed asks for the signature of a transaction, and of a ballot for its proof, against what was fixed in blocks before. Spec 2.4, 9.1.
+func (r *Recount) signed(v Verdict, e *pb.Envelope, body rules.Message) error {
+	switch m := body.(type) {
+	case *pb.CastBallot:
+		return r.ballotSigned(v, m)
+	case *pb.SpoilBallot:
+		return r.spoilSigned(e.Signature, m)
+	}
+	// Frame("votenode/v1/transaction", chain, kind, body)
+	message := transcript.Frame(transcript.LabelTransaction, []byte(r.chain), transcript.Uint64(uint64(e.Kind)), e.Body)
+	if !ed25519.VerifyWithOptions(e.Signer, message, e.Signature, zip215) {
+		return refuse(200, "its signature does not hold")
+	}
+	return nil
 }
 
 // newBody returns an empty body of a kind, nil for one that does not exist. Spec 2.6.

@@ -152,7 +152,7 @@ func (c *crowd) next(id string) [][]byte {
 	case pb.PHASE_VOTING:
 		return c.vote(e)
 	case pb.PHASE_DECRYPTING:
-		return c.open1(e)
+		return c.decrypt(e)
 	}
 	return nil
 }

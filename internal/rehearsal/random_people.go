@@ -104,8 +104,8 @@ func (c *crowd) send(e *Election, d *ballot.Draft, st ballot.Statement, key *bal
 	return append(raw, tx.Ballot(m, signature))
 }
 
-// open1 lets trustees open contests.
-func (c *crowd) open1(e *Election) [][]byte {
+// decrypt lets trustees open contests.
+func (c *crowd) decrypt(e *Election) [][]byte {
 	var raw [][]byte
 	for _, t := range e.Everybody() {
 		var contests []uint32

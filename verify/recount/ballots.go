@@ -11,11 +11,11 @@ func (r *Recount) ballotSigned(verdict Verdict, m *pb.CastBallot) error {
 	e := r.byID[m.Election]
 	switch {
 	case e == nil:
-		return refuse(400, "there is no election %q", m.Election)
+		return refuse(codeUnknownElection, "there is no election %q", m.Election)
 	case e.ballots == nil:
-		return refuse(401, "roll and keys are not fixed yet")
+		return refuse(codeWrongPhase, "roll and keys are not fixed yet")
 	case m.RollIndex >= uint64(len(e.roll)):
-		return refuse(600, "the roll has no entry %d", m.RollIndex)
+		return refuse(codeUnknownVoter, "the roll has no entry %d", m.RollIndex)
 	case verdict.Ballot == nil:
 		return refuse(verdict.Code, "signature or proof do not hold")
 	}
@@ -32,17 +32,17 @@ func (r *Recount) castBallot(raw []byte, decoded *ballot.EncryptedBallot, m *pb.
 	interval := int64(e.manifest.RevoteInterval) * 1_000
 	switch {
 	case v.status == pb.VOTER_REVOKED:
-		return refuse(605, "the entry was revoked")
+		return refuse(codeRevoked, "the entry was revoked")
 	case m.Style != entry.style:
-		return refuse(601, "the roll gives style %d", entry.style)
+		return refuse(codeWrongStyle, "the roll gives style %d", entry.style)
 	case m.Sequence <= v.sequence:
-		return refuse(602, "number %d is not above %d", m.Sequence, v.sequence)
+		return refuse(codeSequence, "number %d is not above %d", m.Sequence, v.sequence)
 	case v.status == pb.VOTER_COUNTS && r.now/millisecond-v.time < interval:
-		return refuse(603, "the last ballot is too recent")
+		return refuse(codeTooSoon, "the last ballot is too recent")
 	}
 	for _, s := range e.spoiledBy(m.RollIndex) {
 		if s.Sequence == m.Sequence || string(s.NoncePoint) == string(m.Ciphertext[:32]) {
-			return refuse(604, "this number or this C_0 was spoiled")
+			return refuse(codeSpoiled, "this number or this C_0 was spoiled")
 		}
 	}
 	code := ballot.ConfirmationCode(r.chain, e.id, m.Style, m.RollIndex, m.Sequence, m.Ciphertext)
@@ -103,20 +103,20 @@ func (r *Recount) spoilSigned(signature []byte, m *pb.SpoilBallot) error {
 	e := r.byID[m.Election]
 	switch {
 	case e == nil:
-		return refuse(400, "there is no election %q", m.Election)
+		return refuse(codeUnknownElection, "there is no election %q", m.Election)
 	case !e.sealed:
-		return refuse(401, "the roll is not sealed")
+		return refuse(codeWrongPhase, "the roll is not sealed")
 	}
 	key, known := r.VoterKey(m.Election, m.RollIndex)
 	if !known {
-		return refuse(600, "the roll has no entry %d", m.RollIndex)
+		return refuse(codeUnknownVoter, "the roll has no entry %d", m.RollIndex)
 	}
 	spoil := ballot.Spoil{
 		Chain: r.chain, Election: e.id, RollIndex: m.RollIndex, Voter: key, Sequence: m.Sequence,
 		Code: [32]byte(m.Code), C0: [32]byte(m.NoncePoint),
 	}
 	if ballot.VerifySpoil(spoil, signature) != nil {
-		return refuse(200, "its signature does not hold")
+		return refuse(codeBadSignature, "its signature does not hold")
 	}
 	return nil
 }
@@ -130,17 +130,17 @@ func (r *Recount) spoilBallot(m *pb.SpoilBallot) error {
 	v, before := &e.voters[m.RollIndex], e.spoiledBy(m.RollIndex)
 	switch {
 	case v.status == pb.VOTER_REVOKED:
-		return refuse(605, "the entry was revoked")
+		return refuse(codeRevoked, "the entry was revoked")
 	case m.Sequence <= v.sequence:
-		return refuse(607, "a ballot with number %d is recorded", v.sequence)
+		return refuse(codeRecorded, "a ballot with number %d is recorded", v.sequence)
 	}
 	for _, s := range before {
 		if s.Sequence == m.Sequence && string(s.NoncePoint) == string(m.NoncePoint) {
-			return refuse(300, "it was spoiled")
+			return refuse(codeAlreadyDone, "it was spoiled")
 		}
 	}
 	if len(before) >= int(r.parameters.Limits.SpoilsPerVoter) {
-		return refuse(606, "%d were spoiled", len(before))
+		return refuse(codeSpoilLimit, "%d were spoiled", len(before))
 	}
 	if e.spoiled[m.RollIndex] == nil {
 		e.spoiled[m.RollIndex] = new(pb.Spoiled)

@@ -77,18 +77,18 @@ func (r *Recount) trustee(id, organisation string, signer []byte, phase pb.Phase
 	}
 	c := e.ceremony(organisation)
 	if c == nil {
-		return nil, nil, 0, refuse(201, "%q has no trustees", organisation)
+		return nil, nil, 0, refuse(codeNotAuthorised, "%q has no trustees", organisation)
 	}
 	for i := range c.record.Trustees {
 		t := &c.record.Trustees[i]
 		if string(t.Trustee.Key) == string(signer) {
 			if t.Ejected != pb.EJECTION_NONE {
-				return nil, nil, 0, refuse(502, "trustee %d is out", i+1)
+				return nil, nil, 0, refuse(codeTrusteeEjected, "trustee %d is out", i+1)
 			}
 			return e, c, uint32(i + 1), nil
 		}
 	}
-	return nil, nil, 0, refuse(201, "%x is no trustee's key", signer)
+	return nil, nil, 0, refuse(codeNotAuthorised, "%x is no trustee's key", signer)
 }
 
 // acting is trustee for a transaction of one step of the ceremony. Spec 9.15.
@@ -98,11 +98,11 @@ func (r *Recount) acting(id, organisation string, attempt uint32, signer []byte,
 	case err != nil:
 		return nil, nil, 0, err
 	case c.record.Attempt != attempt:
-		return nil, nil, 0, refuse(500, "the ceremony is at attempt %d", c.record.Attempt)
+		return nil, nil, 0, refuse(codeWrongAttempt, "the ceremony is at attempt %d", c.record.Attempt)
 	case c.acted(index, step):
-		return nil, nil, 0, refuse(503, "trustee %d has acted", index)
+		return nil, nil, 0, refuse(codeSecondDeal, "trustee %d has acted", index)
 	case c.record.Step != step:
-		return nil, nil, 0, refuse(501, "the ceremony is at %v", c.record.Step)
+		return nil, nil, 0, refuse(codeWrongStep, "the ceremony is at %v", c.record.Step)
 	}
 	return e, c, index, nil
 }
@@ -117,12 +117,12 @@ func (r *Recount) announceDeal(signer []byte, m *pb.AnnounceDeal) error {
 	for i := range m.ReceiverKeys {
 		k := &m.ReceiverKeys[i]
 		if threshold.CheckReceiverKey(k.Key) != nil {
-			return refuse(504, "the key for dealer %d is not valid", k.Dealer)
+			return refuse(codeReceiverKeys, "the key for dealer %d is not valid", k.Dealer)
 		}
 		dealers = append(dealers, k.Dealer)
 	}
 	if !slices.Equal(dealers, c.peers(index)) {
-		return refuse(504, "there is not one key for each other trustee")
+		return refuse(codeReceiverKeys, "there is not one key for each other trustee")
 	}
 	c.deals[dealer{m.Attempt, index}] = &pb.Deal{DealHash: m.DealHash, ReceiverKeys: m.ReceiverKeys}
 	return nil
@@ -137,23 +137,23 @@ func (r *Recount) publishDeal(signer []byte, m *pb.PublishDeal) error {
 	var receivers []uint32
 	for i := range m.Shares {
 		if len(m.Shares[i].Ciphertext) != threshold.EncryptedShareSize(e.slots) {
-			return refuse(508, "a share has a wrong length")
+			return refuse(codeShareList, "a share has a wrong length")
 		}
 		receivers = append(receivers, m.Shares[i].Receiver)
 	}
 	if !slices.Equal(receivers, c.peers(index)) {
-		return refuse(508, "there is not one share for each other trustee")
+		return refuse(codeShareList, "there is not one share for each other trustee")
 	}
 	context, d := r.context(e, c), c.deal(index)
 	commitments, err := context.ParseCommitments(m.Commitments)
 	if err != nil {
-		return refuse(506, "commitments: %v", err)
+		return refuse(codeCommitments, "commitments: %v", err)
 	}
 	if hash := context.DealHash(index, m.Commitments); string(hash[:]) != string(d.DealHash) {
-		return refuse(505, "the commitments are not those announced")
+		return refuse(codeDealHash, "the commitments are not those announced")
 	}
 	if err := context.VerifyPossession(index, commitments, threshold.Proof(m.Possession)); err != nil {
-		return refuse(507, "possession: %v", err)
+		return refuse(codePossession, "possession: %v", err)
 	}
 	d.Commitments, d.Shares = m.Commitments, m.Shares
 	return nil
@@ -182,7 +182,7 @@ func (r *Recount) complainDeal(signer []byte, m *pb.ComplainDeal) error {
 		}
 	}
 	if public == nil {
-		return refuse(509, "trustee %d published no key for dealer %d", index, m.Dealer)
+		return refuse(codeComplaintKey, "trustee %d published no key for dealer %d", index, m.Dealer)
 	}
 	dealt := c.deal(m.Dealer)
 	for _, s := range dealt.Shares {
@@ -197,7 +197,7 @@ func (r *Recount) complainDeal(signer []byte, m *pb.ComplainDeal) error {
 	}
 	guilty, err := context.JudgeComplaint(m.Dealer, index, commitments, public, m.PrivateKey, ciphertext)
 	if err != nil {
-		return refuse(509, "complaint: %v", err)
+		return refuse(codeComplaintKey, "complaint: %v", err)
 	}
 	if guilty {
 		c.eject([]uint32{m.Dealer}, pb.EJECTION_BAD_SHARE)
@@ -318,21 +318,21 @@ func (r *Recount) postTrial(signer []byte, m *pb.PostTrial) error {
 	_, own := e.key(m.Organisation, index)
 	switch {
 	case e.keys == nil:
-		return refuse(501, "the keys are not made yet")
+		return refuse(codeWrongStep, "the keys are not made yet")
 	case has(e.trial.Posted, ref):
-		return refuse(300, "trustee %d has posted", index)
+		return refuse(codeAlreadyDone, "trustee %d has posted", index)
 	case own == nil:
-		return refuse(502, "trustee %d has no share of the key", index)
+		return refuse(codeTrusteeEjected, "trustee %d has no share of the key", index)
 	}
 	shares, err := threshold.ParsePartialDecryption(m.Shares, m.Proof, e.slots)
 	if err != nil {
-		return refuse(510, "shares: %v", err)
+		return refuse(codeTrialProof, "shares: %v", err)
 	}
 	statement := &threshold.TrialStatement{
 		Chain: r.chain, Election: e.id, KeyDigest: e.digest, Organisation: m.Organisation, Trustee: index, Keys: own.Keys,
 	}
 	if err := threshold.VerifyTrial(statement, shares); err != nil {
-		return refuse(510, "proof: %v", err)
+		return refuse(codeTrialProof, "proof: %v", err)
 	}
 	e.trial.Posted = with(e.trial.Posted, ref)
 	e.trialShares[ref] = &pb.TrialShares{Shares: m.Shares, Proof: m.Proof}

@@ -69,7 +69,7 @@ func (r *Recount) rule(m *pb.Resolution) error {
 	case *pb.Resolution_ExcuseTrial:
 		return r.mayExcuse(d.ExcuseTrial)
 	}
-	return refuse(103, "the resolution decides nothing")
+	return refuse(codeInvalidField, "the resolution decides nothing")
 }
 
 // effect applies a resolution whose rule lets it pass.
@@ -118,24 +118,24 @@ func (r *Recount) effect(m *pb.Resolution) error {
 func (r *Recount) mayCreate(d *pb.CreateElection) error {
 	document := r.documents[[32]byte(d.Manifest)]
 	if document == nil {
-		return refuse(301, "the manifest is not on the ledger")
+		return refuse(codeDocumentUnknown, "the manifest is not on the ledger")
 	}
 	m, err := rules.ParseManifest(document.bytes())
 	if err != nil {
-		return refuse(321, "manifest: %v", err)
+		return refuse(codeInvalidManifest, "manifest: %v", err)
 	}
 	for i, s := range rules.Styles(m) {
 		if uint64(256+s.CiphertextSize()+s.ProofSize()) > r.parameters.Limits.BallotBytes {
-			return refuse(321, "ballots of style %d are too long", i)
+			return refuse(codeInvalidManifest, "ballots of style %d are too long", i)
 		}
 	}
 	switch {
 	case r.byID[m.Election] != nil:
-		return refuse(320, "there is an election %q", m.Election)
+		return refuse(codeElectionExists, "there is an election %q", m.Election)
 	case len(r.elections) >= 1_000:
-		return refuse(320, "the chain has held its elections")
+		return refuse(codeElectionExists, "the chain has held its elections")
 	case m.Opening != 0 && r.reached(m.Opening):
-		return refuse(324, "the opening has passed")
+		return refuse(codeInvalidTimes, "the opening has passed")
 	}
 	return nil
 }
@@ -159,9 +159,9 @@ func (r *Recount) maySeal(d *pb.SealRoll) error {
 	root := e.rollLog.root()
 	switch {
 	case e.sealed:
-		return refuse(402, "the roll is sealed")
+		return refuse(codeRollSealed, "the roll is sealed")
 	case len(e.roll) == 0 || uint64(len(e.roll)) != d.Size_ || !bytes.Equal(root[:], d.Root):
-		return refuse(323, "size or root are not those of the roll")
+		return refuse(codeRollMismatch, "size or root are not those of the roll")
 	}
 	return nil
 }
@@ -172,7 +172,7 @@ func (r *Recount) maySchedule(d *pb.ScheduleElection) error {
 		return err
 	}
 	if d.Opening <= 0 || d.Closing <= d.Opening || d.Closing > rules.LastMoment || r.reached(d.Opening) {
-		return refuse(324, "the times are out of order or have passed")
+		return refuse(codeInvalidTimes, "the times are out of order or have passed")
 	}
 	return nil
 }
@@ -184,7 +184,7 @@ func (r *Recount) mayExtend(d *pb.ExtendElection) error {
 		return err
 	}
 	if d.Closing <= e.closing || d.Closing > rules.LastMoment {
-		return refuse(324, "the closing is not later")
+		return refuse(codeInvalidTimes, "the closing is not later")
 	}
 	return nil
 }
@@ -196,13 +196,13 @@ func (r *Recount) mayAppoint(d *pb.AppointTrustees) error {
 		return err
 	}
 	if len(d.Boards) != len(r.organisations) {
-		return refuse(322, "there is not one board for each organisation")
+		return refuse(codeInvalidBoard, "there is not one board for each organisation")
 	}
 	seen := map[string]bool{}
 	for i := range d.Boards {
 		b := &d.Boards[i]
 		if b.Organisation != r.organisations[i].Id || len(b.Trustees) > 64 {
-			return refuse(322, "board %d is out of order or too large", i)
+			return refuse(codeInvalidBoard, "board %d is out of order or too large", i)
 		}
 		if err := r.mayBeBoard(e, int(b.Quorum), len(b.Trustees), b.Trustees, seen); err != nil {
 			return err
@@ -214,12 +214,12 @@ func (r *Recount) mayAppoint(d *pb.AppointTrustees) error {
 // mayBeBoard checks quorum, sizes and keys of trustees, of whom some are new; seen are keys that are taken.
 func (r *Recount) mayBeBoard(e *election, quorum, trustees int, fresh []pb.Member, seen map[string]bool) error {
 	if threshold.CheckQuorum(quorum, trustees) != nil {
-		return refuse(322, "quorum %d of %d trustees", quorum, trustees)
+		return refuse(codeInvalidBoard, "quorum %d of %d trustees", quorum, trustees)
 	}
 	deal := 512 + 32*e.slots*quorum + trustees*(32*e.slots+64)
 	keys := 512 + (trustees+2)*(32*e.slots+16)
 	if uint64(deal) > r.parameters.Limits.TransactionBytes || keys*len(r.organisations) > 786_432 {
-		return refuse(322, "%d trustees for %d slots would not fit", trustees, e.slots)
+		return refuse(codeInvalidBoard, "%d trustees for %d slots would not fit", trustees, e.slots)
 	}
 	for _, list := range [][]pb.Validator{r.present.Validators, r.next.Validators} {
 		for i := range list {
@@ -228,7 +228,7 @@ func (r *Recount) mayBeBoard(e *election, quorum, trustees int, fresh []pb.Membe
 	}
 	for i := range fresh {
 		if rules.Member(&fresh[i]) != nil || seen[string(fresh[i].Key)] {
-			return refuse(322, "trustee %q is malformed, or the key is taken", fresh[i].Name)
+			return refuse(codeInvalidBoard, "trustee %q is malformed, or the key is taken", fresh[i].Name)
 		}
 		seen[string(fresh[i].Key)] = true
 	}
@@ -257,10 +257,10 @@ func (r *Recount) mayReplace(d *pb.ReplaceTrustees) error {
 	}
 	c := e.ceremony(d.Organisation)
 	if c == nil || c.record.Step != pb.CEREMONY_WAITING {
-		return refuse(501, "the ceremony does not wait for trustees")
+		return refuse(codeWrongStep, "the ceremony does not wait for trustees")
 	}
 	if len(c.record.Trustees)+len(d.Trustees) > 64 {
-		return refuse(322, "there would be too many trustees")
+		return refuse(codeInvalidBoard, "there would be too many trustees")
 	}
 	seen := map[string]bool{}
 	for _, c := range e.ceremonies {
@@ -278,16 +278,16 @@ func (r *Recount) mayExcuse(d *pb.ExcuseTrial) error {
 		return err
 	}
 	if e.keys == nil || e.trialPassed {
-		return refuse(501, "no trial is under way")
+		return refuse(codeWrongStep, "no trial is under way")
 	}
 	c := e.ceremony(d.Organisation)
 	if c == nil || len(d.Trustees) == 0 {
-		return refuse(514, "no trustee is named")
+		return refuse(codeNotMissing, "no trustee is named")
 	}
 	for i, index := range d.Trustees {
 		ref := pb.TrusteeRef{Organisation: d.Organisation, Index: index}
 		if !has(e.trial.Missing, ref) || has(e.trial.Posted, ref) || i > 0 && index <= d.Trustees[i-1] {
-			return refuse(514, "trustee %d was not named missing", index)
+			return refuse(codeNotMissing, "trustee %d was not named missing", index)
 		}
 	}
 	posted := uint32(0)
@@ -297,7 +297,7 @@ func (r *Recount) mayExcuse(d *pb.ExcuseTrial) error {
 		}
 	}
 	if posted < c.record.Quorum {
-		return refuse(514, "only %d have posted", posted)
+		return refuse(codeNotMissing, "only %d have posted", posted)
 	}
 	return nil
 }
@@ -309,10 +309,10 @@ func (r *Recount) mayRevoke(d *pb.RevokeVoters) error {
 		return err
 	}
 	if !e.sealed {
-		return refuse(401, "the roll is not sealed")
+		return refuse(codeWrongPhase, "the roll is not sealed")
 	}
 	if slices.Max(d.Voters) >= uint64(len(e.roll)) {
-		return refuse(600, "the roll has %d entries", len(e.roll))
+		return refuse(codeUnknownVoter, "the roll has %d entries", len(e.roll))
 	}
 	return nil
 }

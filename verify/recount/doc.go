@@ -1,13 +1,36 @@
-// Package recount counts the elections of a ledger a second time, from the transactions alone.
+// Package recount counts the elections of a ledger a second time, from the genesis document and the blocks alone.
 //
-// It is written from the specification and shares no code with package app: it decodes the transactions itself and keeps resolutions,
-// rolls, ceremonies, ballots, sums and decryptions in its own form, with the mathematics of package crypto. What it computes are the
-// records of spec 5.2 about elections and resolutions, for comparison with those of the state machine.
+// It is written from the specification and shares no code with the state machine (package app and below): it decodes the
+// transactions itself and keeps parties, resolutions, rolls, ceremonies, ballots, sums and decryptions in its own form, with the
+// mathematics of package crypto. From elsewhere it takes one thing: whether signature and proof of a ballot hold over the statement that
+// it derives is a verdict of crypto/ballot, handed in with the block, so that each proof is checked once.
 //
-// It takes two things from elsewhere. Whether proof and signature of a ballot hold is the verdict of crypto/ballot over the statement
-// that this package derives, handed in with the block. And whether a new list of validators or officers, or new parameters, keep the
-// rules of chapter 1 is what the state machine decided: the recount goes on from the list itself.
+// What it says of a block can be held against what others say of it:
 //
-// It reads no file, no clock and no random source. Sources: docs/spec/08-elections.md, docs/spec/09-transactions.md; what it is for:
-// docs/spec/11-auditor.md.
+//	Block       the code of every transaction (2.5), and why it was refused
+//	All, Root   every record of 5.2, byte by byte, and so the AppHash of 5.3
+//	Records     those of one election
+//
+// By subject: Ledger, the chain, parties, validators and their keys, parameters, evidence, documents, the blocks log; Elections,
+// resolutions and the elections' phases and times; Rolls, heads of the roll logs; Keys, ceremonies, deals, keys and their digests,
+// trials; Ballots, heads of the ballot logs and of the voters' trees, spoiled ballots; Sums, the encrypted sums as the ballots that
+// count add up to them; Tally, partial decryptions, which ones were verified, and results.
+//
+// It reads no file, no clock and no random source, and never gives up silently: what contradicts itself is ErrContradiction. It keeps
+// about 100 bytes for each entry of a roll, and the bytes of no ballot; those of a ballot that is superseded or revoked it asks for.
+// Sources: docs/spec, chapters 1, 2, 5, 8 and 9; what it is for: docs/spec/11-auditor.md.
+//
+//	file            what
+//	recount.go      the order of a block
+//	transaction.go  form, signature and size of transactions
+//	document.go     documents in chunks
+//	parties.go      validators, officers, parameters
+//	resolution.go   proposals, approvals, effect
+//	decision.go     what resolutions decide about elections
+//	election.go     phases, rolls, logs
+//	ceremony.go     key ceremony and trial
+//	ballots.go      casting and challenging
+//	tally.go        decryption and results
+//	records.go      the records of all this
+//	codes.go        names of the codes of 2.5
 package recount

@@ -36,20 +36,20 @@ func (r *Recount) publishDocument(signer []byte, m *pb.PublishDocument) error {
 	at := int(m.Offset / chunkSize)
 	switch {
 	case m.Size_ > r.parameters.Limits.DocumentBytes:
-		return refuse(102, "the document has %d bytes", m.Size_)
+		return refuse(codeTooLarge, "the document has %d bytes", m.Size_)
 	case r.documents[hash] != nil:
-		return refuse(300, "the document is whole")
+		return refuse(codeAlreadyDone, "the document is whole")
 	case d.size == m.Size_ && at < len(d.chunks) && bytes.Equal(d.chunks[at], m.Chunk):
-		return refuse(300, "the chunk at %d was published", m.Offset)
+		return refuse(codeAlreadyDone, "the chunk at %d was published", m.Offset)
 	case d.size != m.Size_ || at != len(d.chunks):
-		return refuse(302, "the chunk at %d does not continue what was published", m.Offset)
+		return refuse(codeDocumentOrder, "the chunk at %d does not continue what was published", m.Offset)
 	case at == 0 && r.acts[key.officer].Documents >= 1_000:
-		return refuse(304, "this officer has published enough")
+		return refuse(codeOfficerLimit, "this officer has published enough")
 	}
 	grown := &document{publisher: d.publisher, size: d.size, chunks: append(slices.Clip(d.chunks), m.Chunk)}
 	last := m.Offset+uint64(len(m.Chunk)) == m.Size_
 	if last && sha256.Sum256(grown.bytes()) != hash {
-		return refuse(303, "the document does not hash to its name")
+		return refuse(codeDocumentHash, "the document does not hash to its name")
 	}
 	if at == 0 {
 		r.did(key.officer, pb.OfficerActs{Documents: 1})
@@ -82,8 +82,10 @@ func (r *Recount) documentRecords(emit Emit) {
 }
 
 func (d *document) records(key string, u upload, emit Emit) {
-	emit(Ledger, key, rules.Encode(&pb.Document{Size_: d.size, Received: uint64(len(d.bytes())), Publisher: d.publisher[:]}))
+	received := uint64(0)
 	for number, chunk := range d.chunks {
+		received += uint64(len(chunk))
 		emit(Ledger, fmt.Sprintf("document/%x/%x/%05d", u.hash, u.officer, number), chunk)
 	}
+	emit(Ledger, key, rules.Encode(&pb.Document{Size_: d.size, Received: received, Publisher: d.publisher[:]}))
 }

@@ -138,36 +138,36 @@ func (r *Recount) fix(e *election) error {
 // addRollEntries continues a roll. Spec 9.14.
 func (r *Recount) addRollEntries(signer []byte, m *pb.AddRollEntries) error {
 	if !r.isRegistrar(signer) {
-		return refuse(201, "%x is no registrar's key", signer)
+		return refuse(codeNotAuthorised, "%x is no registrar's key", signer)
 	}
 	e, err := r.in(m.Election, pb.PHASE_SETUP, pb.PHASE_KEY_CEREMONY)
 	if err != nil {
 		return err
 	}
 	if e.sealed {
-		return refuse(402, "the roll is sealed")
+		return refuse(codeRollSealed, "the roll is sealed")
 	}
 	if e.holds(m) {
-		return refuse(300, "the roll holds these entries")
+		return refuse(codeAlreadyDone, "the roll holds these entries")
 	}
 	if m.First != uint64(len(e.roll)) {
-		return refuse(403, "the roll continues at %d", len(e.roll))
+		return refuse(codeRollGap, "the roll continues at %d", len(e.roll))
 	}
 	if len(e.roll)+len(m.Entries) > 1<<27 {
-		return refuse(102, "a roll has at most %d entries", 1<<27)
+		return refuse(codeTooLarge, "a roll has at most %d entries", 1<<27)
 	}
 	fresh := map[[32]byte]bool{}
 	for i := range m.Entries {
 		entry := &m.Entries[i]
 		key := [32]byte(entry.Key)
 		if uint64(entry.Style) >= uint64(len(e.manifest.Styles)) {
-			return refuse(406, "entry %d has an unknown style", i)
+			return refuse(codeUnknownStyle, "entry %d has an unknown style", i)
 		}
 		if _, err := ballot.ParsePublicKey(entry.Key); err != nil {
-			return refuse(404, "entry %d: %v", i, err)
+			return refuse(codeVoterKey, "entry %d: %v", i, err)
 		}
 		if e.rollKeys[key] || fresh[key] {
-			return refuse(405, "the key of entry %d stands twice", i)
+			return refuse(codeVoterKeyTwice, "the key of entry %d stands twice", i)
 		}
 		fresh[key] = true
 	}

@@ -40,23 +40,23 @@ func (r *Recount) announce(list []pb.Validator) {
 func (r *Recount) mayChangeValidators(d *pb.ChangeValidators) error {
 	switch {
 	case r.next.Number != 0:
-		return refuse(332, "epoch %d is announced", r.next.Number)
+		return refuse(codeChangePending, "epoch %d is announced", r.next.Number)
 	case rules.Deserted(d.Validators, r.organisations):
-		return refuse(337, "an organisation has no validator")
+		return refuse(codeEmptyOrganisation, "an organisation has no validator")
 	}
 	if err := cmp.Or(rules.Validators(d.Validators, r.organisations), rules.OneUse(r.organisations, d.Validators)); err != nil {
-		return refuse(330, "%v", err)
+		return refuse(codeInvalidValidators, "%v", err)
 	}
 	if err := rules.Cap(&r.parameters, d.Validators, r.organisations); err != nil {
-		return refuse(331, "%v", err)
+		return refuse(codePowerCap, "%v", err)
 	}
 	if slices.EqualFunc(d.Validators, r.present.Validators, same) {
-		return refuse(300, "these are the validators")
+		return refuse(codeAlreadyDone, "these are the validators")
 	}
 	for i := range d.Validators {
 		v := &d.Validators[i]
 		if known := r.keys[string(v.Key)]; known != nil && (known.Retired || known.Organisation != v.Organisation) {
-			return refuse(333, "the key of %q was used before", v.Name)
+			return refuse(codeKeyReused, "the key of %q was used before", v.Name)
 		}
 	}
 	return nil
@@ -98,14 +98,14 @@ func (r *Recount) with(o *pb.Organisation) []pb.Organisation {
 func (r *Recount) mayChangeOfficers(o *pb.Organisation) error {
 	known := slices.ContainsFunc(r.organisations, func(old pb.Organisation) bool { return old.Id == o.Id })
 	if !known {
-		return refuse(335, "there is no organisation %q", o.Id)
+		return refuse(codeInvalidOrganisation, "there is no organisation %q", o.Id)
 	}
 	if err := rules.Organisation(o); err != nil {
-		return refuse(335, "%v", err)
+		return refuse(codeInvalidOrganisation, "%v", err)
 	}
 	for _, epoch := range r.epochs() {
 		if err := rules.OneUse(r.with(o), epoch.Validators); err != nil {
-			return refuse(335, "%v", err)
+			return refuse(codeInvalidOrganisation, "%v", err)
 		}
 	}
 	return nil
@@ -114,14 +114,14 @@ func (r *Recount) mayChangeOfficers(o *pb.Organisation) error {
 // mayChangeParameters: spec 9.34.
 func (r *Recount) mayChangeParameters(p *pb.Parameters) error {
 	if err := rules.Parameters(p, len(r.organisations)); err != nil {
-		return refuse(336, "%v", err)
+		return refuse(codeInvalidParameters, "%v", err)
 	}
 	if p.Handover != r.parameters.Handover || p.Certify != r.parameters.Certify {
-		return refuse(336, "handover and certify never change")
+		return refuse(codeInvalidParameters, "handover and certify never change")
 	}
 	for _, epoch := range r.epochs() {
 		if err := rules.Cap(p, epoch.Validators, r.organisations); err != nil {
-			return refuse(331, "%v", err)
+			return refuse(codePowerCap, "%v", err)
 		}
 	}
 	return nil

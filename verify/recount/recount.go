@@ -245,7 +245,7 @@ func (r *Recount) officer(key []byte) (*pb.Organisation, error) {
 			return &r.organisations[i], nil
 		}
 	}
-	return nil, refuse(201, "%x is no officer's key", key)
+	return nil, refuse(codeNotAuthorised, "%x is no officer's key", key)
 }
 
 // isRegistrar says whether a key is some registrar's.
@@ -261,10 +261,10 @@ func hasKey(members []pb.Member, key []byte) bool {
 func (r *Recount) in(id string, phases ...pb.Phase) (*election, error) {
 	e := r.byID[id]
 	if e == nil {
-		return nil, refuse(400, "there is no election %q", id)
+		return nil, refuse(codeUnknownElection, "there is no election %q", id)
 	}
 	if !slices.Contains(phases, e.phase) {
-		return nil, refuse(401, "the phase of %q is %v", id, e.phase)
+		return nil, refuse(codeWrongPhase, "the phase of %q is %v", id, e.phase)
 	}
 	return e, nil
 }

@@ -18,10 +18,10 @@ func (r *Recount) propose(signer []byte, m *pb.ProposeResolution) error {
 	}
 	hash := transcript.Digest(transcript.LabelResolution, []byte(r.chain), rules.Encode(&m.Resolution))
 	if r.resolutions[hash] != nil {
-		return refuse(300, "the resolution was proposed")
+		return refuse(codeAlreadyDone, "the resolution was proposed")
 	}
 	if r.acts[[32]byte(signer)].Resolutions >= 10_000 {
-		return refuse(304, "this officer has proposed enough")
+		return refuse(codeOfficerLimit, "this officer has proposed enough")
 	}
 	if err := r.rule(&m.Resolution); err != nil {
 		return err
@@ -39,10 +39,10 @@ func (r *Recount) propose(signer []byte, m *pb.ProposeResolution) error {
 func (r *Recount) open(hash [32]byte) (*pb.ResolutionRecord, error) {
 	record := r.resolutions[hash]
 	if record == nil {
-		return nil, refuse(310, "there is no such resolution")
+		return nil, refuse(codeUnknownResolution, "there is no such resolution")
 	}
 	if record.Status != pb.RESOLUTION_OPEN || r.height > record.Expires {
-		return nil, refuse(311, "the resolution is no longer open")
+		return nil, refuse(codeResolutionClosed, "the resolution is no longer open")
 	}
 	return record, nil
 }
@@ -62,13 +62,13 @@ func (r *Recount) approve(signer []byte, m *pb.ApproveResolution) error {
 		return err
 	}
 	if approvalOf(record, signer) >= 0 {
-		return refuse(300, "this officer has approved")
+		return refuse(codeAlreadyDone, "this officer has approved")
 	}
 	if slices.ContainsFunc(record.Withdrawn, func(officer []byte) bool { return bytes.Equal(officer, signer) }) {
-		return refuse(313, "this officer has withdrawn")
+		return refuse(codeWithdrawn, "this officer has withdrawn")
 	}
 	if len(record.Approvals)+len(record.Withdrawn) >= 2_500 {
-		return refuse(311, "too many officers have signed the resolution")
+		return refuse(codeResolutionClosed, "too many officers have signed the resolution")
 	}
 	record.Approvals = append(record.Approvals, pb.Approval{Organisation: o.Id, Officer: signer})
 	slices.SortFunc(record.Approvals, func(a, b pb.Approval) int {
@@ -89,7 +89,7 @@ func (r *Recount) withdraw(signer []byte, m *pb.WithdrawApproval) error {
 	}
 	at := approvalOf(record, signer)
 	if at < 0 {
-		return refuse(312, "this officer has not approved")
+		return refuse(codeNotApproved, "this officer has not approved")
 	}
 	record.Approvals = slices.Delete(record.Approvals, at, at+1)
 	record.Withdrawn = append(record.Withdrawn, signer)
@@ -172,7 +172,7 @@ func (r *Recount) decide(signers map[[20]byte]bool) error {
 			waiting = append(waiting, hash)
 			continue
 		case waits:
-			refused = refuse(332, "another change of validators waits")
+			refused = refuse(codeChangePending, "another change of validators waits")
 		default:
 			refused = r.rule(&record.Resolution)
 		}

@@ -78,13 +78,13 @@ func (r *Recount) postPartials(signer []byte, m *pb.PostPartials) error {
 	for i := range m.Partials {
 		p := &m.Partials[i]
 		if uint64(p.Contest) >= uint64(len(e.results)) {
-			return refuse(511, "there is no contest %d", p.Contest)
+			return refuse(codeUnknownContest, "there is no contest %d", p.Contest)
 		}
 		if e.partials[part{p.Contest, m.Organisation, index}] != nil {
 			continue
 		}
 		if e.results[p.Contest] != nil {
-			return refuse(512, "contest %d has its result", p.Contest)
+			return refuse(codeContestDecided, "contest %d has its result", p.Contest)
 		}
 		if err := r.checkPartial(e, m.Organisation, index, p); err != nil {
 			return err
@@ -92,7 +92,7 @@ func (r *Recount) postPartials(signer []byte, m *pb.PostPartials) error {
 		fresh = append(fresh, p)
 	}
 	if len(fresh) == 0 {
-		return refuse(300, "trustee %d has posted these", index)
+		return refuse(codeAlreadyDone, "trustee %d has posted these", index)
 	}
 	for _, p := range fresh {
 		e.partials[part{p.Contest, m.Organisation, index}] = &pb.Partial{Shares: p.Shares, Proof: p.Proof}
@@ -106,18 +106,18 @@ func (r *Recount) checkPartial(e *election, organisation string, index uint32, p
 	contest, sum := &e.manifest.Contests[p.Contest], e.sums[p.Contest]
 	_, own := e.key(organisation, index)
 	if own == nil {
-		return refuse(502, "trustee %d has no share of the key", index)
+		return refuse(codeTrusteeEjected, "trustee %d has no share of the key", index)
 	}
 	shares, err := threshold.ParsePartialDecryption(p.Shares, p.Proof, len(contest.Options))
 	if err != nil {
-		return refuse(513, "contest %d: %v", p.Contest, err)
+		return refuse(codeDecryptionProof, "contest %d: %v", p.Contest, err)
 	}
 	statement := &threshold.TallyStatement{
 		Chain: r.chain, Election: e.id, KeyDigest: e.digest, Contest: p.Contest, Organisation: organisation, Trustee: index,
 		A0: sum.A0, A: sum.A, Keys: own.Keys[contest.FirstSlot:][:len(contest.Options)],
 	}
 	if err := threshold.VerifyPartial(statement, shares); err != nil {
-		return refuse(513, "contest %d: %v", p.Contest, err)
+		return refuse(codeDecryptionProof, "contest %d: %v", p.Contest, err)
 	}
 	return nil
 }

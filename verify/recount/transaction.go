@@ -17,11 +17,11 @@ var zip215 = &ed25519.Options{Verify: ed25519.VerifyOptionsZIP_215}
 func (r *Recount) transaction(v Verdict, raw []byte) error {
 	var e pb.Envelope
 	if rules.Decode(raw, &e) != nil {
-		return refuse(100, "the envelope is not canonical")
+		return refuse(codeMalformed, "the envelope is not canonical")
 	}
 	body := newBody(e.Kind)
 	if body == nil {
-		return refuse(101, "there is no kind %d", e.Kind)
+		return refuse(codeUnknownKind, "there is no kind %d", e.Kind)
 	}
 	limit, signer := r.parameters.Limits.TransactionBytes, 32
 	switch body.(type) {
@@ -32,15 +32,15 @@ func (r *Recount) transaction(v Verdict, raw []byte) error {
 	}
 	switch {
 	case rules.Decode(e.Body, body) != nil || len(e.Signer) != signer || len(e.Signature) != 64:
-		return refuse(100, "body, signer or signature are not of the form of kind %d", e.Kind)
+		return refuse(codeMalformed, "body, signer or signature are not of the form of kind %d", e.Kind)
 	case !wellFormed(body):
-		return refuse(103, "a field of kind %d is not as spec 2.6 has it", e.Kind)
+		return refuse(codeInvalidField, "a field of kind %d is not as spec 2.6 has it", e.Kind)
 	}
 	if err := r.signed(v, &e, body); err != nil {
 		return err
 	}
 	if uint64(len(raw)) > limit {
-		return refuse(102, "it has %d bytes", len(raw))
+		return refuse(codeTooLarge, "it has %d bytes", len(raw))
 	}
 	switch m := body.(type) {
 	case *pb.PublishDocument:
@@ -84,7 +84,7 @@ func (r *Recount) signed(v Verdict, e *pb.Envelope, body rules.Message) error {
 	// Frame("votenode/v1/transaction", chain, kind, body)
 	message := transcript.Frame(transcript.LabelTransaction, []byte(r.chain), transcript.Uint64(uint64(e.Kind)), e.Body)
 	if !ed25519.VerifyWithOptions(e.Signer, message, e.Signature, zip215) {
-		return refuse(200, "its signature does not hold")
+		return refuse(codeBadSignature, "its signature does not hold")
 	}
 	return nil
 }

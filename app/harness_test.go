@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"slices"
-	"testing"
 
 	"votenode/app"
 	"votenode/app/election"
@@ -35,9 +34,16 @@ func seeded(name string) ed25519.PrivateKey {
 
 func public(name string) []byte { return seeded(name).Public().(ed25519.PublicKey) }
 
+// tester is what a ledger needs of a test, a *rapid.T too.
+type tester interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
 // ledger is a chain in memory that a test drives block by block.
 type ledger struct {
-	t       *testing.T
+	t       tester
 	app     *app.App
 	state   *state.Ledger
 	genesis *pb.Genesis
@@ -90,7 +96,7 @@ func parameters() pb.Parameters {
 }
 
 // newLedger founds a chain of two organisations with three officers each, of whom two suffice, one registrar and two validators.
-func newLedger(t *testing.T) *ledger {
+func newLedger(t tester) *ledger {
 	t.Helper()
 	g := &pb.Genesis{ChainId: chain, Time: start, Parameters: parameters()}
 	for _, o := range []string{"league", "party"} {
@@ -128,10 +134,9 @@ func (l *ledger) commit(d *state.Draft) {
 
 func (l *ledger) view() *state.Snapshot { return l.state.Newest() }
 
-// block makes one block, seconds after the last, and returns the outcome of each transaction.
-func (l *ledger) block(seconds int64, raw ...[]byte) []app.Result {
+// next returns a block, so many seconds after the last, as consensus would decide it.
+func (l *ledger) next(seconds int64, raw ...[]byte) app.Block {
 	l.t.Helper()
-	l.now += seconds
 	verdicts := make([]tx.Verdict, len(raw))
 	var parsed []*tx.Parsed
 	var at []int
@@ -150,12 +155,26 @@ func (l *ledger) block(seconds int64, raw ...[]byte) []app.Result {
 	for i, v := range found {
 		verdicts[at[i]] = v
 	}
-	d := l.state.NewDraft()
-	b := app.Block{Height: d.Height(), Time: l.now * 1e9, Hash: sha256.Sum256([]byte(fmt.Sprint(d.Height()))), Txs: verdicts}
+	height := l.view().Height() + 1
+	b := app.Block{Height: height, Time: (l.now + seconds) * 1e9, Hash: sha256.Sum256([]byte(fmt.Sprint(height))), Txs: verdicts}
 	epochs := must(state.MustLoad[pb.ValidatorEpochs](l.view(), state.KeyValidators))
 	for _, v := range epochs.Present.Validators {
 		b.LastCommit = append(b.LastCommit, app.CommitVote{Address: organisation.ConsensusAddress(v.Key), Signed: l.signed(v.Key)})
 	}
+	return b
+}
+
+// block makes one block, seconds after the last, and returns the outcome of each transaction.
+func (l *ledger) block(seconds int64, raw ...[]byte) []app.Result {
+	l.t.Helper()
+	return l.decide(l.next(seconds, raw...))
+}
+
+// decide executes and commits a block.
+func (l *ledger) decide(b app.Block) []app.Result {
+	l.t.Helper()
+	l.now = b.Time / 1e9
+	d := l.state.NewDraft()
 	outcome, err := l.app.Execute(d, b)
 	if err != nil {
 		l.t.Fatalf("height %d: %v", b.Height, err)

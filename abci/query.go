@@ -77,19 +77,22 @@ func (a *Application) queryRecord(req *abcitypes.RequestQuery) *abcitypes.Respon
 	if proof.Absent {
 		return refuseQuery(queryNotFound, "height %d has no record %q; the gateway proves the absence", snapshot.Height(), req.Data)
 	}
+	index, total, err := snapshot.Place(string(req.Data))
+	if err != nil {
+		return refuseQuery(queryRefused, "%v", err)
+	}
 	leaf := proof.Leaves[0]
 	return &abcitypes.ResponseQuery{
-		Key: req.Data, Value: leaf.Value, Height: snapshot.Height(), Index: int64(leaf.Index),
-		ProofOps: &cmtcrypto.ProofOps{Ops: []cmtcrypto.ProofOp{valueOp(proof).ProofOp()}},
+		Key: req.Data, Value: leaf.Value, Height: snapshot.Height(), Index: int64(index),
+		ProofOps: &cmtcrypto.ProofOps{Ops: []cmtcrypto.ProofOp{valueOp(leaf, index, total).ProofOp()}},
 	}
 }
 
 // valueOp translates a proof into the one operator that CometBFT's default proof runtime knows.
-func valueOp(p *pb.RecordProof) merkle.ValueOp {
-	leaf := p.Leaves[0]
+func valueOp(leaf *pb.RecordLeaf, index, total uint64) merkle.ValueOp {
 	hash := leafHash(leaf.Key, leaf.Value)
 	return merkle.NewValueOp([]byte(leaf.Key), &merkle.Proof{
-		Total: int64(p.Total), Index: int64(leaf.Index), LeafHash: hash[:], Aunts: leaf.Path,
+		Total: int64(total), Index: int64(index), LeafHash: hash[:], Aunts: leaf.Path,
 	})
 }
 

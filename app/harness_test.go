@@ -46,6 +46,7 @@ type ledger struct {
 	t       tester
 	app     *app.App
 	state   *state.Ledger
+	backend *state.Memory
 	genesis *pb.Genesis
 	rules   *pb.Manifest // of the election
 	now     int64        // seconds
@@ -86,7 +87,7 @@ func sortValidators(list []pb.Validator) []pb.Validator {
 func parameters() pb.Parameters {
 	return pb.Parameters{
 		PowerCap: pb.Fraction{Numerator: 1, Denominator: 2}, Certify: pb.Fraction{Numerator: 2, Denominator: 3},
-		Handover: 6, ResolutionHeights: 50, EvidenceHeights: 1000, EvidenceSeconds: 1000,
+		Handover: 6, ResolutionHeights: 50, EvidenceHeights: 1000, EvidenceSeconds: 1000, SlipSpan: 30, SlipMargin: 5,
 		Limits: pb.Limits{
 			BlockBytes: 4 << 20, BlockUnits: 140_000, BallotBytes: 16 << 10, TransactionBytes: 256 << 10,
 			SpoilsPerVoter: 2, DocumentBytes: 4 << 20,
@@ -110,11 +111,12 @@ func newLedger(t tester) *ledger {
 	if err := organisation.CheckGenesis(g); err != nil {
 		t.Fatal(err)
 	}
-	s, err := state.Open(new(state.Memory))
+	backend := new(state.Memory)
+	s, err := state.Open(backend)
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &ledger{t: t, app: app.New(chain), state: s, genesis: g, rules: manifest(), now: start, signed: func([]byte) bool { return true }}
+	l := &ledger{t: t, app: app.New(chain), state: s, backend: backend, genesis: g, rules: manifest(), now: start, signed: func([]byte) bool { return true }}
 	d := s.NewGenesis()
 	l.app.InitLedger(d, g, l.genesisHash())
 	l.commit(d)

@@ -48,8 +48,12 @@ func TestCometBFTVerifiesRecords(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			index, total, err := l.Newest().Place(key)
+			if err != nil {
+				t.Fatal(err)
+			}
 			op := merkle.NewValueOp([]byte(key), &merkle.Proof{
-				Total: int64(p.Total), Index: int64(p.Leaves[0].Index), LeafHash: proofs[i].LeafHash, Aunts: p.Leaves[0].Path,
+				Total: int64(total), Index: int64(index), LeafHash: proofs[i].LeafHash, Aunts: p.Leaves[0].Path,
 			})
 			ops := &cmtcrypto.ProofOps{Ops: []cmtcrypto.ProofOp{op.ProofOp()}}
 			path := merkle.KeyPath{}.AppendKey([]byte(key), merkle.KeyEncodingURL).String()

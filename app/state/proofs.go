@@ -27,7 +27,7 @@ func VerifyRecord(appHash Hash, key string, p *pb.RecordProof) ([]byte, error) {
 	if len(leaf.Value) > MaxRecordValue {
 		return nil, fmt.Errorf("%w: a value of %d bytes", ErrProof, len(leaf.Value))
 	}
-	if err := verifyRecordLeaf(appHash, p.Total, leaf, sha256.Sum256(leaf.Value)); err != nil {
+	if err := verifyRecordLeaf(appHash, leaf, sha256.Sum256(leaf.Value)); err != nil {
 		return nil, err
 	}
 	if leaf.Value == nil {
@@ -47,20 +47,20 @@ func VerifyAbsence(appHash Hash, key string, p *pb.RecordProof) error {
 		if leaf == nil || len(leaf.Value) != HashSize {
 			return fmt.Errorf("%w: a neighbour without the hash of its value", ErrProof)
 		}
-		if err := verifyRecordLeaf(appHash, p.Total, leaf, Hash(leaf.Value)); err != nil {
+		if err := verifyRecordLeaf(appHash, leaf, Hash(leaf.Value)); err != nil {
 			return err
 		}
 	}
 	ok := false
 	switch len(p.Leaves) {
 	case 0:
-		ok = p.Total == 0 && appHash == emptyRoot
+		ok = appHash == emptyRoot
 	case 1:
 		only := p.Leaves[0]
-		ok = only.Index == 0 && key < only.Key || only.Index == p.Total-1 && only.Key < key
+		ok = isFirst(only) && key < only.Key || isLast(only) && only.Key < key
 	case 2:
 		left, right := p.Leaves[0], p.Leaves[1]
-		ok = left.Index+1 == right.Index && left.Key < key && key < right.Key
+		ok = areNeighbours(left, right) && left.Key < key && key < right.Key
 	}
 	if !ok {
 		return fmt.Errorf("%w: the leaves shown are no neighbours of the record %q", ErrProof, key)
@@ -68,21 +68,73 @@ func VerifyAbsence(appHash Hash, key string, p *pb.RecordProof) error {
 	return nil
 }
 
-// verifyRecordLeaf checks one leaf of the record map.
-func verifyRecordLeaf(root Hash, total uint64, leaf *pb.RecordLeaf, valueHash Hash) error {
+// isFirst and isLast say whether all turns from the root lead to the left, or to the right.
+func isFirst(l *pb.RecordLeaf) bool { return l.Turns == 0 }
+func isLast(l *pb.RecordLeaf) bool  { return l.Turns == 1<<len(l.Path)-1 }
+
+// areNeighbours says whether the turns of two leaves agree from the root to a node where the one goes left and then right to the
+// end, the other right and then left to the end.
+func areNeighbours(left, right *pb.RecordLeaf) bool {
+	a, b := len(left.Path), len(right.Path)
+	for a > 0 && b > 0 {
+		a, b = a-1, b-1
+		if l, r := left.Turns>>a&1, right.Turns>>b&1; l != r {
+			ones := uint64(1)<<a - 1
+			return l == 0 && left.Turns&ones == ones && right.Turns&(1<<b-1) == 0
+		}
+	}
+	return false
+}
+
+// verifyRecordLeaf checks one leaf of the record map: its path, with the turns that are shown, leads to the root. The turns are one
+// place of the tree, and there is one encoding of them.
+func verifyRecordLeaf(root Hash, leaf *pb.RecordLeaf, valueHash Hash) error {
 	if checkKey(leaf.Key) != nil {
 		return fmt.Errorf("%w: %q is no key of a record", ErrProof, leaf.Key)
 	}
-	return verifyPath(Head{total, root}, leaf.Index, hashRecord(leaf.Key, valueHash), leaf.Path)
+	if err := checkPath(leaf.Path); err != nil {
+		return err
+	}
+	if len(leaf.Path) > MaxPath || leaf.Turns>>len(leaf.Path) != 0 {
+		return fmt.Errorf("%w: more turns than hashes", ErrProof)
+	}
+	leafHash := hashRecord(leaf.Key, valueHash)
+	hash := leafHash[:]
+	for i, sibling := range leaf.Path {
+		if leaf.Turns>>i&1 == 1 {
+			hash = rfc6962.DefaultHasher.HashChildren(sibling, hash)
+		} else {
+			hash = rfc6962.DefaultHasher.HashChildren(hash, sibling)
+		}
+	}
+	if Hash(hash) != root {
+		return fmt.Errorf("%w: the record %q is not under this AppHash", ErrProof, leaf.Key)
+	}
+	return nil
+}
+
+// turnsOf returns the turns of the path of a leaf in a tree, as RFC 9162 section 2.1.3.2 finds them.
+func turnsOf(index, size uint64) (turns uint64) {
+	if size == 0 {
+		return 0
+	}
+	f, s := index, size-1
+	for i := 0; s > 0; i++ {
+		if f&1 == 1 || f == s {
+			turns |= 1 << i
+			for f&1 == 0 && f != 0 {
+				f, s = f>>1, s>>1
+			}
+		}
+		f, s = f>>1, s>>1
+	}
+	return turns
 }
 
 // VerifyInclusion checks that a leaf stands at an index of the log, or of the voters' tree, with this head (RFC 9162
 // section 2.1.3.2). A voter who has not voted has the leaf of no bytes. It fails with ErrProof.
 func VerifyInclusion(head Head, index uint64, leaf []byte, path [][]byte) error {
-	return verifyPath(head, index, hashLeaf(leaf), path)
-}
-
-func verifyPath(head Head, index uint64, leafHash Hash, path [][]byte) error {
+	leafHash := hashLeaf(leaf)
 	if index >= head.Size || head.Size > 1<<MaxPath {
 		return fmt.Errorf("%w: index %d in a tree of %d leaves", ErrProof, index, head.Size)
 	}

@@ -79,7 +79,7 @@ func TestRecordProofs(t *testing.T) {
 }
 
 // holds fails the test if a proof that passes says something false about the records of s. It is the oracle of the attacks
-// and of the fuzz target: what a proof says of sizes and indices is not authenticated, what follows from it is.
+// and of the fuzz target.
 func holds(t testing.TB, s *Snapshot, p *pb.RecordProof) (passed bool) {
 	t.Helper()
 	truth, err := s.Record(p.Key)
@@ -87,6 +87,9 @@ func holds(t testing.TB, s *Snapshot, p *pb.RecordProof) (passed bool) {
 		t.Fatal(err)
 	}
 	value, err := VerifyRecord(s.AppHash(), p.Key, p)
+	if own, _ := s.ProveRecord(p.Key); err == nil && !proto.Equal(own, p) {
+		t.Fatalf("record %q has a second proof: %v", p.Key, p)
+	}
 	if err == nil && (truth == nil || !bytes.Equal(truth, value)) {
 		t.Fatalf("record %q proven to be %x, it is %x: %v", p.Key, value, truth, p)
 	}
@@ -113,19 +116,16 @@ func TestTamperedRecordProofs(t *testing.T) {
 			if proto.Equal(p, valid) {
 				t.Fatalf("%s: nothing changed", name)
 			}
-			truthful := name == "total" || valid.Absent && name == "key"
+			truthful := valid.Absent && name == "key"
 			if holds(t, s, p) && !truthful {
 				t.Errorf("the proof of %s passes with another %s", key, name)
 			}
 		}
 		tampered("key", func(p *pb.RecordProof) { p.Key += "x" })
 		tampered("absent", func(p *pb.RecordProof) { p.Absent = !p.Absent })
-		tampered("total", func(p *pb.RecordProof) { p.Total++ })
-		tampered("total", func(p *pb.RecordProof) { p.Total-- })
-		tampered("total", func(p *pb.RecordProof) { p.Total = 1<<64 - 1 })
 		tampered("nil leaf", func(p *pb.RecordProof) { p.Leaves[0] = nil })
 		tampered("no leaf", func(p *pb.RecordProof) { p.Leaves = nil })
-		tampered("map, an empty one", func(p *pb.RecordProof) { p.Leaves, p.Total, p.Absent = nil, 0, true })
+		tampered("map, an empty one", func(p *pb.RecordProof) { p.Leaves, p.Absent = nil, true })
 		tampered("leaf twice", func(p *pb.RecordProof) { p.Leaves = append(p.Leaves, p.Leaves[0]) })
 		tampered("leaf thrice", func(p *pb.RecordProof) { p.Leaves = append(p.Leaves, p.Leaves[0], p.Leaves[0]) })
 		if len(valid.Leaves) == 2 {
@@ -138,8 +138,9 @@ func TestTamperedRecordProofs(t *testing.T) {
 			tampered("leaf key", func(p *pb.RecordProof) { p.Leaves[n].Key = strings.Repeat("k", MaxRecordKey+1) })
 			tampered("value", func(p *pb.RecordProof) { p.Leaves[n].Value = append(p.Leaves[n].Value, 0) })
 			tampered("value", func(p *pb.RecordProof) { p.Leaves[n].Value = make([]byte, MaxRecordValue+1) })
-			tampered("index", func(p *pb.RecordProof) { p.Leaves[n].Index ^= 1 })
-			tampered("index", func(p *pb.RecordProof) { p.Leaves[n].Index = 1<<64 - 1 })
+			for bit := range 64 {
+				tampered("turn", func(p *pb.RecordProof) { p.Leaves[n].Turns ^= 1 << bit })
+			}
 			tampered("path", func(p *pb.RecordProof) { p.Leaves[n].Path = append(p.Leaves[n].Path, make([]byte, HashSize)) })
 			tampered("path", func(p *pb.RecordProof) { p.Leaves[n].Path = p.Leaves[n].Path[1:] })
 			tampered("path", func(p *pb.RecordProof) { p.Leaves[n].Path = make([][]byte, 1000) })
@@ -160,46 +161,58 @@ func TestTamperedRecordProofs(t *testing.T) {
 	}
 }
 
-// An attacker who has every true leaf and path of a map, and lies about size and places in every way, cannot make two
-// leaves look like neighbours that are none, nor a leaf the first or the last one that is not.
+// TestForgedNeighbours: an attacker who has every true leaf and path of a map cannot make two leaves look like neighbours that are
+// none, nor a leaf the first or the last one that is not, whatever turns it shows.
 func TestForgedNeighbours(t *testing.T) {
 	for n := 1; n <= 9; n++ {
 		s, keys := recordsOf(t, n)
-		var leaves []pb.RecordLeaf
+		var leaves []*pb.RecordLeaf
 		for i := range n { // the key below keys[i] is absent, and keys[i] is shown with the hash of its value
 			p := proveRecord(t, s, fmt.Sprintf("key/%03d", 2*i))
-			leaves = append(leaves, *p.Leaves[len(p.Leaves)-1])
-		}
-		leaf := func(i int, index uint64) *pb.RecordLeaf {
-			l := leaves[i]
-			l.Index = index
-			return &l
-		}
-		for i := range n { // true places, but with something between
-			for j := i + 2; j < n; j++ {
-				for _, key := range keys[i+1 : j] {
-					holds(t, s, &pb.RecordProof{
-						Key: key, Absent: true, Total: uint64(n), Leaves: []*pb.RecordLeaf{leaf(i, uint64(i)), leaf(j, uint64(j))},
-					})
-				}
+			for turns := range uint64(1) << len(p.Leaves[len(p.Leaves)-1].Path) {
+				l := *p.Leaves[len(p.Leaves)-1]
+				l.Turns = turns
+				leaves = append(leaves, &l)
 			}
 		}
-		for i := range n {
-			for total := range uint64(20) {
-				for index := range total {
-					for _, key := range keys {
-						holds(t, s, &pb.RecordProof{Key: key, Absent: true, Total: total, Leaves: []*pb.RecordLeaf{leaf(i, index)}})
-						for j := i + 1; j < n; j++ {
-							holds(t, s, &pb.RecordProof{
-								Key: key, Absent: true, Total: total, Leaves: []*pb.RecordLeaf{leaf(i, index), leaf(j, index+1)},
-							})
-						}
-					}
+		for _, left := range leaves {
+			for _, key := range keys {
+				holds(t, s, &pb.RecordProof{Key: key, Absent: true, Leaves: []*pb.RecordLeaf{left}})
+				for _, right := range leaves {
+					holds(t, s, &pb.RecordProof{Key: key, Absent: true, Leaves: []*pb.RecordLeaf{left, right}})
 				}
 			}
 		}
 	}
 }
+
+// TestTurns: the turns of every leaf of trees up to 70 leaves are those that the verification of logs takes.
+func TestTurns(t *testing.T) {
+	for n := 1; n <= 70; n++ {
+		s, keys := recordsOf(t, n)
+		for i, key := range keys {
+			p := proveRecord(t, s, key)
+			if want := naiveTurns(i, n); p.Leaves[0].Turns != want {
+				t.Fatalf("leaf %d of %d: turns %b, want %b", i, n, p.Leaves[0].Turns, want)
+			}
+		}
+	}
+}
+
+// naiveTurns follows the definition of MTH from the root down.
+func naiveTurns(i, n int) (turns uint64) {
+	if n == 1 {
+		return 0
+	}
+	k := split(n)
+	if i < k {
+		return naiveTurns(i, k)
+	}
+	return naiveTurns(i-k, n-k) | 1<<depth(i-k, n-k)
+}
+
+// depth is the number of hashes in the path of a leaf.
+func depth(i, n int) int { return len(naivePath(i, make([][]byte, n))) }
 
 func TestTamperedPaths(t *testing.T) {
 	const n = 21

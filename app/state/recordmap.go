@@ -91,7 +91,7 @@ func (m *recordMap) merged(from int, changes []recordChange) *recordMap {
 // prove returns the proof of a key: its own leaf, or the neighbours between which it is absent. value reads a record.
 func (m *recordMap) prove(key string, value func(key string) ([]byte, error)) (*pb.RecordProof, error) {
 	at, present := m.find(key)
-	proof := &pb.RecordProof{Key: key, Total: m.tree.size, Absent: !present}
+	proof := &pb.RecordProof{Key: key, Absent: !present}
 	first, last := at-1, at
 	if present {
 		first = at
@@ -106,7 +106,7 @@ func (m *recordMap) prove(key string, value func(key string) ([]byte, error)) (*
 			v = h[:]
 		}
 		proof.Leaves = append(proof.Leaves, &pb.RecordLeaf{
-			Key: m.keys[i], Value: v, Index: uint64(i), Path: m.tree.path(uint64(i)),
+			Key: m.keys[i], Value: v, Turns: turnsOf(uint64(i), m.tree.size), Path: m.tree.path(uint64(i)),
 		})
 	}
 	return proof, nil

@@ -150,6 +150,16 @@ func (s *Snapshot) ProveRecord(key string) (*pb.RecordProof, error) {
 	return s.records.prove(key, s.Record)
 }
 
+// Place returns the place of a record among all, by key, and their number: what other proofs of the same tree go by. It fails with
+// ErrNotFound.
+func (s *Snapshot) Place(key string) (index, total uint64, err error) {
+	at, present := s.records.find(key)
+	if !present {
+		return 0, 0, fmt.Errorf("%w: record %q", ErrNotFound, key)
+	}
+	return uint64(at), s.records.tree.size, nil
+}
+
 // ProveInclusion returns the proof that a leaf of a log is among its first size leaves: sibling hashes from the leaf up, as
 // VerifyInclusion takes them. It fails with ErrNotFound unless index < size <= the size of the log.
 func (s *Snapshot) ProveInclusion(log string, index, size uint64) ([][]byte, error) {

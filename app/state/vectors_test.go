@@ -51,14 +51,13 @@ type record struct {
 type recordProof struct {
 	Key    string            `json:"key"`
 	Absent bool              `json:"absent"`
-	Total  uint64            `json:"total"`
 	Leaves []recordProofLeaf `json:"leaves"`
 }
 
 type recordProofLeaf struct {
 	Key   string     `json:"key"`
 	Value hexBytes   `json:"value"`
-	Index uint64     `json:"index"`
+	Turns uint64     `json:"turns"`
 	Path  []hexBytes `json:"path"`
 }
 
@@ -134,9 +133,9 @@ func recordsVector(t *testing.T, n int) recordVector {
 	}
 	for i := range 2*n + 1 {
 		p := proveRecord(t, s, fmt.Sprintf("key/%03d", i))
-		proof := recordProof{Key: p.Key, Absent: p.Absent, Total: p.Total, Leaves: []recordProofLeaf{}}
+		proof := recordProof{Key: p.Key, Absent: p.Absent, Leaves: []recordProofLeaf{}}
 		for _, leaf := range p.Leaves {
-			proof.Leaves = append(proof.Leaves, recordProofLeaf{leaf.Key, leaf.Value, leaf.Index, hexes(leaf.Path)})
+			proof.Leaves = append(proof.Leaves, recordProofLeaf{leaf.Key, leaf.Value, leaf.Turns, hexes(leaf.Path)})
 		}
 		v.Proofs = append(v.Proofs, proof)
 	}

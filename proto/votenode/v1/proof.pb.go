@@ -28,9 +28,7 @@ type RecordProof struct {
 	Key string `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
 	// One leaf: the record itself. None or two neighbouring leaves, or the first or last one: absence.
 	Leaves []*RecordLeaf `protobuf:"bytes,2,rep,name=leaves,proto3" json:"leaves,omitempty"`
-	// Number of records in the map.
-	Total  uint64 `protobuf:"varint,3,opt,name=total,proto3" json:"total,omitempty"`
-	Absent bool   `protobuf:"varint,4,opt,name=absent,proto3" json:"absent,omitempty"`
+	Absent bool          `protobuf:"varint,3,opt,name=absent,proto3" json:"absent,omitempty"`
 }
 
 func (m *RecordProof) Reset()         { *m = RecordProof{} }
@@ -80,13 +78,6 @@ func (m *RecordProof) GetLeaves() []*RecordLeaf {
 	return nil
 }
 
-func (m *RecordProof) GetTotal() uint64 {
-	if m != nil {
-		return m.Total
-	}
-	return 0
-}
-
 func (m *RecordProof) GetAbsent() bool {
 	if m != nil {
 		return m.Absent
@@ -99,7 +90,8 @@ type RecordLeaf struct {
 	Key string `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
 	// The value where the record is shown; its SHA-256 where the leaf is a neighbour.
 	Value []byte `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
-	Index uint64 `protobuf:"varint,3,opt,name=index,proto3" json:"index,omitempty"`
+	// Bit i, from the lowest, is 1 where the i-th hash of the path stands to the left.
+	Turns uint64 `protobuf:"varint,3,opt,name=turns,proto3" json:"turns,omitempty"`
 	// Sibling hashes from the leaf up, 32 bytes each.
 	Path [][]byte `protobuf:"bytes,4,rep,name=path,proto3" json:"path,omitempty"`
 }
@@ -151,9 +143,9 @@ func (m *RecordLeaf) GetValue() []byte {
 	return nil
 }
 
-func (m *RecordLeaf) GetIndex() uint64 {
+func (m *RecordLeaf) GetTurns() uint64 {
 	if m != nil {
-		return m.Index
+		return m.Turns
 	}
 	return 0
 }
@@ -472,6 +464,737 @@ func (m *BlockProof) GetPath() [][]byte {
 	return nil
 }
 
+// LedgerState is the state after one block with all that proves it from the genesis hash.
+type LedgerState struct {
+	// Canonical encoding of the genesis document.
+	Genesis []byte `protobuf:"bytes,1,opt,name=genesis,proto3" json:"genesis,omitempty"`
+	// Of every epoch from the second to that of the state's children, in order.
+	Epochs []*EpochProof   `protobuf:"bytes,2,rep,name=epochs,proto3" json:"epochs,omitempty"`
+	State  *CertifiedState `protobuf:"bytes,3,opt,name=state,proto3" json:"state,omitempty"`
+}
+
+func (m *LedgerState) Reset()         { *m = LedgerState{} }
+func (m *LedgerState) String() string { return proto.CompactTextString(m) }
+func (*LedgerState) ProtoMessage()    {}
+func (*LedgerState) Descriptor() ([]byte, []int) {
+	return fileDescriptor_030e83bb6bf4d26b, []int{7}
+}
+func (m *LedgerState) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *LedgerState) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_LedgerState.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *LedgerState) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_LedgerState.Merge(m, src)
+}
+func (m *LedgerState) XXX_Size() int {
+	return m.Size()
+}
+func (m *LedgerState) XXX_DiscardUnknown() {
+	xxx_messageInfo_LedgerState.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_LedgerState proto.InternalMessageInfo
+
+func (m *LedgerState) GetGenesis() []byte {
+	if m != nil {
+		return m.Genesis
+	}
+	return nil
+}
+
+func (m *LedgerState) GetEpochs() []*EpochProof {
+	if m != nil {
+		return m.Epochs
+	}
+	return nil
+}
+
+func (m *LedgerState) GetState() *CertifiedState {
+	if m != nil {
+		return m.State
+	}
+	return nil
+}
+
+// Receipt shows that a ballot is recorded, and what the ledger says of its voter, in one state.
+type Receipt struct {
+	Ledger   *LedgerState `protobuf:"bytes,1,opt,name=ledger,proto3" json:"ledger,omitempty"`
+	Election string       `protobuf:"bytes,2,opt,name=election,proto3" json:"election,omitempty"`
+	// The ballot as it stands in the ballot log, its index, and its path under the head.
+	Ballot     []byte   `protobuf:"bytes,3,opt,name=ballot,proto3" json:"ballot,omitempty"`
+	LogIndex   uint64   `protobuf:"varint,4,opt,name=log_index,json=logIndex,proto3" json:"log_index,omitempty"`
+	BallotPath [][]byte `protobuf:"bytes,5,rep,name=ballot_path,json=ballotPath,proto3" json:"ballot_path,omitempty"`
+	// The record with the head of the ballot log.
+	Ballots *RecordProof `protobuf:"bytes,6,opt,name=ballots,proto3" json:"ballots,omitempty"`
+	// The voter's leaf of the voters' tree, and its path under the head.
+	Voter     []byte   `protobuf:"bytes,7,opt,name=voter,proto3" json:"voter,omitempty"`
+	VoterPath [][]byte `protobuf:"bytes,8,rep,name=voter_path,json=voterPath,proto3" json:"voter_path,omitempty"`
+	// The record with the head of the voters' tree.
+	Voters *RecordProof `protobuf:"bytes,9,opt,name=voters,proto3" json:"voters,omitempty"`
+	// The record of the election.
+	ElectionRecord *RecordProof `protobuf:"bytes,10,opt,name=election_record,json=electionRecord,proto3" json:"election_record,omitempty"`
+}
+
+func (m *Receipt) Reset()         { *m = Receipt{} }
+func (m *Receipt) String() string { return proto.CompactTextString(m) }
+func (*Receipt) ProtoMessage()    {}
+func (*Receipt) Descriptor() ([]byte, []int) {
+	return fileDescriptor_030e83bb6bf4d26b, []int{8}
+}
+func (m *Receipt) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *Receipt) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_Receipt.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *Receipt) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_Receipt.Merge(m, src)
+}
+func (m *Receipt) XXX_Size() int {
+	return m.Size()
+}
+func (m *Receipt) XXX_DiscardUnknown() {
+	xxx_messageInfo_Receipt.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_Receipt proto.InternalMessageInfo
+
+func (m *Receipt) GetLedger() *LedgerState {
+	if m != nil {
+		return m.Ledger
+	}
+	return nil
+}
+
+func (m *Receipt) GetElection() string {
+	if m != nil {
+		return m.Election
+	}
+	return ""
+}
+
+func (m *Receipt) GetBallot() []byte {
+	if m != nil {
+		return m.Ballot
+	}
+	return nil
+}
+
+func (m *Receipt) GetLogIndex() uint64 {
+	if m != nil {
+		return m.LogIndex
+	}
+	return 0
+}
+
+func (m *Receipt) GetBallotPath() [][]byte {
+	if m != nil {
+		return m.BallotPath
+	}
+	return nil
+}
+
+func (m *Receipt) GetBallots() *RecordProof {
+	if m != nil {
+		return m.Ballots
+	}
+	return nil
+}
+
+func (m *Receipt) GetVoter() []byte {
+	if m != nil {
+		return m.Voter
+	}
+	return nil
+}
+
+func (m *Receipt) GetVoterPath() [][]byte {
+	if m != nil {
+		return m.VoterPath
+	}
+	return nil
+}
+
+func (m *Receipt) GetVoters() *RecordProof {
+	if m != nil {
+		return m.Voters
+	}
+	return nil
+}
+
+func (m *Receipt) GetElectionRecord() *RecordProof {
+	if m != nil {
+		return m.ElectionRecord
+	}
+	return nil
+}
+
+// AcceptanceSlip is a validator's promise that a ballot will be recorded.
+type AcceptanceSlip struct {
+	ChainId   string `protobuf:"bytes,1,opt,name=chain_id,json=chainId,proto3" json:"chain_id,omitempty"`
+	Election  string `protobuf:"bytes,2,opt,name=election,proto3" json:"election,omitempty"`
+	RollIndex uint64 `protobuf:"varint,3,opt,name=roll_index,json=rollIndex,proto3" json:"roll_index,omitempty"`
+	Sequence  uint64 `protobuf:"varint,4,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	// Confirmation code, 32 bytes.
+	Code []byte `protobuf:"bytes,5,opt,name=code,proto3" json:"code,omitempty"`
+	// The validator's consensus key, 32 bytes.
+	Validator []byte `protobuf:"bytes,6,opt,name=validator,proto3" json:"validator,omitempty"`
+	// Height of issue: the greatest that was decided, or that this validator had proposed.
+	Issued int64 `protobuf:"varint,7,opt,name=issued,proto3" json:"issued,omitempty"`
+	// Height by which the promise is to be kept.
+	Promised int64 `protobuf:"varint,8,opt,name=promised,proto3" json:"promised,omitempty"`
+	// Ed25519 signature by the validator's slip key over Frame(LabelSlip, canonical bytes of this message without the signature).
+	Signature []byte `protobuf:"bytes,9,opt,name=signature,proto3" json:"signature,omitempty"`
+}
+
+func (m *AcceptanceSlip) Reset()         { *m = AcceptanceSlip{} }
+func (m *AcceptanceSlip) String() string { return proto.CompactTextString(m) }
+func (*AcceptanceSlip) ProtoMessage()    {}
+func (*AcceptanceSlip) Descriptor() ([]byte, []int) {
+	return fileDescriptor_030e83bb6bf4d26b, []int{9}
+}
+func (m *AcceptanceSlip) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *AcceptanceSlip) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_AcceptanceSlip.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *AcceptanceSlip) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_AcceptanceSlip.Merge(m, src)
+}
+func (m *AcceptanceSlip) XXX_Size() int {
+	return m.Size()
+}
+func (m *AcceptanceSlip) XXX_DiscardUnknown() {
+	xxx_messageInfo_AcceptanceSlip.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_AcceptanceSlip proto.InternalMessageInfo
+
+func (m *AcceptanceSlip) GetChainId() string {
+	if m != nil {
+		return m.ChainId
+	}
+	return ""
+}
+
+func (m *AcceptanceSlip) GetElection() string {
+	if m != nil {
+		return m.Election
+	}
+	return ""
+}
+
+func (m *AcceptanceSlip) GetRollIndex() uint64 {
+	if m != nil {
+		return m.RollIndex
+	}
+	return 0
+}
+
+func (m *AcceptanceSlip) GetSequence() uint64 {
+	if m != nil {
+		return m.Sequence
+	}
+	return 0
+}
+
+func (m *AcceptanceSlip) GetCode() []byte {
+	if m != nil {
+		return m.Code
+	}
+	return nil
+}
+
+func (m *AcceptanceSlip) GetValidator() []byte {
+	if m != nil {
+		return m.Validator
+	}
+	return nil
+}
+
+func (m *AcceptanceSlip) GetIssued() int64 {
+	if m != nil {
+		return m.Issued
+	}
+	return 0
+}
+
+func (m *AcceptanceSlip) GetPromised() int64 {
+	if m != nil {
+		return m.Promised
+	}
+	return 0
+}
+
+func (m *AcceptanceSlip) GetSignature() []byte {
+	if m != nil {
+		return m.Signature
+	}
+	return nil
+}
+
+// Promise is a slip with the ballot that it is for.
+type Promise struct {
+	Slip *AcceptanceSlip `protobuf:"bytes,1,opt,name=slip,proto3" json:"slip,omitempty"`
+	// The transaction that casts the ballot.
+	Ballot []byte `protobuf:"bytes,2,opt,name=ballot,proto3" json:"ballot,omitempty"`
+}
+
+func (m *Promise) Reset()         { *m = Promise{} }
+func (m *Promise) String() string { return proto.CompactTextString(m) }
+func (*Promise) ProtoMessage()    {}
+func (*Promise) Descriptor() ([]byte, []int) {
+	return fileDescriptor_030e83bb6bf4d26b, []int{10}
+}
+func (m *Promise) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *Promise) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_Promise.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *Promise) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_Promise.Merge(m, src)
+}
+func (m *Promise) XXX_Size() int {
+	return m.Size()
+}
+func (m *Promise) XXX_DiscardUnknown() {
+	xxx_messageInfo_Promise.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_Promise proto.InternalMessageInfo
+
+func (m *Promise) GetSlip() *AcceptanceSlip {
+	if m != nil {
+		return m.Slip
+	}
+	return nil
+}
+
+func (m *Promise) GetBallot() []byte {
+	if m != nil {
+		return m.Ballot
+	}
+	return nil
+}
+
+// SlipCase shows what became of a promise.
+type SlipCase struct {
+	Promise *Promise     `protobuf:"bytes,1,opt,name=promise,proto3" json:"promise,omitempty"`
+	Ledger  *LedgerState `protobuf:"bytes,2,opt,name=ledger,proto3" json:"ledger,omitempty"`
+	// Where the judged state is not that of `ledger`: the block after it.
+	Judged *EarlierBlock `protobuf:"bytes,3,opt,name=judged,proto3" json:"judged,omitempty"`
+	// The block before the height of issue, for the size of the ballot log; absent at height 0.
+	Before *EarlierBlock `protobuf:"bytes,4,opt,name=before,proto3" json:"before,omitempty"`
+	// In the judged state: the voter's leaf, its path, and the records with the head of the voters' tree, of the election, and of what
+	// the voter has spoiled.
+	Voter          []byte       `protobuf:"bytes,5,opt,name=voter,proto3" json:"voter,omitempty"`
+	VoterPath      [][]byte     `protobuf:"bytes,6,rep,name=voter_path,json=voterPath,proto3" json:"voter_path,omitempty"`
+	Voters         *RecordProof `protobuf:"bytes,7,opt,name=voters,proto3" json:"voters,omitempty"`
+	ElectionRecord *RecordProof `protobuf:"bytes,8,opt,name=election_record,json=electionRecord,proto3" json:"election_record,omitempty"`
+	Spoiled        *RecordProof `protobuf:"bytes,9,opt,name=spoiled,proto3" json:"spoiled,omitempty"`
+	// Blocks behind the height of issue, ascending: where the promise is broken, the one that leaves the ballot out; where the
+	// validator had no such turn, all up to the height promised.
+	Blocks []*ProposedBlock `protobuf:"bytes,10,rep,name=blocks,proto3" json:"blocks,omitempty"`
+}
+
+func (m *SlipCase) Reset()         { *m = SlipCase{} }
+func (m *SlipCase) String() string { return proto.CompactTextString(m) }
+func (*SlipCase) ProtoMessage()    {}
+func (*SlipCase) Descriptor() ([]byte, []int) {
+	return fileDescriptor_030e83bb6bf4d26b, []int{11}
+}
+func (m *SlipCase) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *SlipCase) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_SlipCase.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *SlipCase) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_SlipCase.Merge(m, src)
+}
+func (m *SlipCase) XXX_Size() int {
+	return m.Size()
+}
+func (m *SlipCase) XXX_DiscardUnknown() {
+	xxx_messageInfo_SlipCase.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_SlipCase proto.InternalMessageInfo
+
+func (m *SlipCase) GetPromise() *Promise {
+	if m != nil {
+		return m.Promise
+	}
+	return nil
+}
+
+func (m *SlipCase) GetLedger() *LedgerState {
+	if m != nil {
+		return m.Ledger
+	}
+	return nil
+}
+
+func (m *SlipCase) GetJudged() *EarlierBlock {
+	if m != nil {
+		return m.Judged
+	}
+	return nil
+}
+
+func (m *SlipCase) GetBefore() *EarlierBlock {
+	if m != nil {
+		return m.Before
+	}
+	return nil
+}
+
+func (m *SlipCase) GetVoter() []byte {
+	if m != nil {
+		return m.Voter
+	}
+	return nil
+}
+
+func (m *SlipCase) GetVoterPath() [][]byte {
+	if m != nil {
+		return m.VoterPath
+	}
+	return nil
+}
+
+func (m *SlipCase) GetVoters() *RecordProof {
+	if m != nil {
+		return m.Voters
+	}
+	return nil
+}
+
+func (m *SlipCase) GetElectionRecord() *RecordProof {
+	if m != nil {
+		return m.ElectionRecord
+	}
+	return nil
+}
+
+func (m *SlipCase) GetSpoiled() *RecordProof {
+	if m != nil {
+		return m.Spoiled
+	}
+	return nil
+}
+
+func (m *SlipCase) GetBlocks() []*ProposedBlock {
+	if m != nil {
+		return m.Blocks
+	}
+	return nil
+}
+
+// EarlierBlock is a block that stands in the blocks log.
+type EarlierBlock struct {
+	Proof *BlockProof `protobuf:"bytes,1,opt,name=proof,proto3" json:"proof,omitempty"`
+	// CometBFT's protobuf encoding of the header.
+	Header []byte `protobuf:"bytes,2,opt,name=header,proto3" json:"header,omitempty"`
+}
+
+func (m *EarlierBlock) Reset()         { *m = EarlierBlock{} }
+func (m *EarlierBlock) String() string { return proto.CompactTextString(m) }
+func (*EarlierBlock) ProtoMessage()    {}
+func (*EarlierBlock) Descriptor() ([]byte, []int) {
+	return fileDescriptor_030e83bb6bf4d26b, []int{12}
+}
+func (m *EarlierBlock) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *EarlierBlock) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_EarlierBlock.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *EarlierBlock) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_EarlierBlock.Merge(m, src)
+}
+func (m *EarlierBlock) XXX_Size() int {
+	return m.Size()
+}
+func (m *EarlierBlock) XXX_DiscardUnknown() {
+	xxx_messageInfo_EarlierBlock.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_EarlierBlock proto.InternalMessageInfo
+
+func (m *EarlierBlock) GetProof() *BlockProof {
+	if m != nil {
+		return m.Proof
+	}
+	return nil
+}
+
+func (m *EarlierBlock) GetHeader() []byte {
+	if m != nil {
+		return m.Header
+	}
+	return nil
+}
+
+// ProposedBlock is a block, and where the promising validator made it, what it had to go by.
+type ProposedBlock struct {
+	Block *EarlierBlock `protobuf:"bytes,1,opt,name=block,proto3" json:"block,omitempty"`
+	// The transaction that says who made it, and its path under the header's DataHash.
+	Author []byte `protobuf:"bytes,2,opt,name=author,proto3" json:"author,omitempty"`
+	// Number of the block's transactions.
+	Transactions uint64   `protobuf:"varint,3,opt,name=transactions,proto3" json:"transactions,omitempty"`
+	AuthorPath   [][]byte `protobuf:"bytes,4,rep,name=author_path,json=authorPath,proto3" json:"author_path,omitempty"`
+	// In the state before the block.
+	ElectionRecord *RecordProof `protobuf:"bytes,5,opt,name=election_record,json=electionRecord,proto3" json:"election_record,omitempty"`
+	Parameters     *RecordProof `protobuf:"bytes,6,opt,name=parameters,proto3" json:"parameters,omitempty"`
+}
+
+func (m *ProposedBlock) Reset()         { *m = ProposedBlock{} }
+func (m *ProposedBlock) String() string { return proto.CompactTextString(m) }
+func (*ProposedBlock) ProtoMessage()    {}
+func (*ProposedBlock) Descriptor() ([]byte, []int) {
+	return fileDescriptor_030e83bb6bf4d26b, []int{13}
+}
+func (m *ProposedBlock) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *ProposedBlock) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_ProposedBlock.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *ProposedBlock) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_ProposedBlock.Merge(m, src)
+}
+func (m *ProposedBlock) XXX_Size() int {
+	return m.Size()
+}
+func (m *ProposedBlock) XXX_DiscardUnknown() {
+	xxx_messageInfo_ProposedBlock.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_ProposedBlock proto.InternalMessageInfo
+
+func (m *ProposedBlock) GetBlock() *EarlierBlock {
+	if m != nil {
+		return m.Block
+	}
+	return nil
+}
+
+func (m *ProposedBlock) GetAuthor() []byte {
+	if m != nil {
+		return m.Author
+	}
+	return nil
+}
+
+func (m *ProposedBlock) GetTransactions() uint64 {
+	if m != nil {
+		return m.Transactions
+	}
+	return 0
+}
+
+func (m *ProposedBlock) GetAuthorPath() [][]byte {
+	if m != nil {
+		return m.AuthorPath
+	}
+	return nil
+}
+
+func (m *ProposedBlock) GetElectionRecord() *RecordProof {
+	if m != nil {
+		return m.ElectionRecord
+	}
+	return nil
+}
+
+func (m *ProposedBlock) GetParameters() *RecordProof {
+	if m != nil {
+		return m.Parameters
+	}
+	return nil
+}
+
+// ProofFile is what people hand to each other.
+type ProofFile struct {
+	// Types that are valid to be assigned to Content:
+	//
+	//	*ProofFile_State
+	//	*ProofFile_Receipt
+	//	*ProofFile_Promise
+	//	*ProofFile_SlipCase
+	Content isProofFile_Content `protobuf_oneof:"content"`
+}
+
+func (m *ProofFile) Reset()         { *m = ProofFile{} }
+func (m *ProofFile) String() string { return proto.CompactTextString(m) }
+func (*ProofFile) ProtoMessage()    {}
+func (*ProofFile) Descriptor() ([]byte, []int) {
+	return fileDescriptor_030e83bb6bf4d26b, []int{14}
+}
+func (m *ProofFile) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *ProofFile) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_ProofFile.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *ProofFile) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_ProofFile.Merge(m, src)
+}
+func (m *ProofFile) XXX_Size() int {
+	return m.Size()
+}
+func (m *ProofFile) XXX_DiscardUnknown() {
+	xxx_messageInfo_ProofFile.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_ProofFile proto.InternalMessageInfo
+
+type isProofFile_Content interface {
+	isProofFile_Content()
+	MarshalTo([]byte) (int, error)
+	Size() int
+}
+
+type ProofFile_State struct {
+	State *LedgerState `protobuf:"bytes,1,opt,name=state,proto3,oneof" json:"state,omitempty"`
+}
+type ProofFile_Receipt struct {
+	Receipt *Receipt `protobuf:"bytes,2,opt,name=receipt,proto3,oneof" json:"receipt,omitempty"`
+}
+type ProofFile_Promise struct {
+	Promise *Promise `protobuf:"bytes,3,opt,name=promise,proto3,oneof" json:"promise,omitempty"`
+}
+type ProofFile_SlipCase struct {
+	SlipCase *SlipCase `protobuf:"bytes,4,opt,name=slip_case,json=slipCase,proto3,oneof" json:"slip_case,omitempty"`
+}
+
+func (*ProofFile_State) isProofFile_Content()    {}
+func (*ProofFile_Receipt) isProofFile_Content()  {}
+func (*ProofFile_Promise) isProofFile_Content()  {}
+func (*ProofFile_SlipCase) isProofFile_Content() {}
+
+func (m *ProofFile) GetContent() isProofFile_Content {
+	if m != nil {
+		return m.Content
+	}
+	return nil
+}
+
+func (m *ProofFile) GetState() *LedgerState {
+	if x, ok := m.GetContent().(*ProofFile_State); ok {
+		return x.State
+	}
+	return nil
+}
+
+func (m *ProofFile) GetReceipt() *Receipt {
+	if x, ok := m.GetContent().(*ProofFile_Receipt); ok {
+		return x.Receipt
+	}
+	return nil
+}
+
+func (m *ProofFile) GetPromise() *Promise {
+	if x, ok := m.GetContent().(*ProofFile_Promise); ok {
+		return x.Promise
+	}
+	return nil
+}
+
+func (m *ProofFile) GetSlipCase() *SlipCase {
+	if x, ok := m.GetContent().(*ProofFile_SlipCase); ok {
+		return x.SlipCase
+	}
+	return nil
+}
+
+// XXX_OneofWrappers is for the internal use of the proto package.
+func (*ProofFile) XXX_OneofWrappers() []interface{} {
+	return []interface{}{
+		(*ProofFile_State)(nil),
+		(*ProofFile_Receipt)(nil),
+		(*ProofFile_Promise)(nil),
+		(*ProofFile_SlipCase)(nil),
+	}
+}
+
 func init() {
 	proto.RegisterType((*RecordProof)(nil), "votenode.v1.RecordProof")
 	proto.RegisterType((*RecordLeaf)(nil), "votenode.v1.RecordLeaf")
@@ -480,45 +1203,90 @@ func init() {
 	proto.RegisterType((*CertifiedState)(nil), "votenode.v1.CertifiedState")
 	proto.RegisterType((*EpochProof)(nil), "votenode.v1.EpochProof")
 	proto.RegisterType((*BlockProof)(nil), "votenode.v1.BlockProof")
+	proto.RegisterType((*LedgerState)(nil), "votenode.v1.LedgerState")
+	proto.RegisterType((*Receipt)(nil), "votenode.v1.Receipt")
+	proto.RegisterType((*AcceptanceSlip)(nil), "votenode.v1.AcceptanceSlip")
+	proto.RegisterType((*Promise)(nil), "votenode.v1.Promise")
+	proto.RegisterType((*SlipCase)(nil), "votenode.v1.SlipCase")
+	proto.RegisterType((*EarlierBlock)(nil), "votenode.v1.EarlierBlock")
+	proto.RegisterType((*ProposedBlock)(nil), "votenode.v1.ProposedBlock")
+	proto.RegisterType((*ProofFile)(nil), "votenode.v1.ProofFile")
 }
 
 func init() { proto.RegisterFile("votenode/v1/proof.proto", fileDescriptor_030e83bb6bf4d26b) }
 
 var fileDescriptor_030e83bb6bf4d26b = []byte{
-	// 513 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x74, 0x53, 0xc1, 0x6e, 0xd3, 0x40,
-	0x10, 0xad, 0xeb, 0x24, 0x34, 0xe3, 0x80, 0xd0, 0xaa, 0x6a, 0x8d, 0x00, 0x63, 0x59, 0x42, 0xf2,
-	0x01, 0x25, 0x4a, 0x10, 0x08, 0x89, 0x03, 0x52, 0x11, 0xa2, 0x07, 0x0e, 0xd5, 0x16, 0x09, 0x89,
-	0x03, 0xd5, 0x26, 0x3b, 0xa9, 0xad, 0x3a, 0x5e, 0x6b, 0x77, 0x63, 0xd1, 0x0b, 0xdf, 0xc0, 0xc7,
-	0xf0, 0x11, 0x1c, 0x7b, 0xe4, 0x88, 0x92, 0x1f, 0x41, 0xbb, 0x6b, 0xa7, 0x89, 0x54, 0x6e, 0xf3,
-	0x66, 0x9e, 0xe7, 0xbd, 0x19, 0xcf, 0xc2, 0x71, 0x2d, 0x34, 0x96, 0x82, 0xe3, 0xa8, 0x1e, 0x8f,
-	0x2a, 0x29, 0xc4, 0x7c, 0x58, 0x49, 0xa1, 0x05, 0x09, 0xda, 0xc2, 0xb0, 0x1e, 0x27, 0x3f, 0x20,
-	0xa0, 0x38, 0x13, 0x92, 0x9f, 0x19, 0x06, 0x79, 0x08, 0xfe, 0x15, 0x5e, 0x87, 0x5e, 0xec, 0xa5,
-	0x7d, 0x6a, 0x42, 0x32, 0x82, 0x5e, 0x81, 0xac, 0x46, 0x15, 0xee, 0xc7, 0x7e, 0x1a, 0x4c, 0x8e,
-	0x87, 0x5b, 0x9f, 0x0f, 0xdd, 0xb7, 0x9f, 0x90, 0xcd, 0x69, 0x43, 0x23, 0x87, 0xd0, 0xd5, 0x42,
-	0xb3, 0x22, 0xf4, 0x63, 0x2f, 0xed, 0x50, 0x07, 0xc8, 0x11, 0xf4, 0xd8, 0x54, 0x61, 0xa9, 0xc3,
-	0x4e, 0xec, 0xa5, 0x07, 0xb4, 0x41, 0xc9, 0x37, 0x80, 0xdb, 0x1e, 0x77, 0xc8, 0x1f, 0x42, 0xb7,
-	0x66, 0xc5, 0x12, 0xc3, 0xfd, 0xd8, 0x4b, 0x07, 0xd4, 0x01, 0x93, 0xcd, 0x4b, 0x8e, 0xdf, 0x5b,
-	0x0d, 0x0b, 0x08, 0x81, 0x4e, 0xc5, 0x74, 0x16, 0x76, 0x62, 0x3f, 0x1d, 0x50, 0x1b, 0x27, 0xbf,
-	0x3c, 0x18, 0x9c, 0xe7, 0x97, 0x25, 0xf2, 0x53, 0x64, 0x1c, 0xa5, 0x31, 0x92, 0xd9, 0xc8, 0xaa,
-	0x0c, 0x68, 0x83, 0xc8, 0x33, 0x08, 0x2a, 0x26, 0xb5, 0xba, 0x70, 0xe6, 0x8d, 0xdc, 0x7d, 0x0a,
-	0x36, 0xf5, 0xd9, 0x4e, 0xf0, 0x14, 0x1c, 0xba, 0xc8, 0x98, 0xca, 0xac, 0xf0, 0x80, 0xf6, 0x6d,
-	0xe6, 0x94, 0xa9, 0xcc, 0x58, 0x92, 0x62, 0x59, 0x72, 0x3b, 0x5f, 0x97, 0x3a, 0x40, 0x5e, 0x03,
-	0x54, 0x12, 0x67, 0x62, 0xb1, 0xc8, 0xb5, 0x0a, 0xbb, 0x76, 0x83, 0x47, 0x3b, 0x1b, 0x3c, 0x6b,
-	0xcb, 0x74, 0x8b, 0x99, 0x7c, 0x81, 0xfe, 0xa6, 0x40, 0x42, 0xb8, 0xc7, 0x38, 0x97, 0xa8, 0x54,
-	0xe3, 0xb9, 0x85, 0x66, 0x62, 0x9d, 0x2f, 0xdc, 0x72, 0x7c, 0x6a, 0x63, 0xf2, 0x04, 0xfa, 0x2a,
-	0xbf, 0x2c, 0x99, 0x5e, 0x4a, 0x6c, 0x6d, 0x6e, 0x12, 0xc9, 0x47, 0x78, 0xf0, 0x1e, 0xa5, 0xce,
-	0xe7, 0x39, 0xf2, 0x73, 0xcd, 0x34, 0x92, 0x57, 0x70, 0x30, 0xcb, 0xf2, 0x82, 0x4b, 0x2c, 0x43,
-	0xcf, 0x1a, 0x7c, 0xb4, 0x63, 0x70, 0x7b, 0x7b, 0x74, 0x43, 0x4d, 0xae, 0x01, 0x3e, 0x54, 0x62,
-	0x96, 0xb9, 0xbb, 0x19, 0x43, 0x57, 0x99, 0x6e, 0xd6, 0x60, 0x30, 0x79, 0xbc, 0xd3, 0x61, 0x57,
-	0x90, 0x3a, 0x26, 0x79, 0x03, 0x50, 0xb3, 0x22, 0xe7, 0x4c, 0x0b, 0xa9, 0xec, 0x04, 0xc1, 0x24,
-	0xbc, 0xe3, 0xb8, 0xac, 0x00, 0xdd, 0xe2, 0x26, 0x53, 0x80, 0x93, 0x42, 0xcc, 0xae, 0x9c, 0xf4,
-	0x0b, 0xe8, 0x98, 0x5f, 0xd8, 0x28, 0xff, 0xbf, 0x83, 0x65, 0x99, 0x8d, 0x15, 0xc8, 0xe6, 0xcd,
-	0x39, 0xd9, 0x78, 0x73, 0x37, 0xfe, 0xed, 0xdd, 0x9c, 0xbc, 0xfb, 0xbd, 0x8a, 0xbc, 0x9b, 0x55,
-	0xe4, 0xfd, 0x5d, 0x45, 0xde, 0xcf, 0x75, 0xb4, 0x77, 0xb3, 0x8e, 0xf6, 0xfe, 0xac, 0xa3, 0xbd,
-	0xaf, 0xcf, 0x37, 0xef, 0xca, 0x3e, 0xa7, 0xd1, 0xd6, 0x33, 0x7b, 0xdb, 0xc6, 0xf5, 0x78, 0xda,
-	0xb3, 0xd5, 0x97, 0xff, 0x02, 0x00, 0x00, 0xff, 0xff, 0x53, 0x56, 0x83, 0x7b, 0x87, 0x03, 0x00,
-	0x00,
+	// 1112 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x9c, 0x56, 0xcd, 0x6e, 0x1b, 0x37,
+	0x10, 0xd6, 0xea, 0x6f, 0xb5, 0x23, 0x25, 0x2d, 0x08, 0x37, 0xd9, 0x38, 0x8d, 0x2a, 0x2c, 0x50,
+	0x40, 0x87, 0xd6, 0xb2, 0xdd, 0x1f, 0x04, 0xe8, 0xa1, 0x88, 0x83, 0xb4, 0x0e, 0x90, 0x83, 0x41,
+	0xb7, 0x28, 0xd0, 0x43, 0x05, 0x6a, 0x77, 0x24, 0x6d, 0xb3, 0x5e, 0x6e, 0x49, 0x4a, 0x68, 0x5e,
+	0xa0, 0x97, 0x5c, 0x7a, 0xee, 0x73, 0xf4, 0x21, 0x7a, 0xcc, 0xb1, 0xc7, 0xc2, 0xee, 0x83, 0x14,
+	0xfc, 0x59, 0x79, 0xd7, 0x90, 0xed, 0xa4, 0x37, 0xce, 0xf0, 0x23, 0x87, 0xfc, 0x66, 0xbe, 0x21,
+	0xe1, 0xfe, 0x9a, 0x2b, 0xcc, 0x79, 0x82, 0x93, 0xf5, 0xc1, 0xa4, 0x10, 0x9c, 0xcf, 0xf7, 0x0a,
+	0xc1, 0x15, 0x27, 0xfd, 0x72, 0x62, 0x6f, 0x7d, 0x10, 0x2d, 0xa1, 0x4f, 0x31, 0xe6, 0x22, 0x39,
+	0xd1, 0x08, 0xf2, 0x3e, 0xb4, 0x5e, 0xe2, 0xab, 0xd0, 0x1b, 0x79, 0xe3, 0x80, 0xea, 0x21, 0x99,
+	0x40, 0x37, 0x43, 0xb6, 0x46, 0x19, 0x36, 0x47, 0xad, 0x71, 0xff, 0xf0, 0xfe, 0x5e, 0x65, 0xf9,
+	0x9e, 0x5d, 0xfb, 0x02, 0xd9, 0x9c, 0x3a, 0x18, 0xb9, 0x07, 0x5d, 0x36, 0x93, 0x98, 0xab, 0xb0,
+	0x35, 0xf2, 0xc6, 0x3d, 0xea, 0xac, 0xe8, 0x27, 0x80, 0x4b, 0xf4, 0x96, 0x40, 0x3b, 0xd0, 0x59,
+	0xb3, 0x6c, 0x85, 0x61, 0x73, 0xe4, 0x8d, 0x07, 0xd4, 0x1a, 0xda, 0xab, 0x56, 0x22, 0x97, 0x66,
+	0xb3, 0x36, 0xb5, 0x06, 0x21, 0xd0, 0x2e, 0x98, 0x5a, 0x86, 0xed, 0x51, 0x6b, 0x3c, 0xa0, 0x66,
+	0x1c, 0xfd, 0xe9, 0xc1, 0xe0, 0x34, 0x5d, 0xe4, 0x98, 0x1c, 0x23, 0x4b, 0x50, 0xe8, 0x83, 0x2c,
+	0xcd, 0xc8, 0x44, 0x19, 0x50, 0x67, 0x91, 0x8f, 0xa0, 0x5f, 0x30, 0xa1, 0xe4, 0x54, 0x71, 0xc5,
+	0x32, 0x13, 0xee, 0x0e, 0x05, 0xe3, 0xfa, 0x4e, 0x7b, 0xc8, 0x23, 0xb0, 0xd6, 0x74, 0xc9, 0xe4,
+	0xd2, 0x04, 0x1e, 0xd0, 0xc0, 0x78, 0x8e, 0x99, 0x5c, 0xea, 0x23, 0x09, 0xbe, 0xca, 0x93, 0xb0,
+	0x3d, 0xf2, 0xc6, 0x1d, 0x6a, 0x0d, 0xf2, 0x25, 0x40, 0x21, 0x30, 0xe6, 0x67, 0x67, 0xa9, 0x92,
+	0x61, 0xc7, 0x70, 0x75, 0xaf, 0xc6, 0xd5, 0x49, 0x39, 0x4d, 0x2b, 0xc8, 0xe8, 0x07, 0x08, 0x36,
+	0x13, 0x24, 0x04, 0x9f, 0x25, 0x89, 0x40, 0x29, 0xdd, 0x99, 0x4b, 0x53, 0xdf, 0x58, 0xa5, 0x67,
+	0x96, 0x9c, 0x16, 0x35, 0x63, 0xf2, 0x21, 0x04, 0x32, 0x5d, 0xe4, 0x4c, 0xad, 0x04, 0x96, 0xc7,
+	0xdc, 0x38, 0xa2, 0x6f, 0xe1, 0xee, 0x53, 0x14, 0x2a, 0x9d, 0xa7, 0x98, 0x9c, 0x2a, 0xa6, 0x90,
+	0x7c, 0x01, 0xbd, 0x78, 0x99, 0x66, 0x89, 0xc0, 0x3c, 0xf4, 0xcc, 0x01, 0x1f, 0xd4, 0x0e, 0x58,
+	0x65, 0x8f, 0x6e, 0xa0, 0xd1, 0x2b, 0x80, 0x67, 0x05, 0x8f, 0x97, 0xb6, 0x42, 0x0e, 0xa0, 0x23,
+	0xf5, 0x6e, 0xe6, 0x80, 0xfd, 0xc3, 0x87, 0xb5, 0x1d, 0xea, 0x01, 0xa9, 0x45, 0x92, 0xc7, 0x00,
+	0x6b, 0x96, 0xa5, 0x09, 0x53, 0x5c, 0x48, 0x73, 0x83, 0xfe, 0x61, 0xb8, 0xa5, 0x8c, 0x4c, 0x00,
+	0x5a, 0xc1, 0x46, 0x33, 0x80, 0xa3, 0x8c, 0xc7, 0x2f, 0x6d, 0xe8, 0x4f, 0xa0, 0xad, 0x53, 0xe8,
+	0x22, 0x5f, 0xbf, 0x83, 0x41, 0x69, 0xc6, 0x32, 0x64, 0x73, 0x57, 0x4e, 0x66, 0xbc, 0xa9, 0x9b,
+	0x56, 0xa5, 0x6e, 0x5e, 0x7b, 0xd0, 0x7f, 0x81, 0xc9, 0x02, 0x85, 0x65, 0x29, 0x04, 0x7f, 0x81,
+	0x39, 0xca, 0x74, 0x93, 0x03, 0x67, 0x6a, 0x29, 0xa0, 0x26, 0x62, 0xbb, 0x14, 0x2e, 0x39, 0xa2,
+	0x0e, 0x76, 0xc9, 0x55, 0xeb, 0x6d, 0xb9, 0x8a, 0x5e, 0xb7, 0xc0, 0xa7, 0x18, 0x63, 0x5a, 0x28,
+	0xb2, 0xaf, 0xa5, 0xa7, 0x0f, 0xb6, 0xf5, 0xc6, 0x95, 0x33, 0x53, 0x87, 0x23, 0xbb, 0xd0, 0xc3,
+	0x0c, 0x63, 0x95, 0xf2, 0xdc, 0xdc, 0x3b, 0xa0, 0x1b, 0x5b, 0xcb, 0x61, 0xc6, 0xb2, 0x8c, 0x2b,
+	0x57, 0x2a, 0xce, 0x22, 0x0f, 0x21, 0xc8, 0xf8, 0x62, 0x9a, 0xe6, 0x09, 0xfe, 0x6a, 0x4a, 0xba,
+	0x4d, 0x7b, 0x19, 0x5f, 0x3c, 0xd7, 0xb6, 0xd6, 0x8a, 0x85, 0x4d, 0x0d, 0x6f, 0x1d, 0xc3, 0x1b,
+	0x58, 0xd7, 0x09, 0x53, 0x4b, 0x72, 0x08, 0xbe, 0xb5, 0x64, 0xd8, 0xbd, 0x25, 0x2d, 0x25, 0xd0,
+	0x28, 0x9d, 0x2b, 0x14, 0xa1, 0xef, 0x94, 0xae, 0x0d, 0xad, 0x3a, 0x33, 0xb0, 0x91, 0x7a, 0x26,
+	0x52, 0x60, 0x3c, 0x26, 0xd0, 0x3e, 0x74, 0x8d, 0x21, 0xc3, 0xe0, 0x96, 0x38, 0x0e, 0x47, 0x9e,
+	0xc0, 0x7b, 0xe5, 0xe5, 0xa7, 0xc2, 0xcc, 0x87, 0x70, 0xcb, 0xd2, 0xbb, 0xe5, 0x02, 0xeb, 0x8c,
+	0x7e, 0x6b, 0xc2, 0xdd, 0x27, 0x71, 0x8c, 0x85, 0x62, 0x79, 0x8c, 0xa7, 0x59, 0x5a, 0x90, 0x07,
+	0x5a, 0x44, 0x2c, 0xcd, 0xa7, 0x69, 0xe2, 0xba, 0x97, 0x6f, 0xec, 0xe7, 0xc9, 0x8d, 0xec, 0x3f,
+	0x02, 0x10, 0x3c, 0xcb, 0x1c, 0xcd, 0xb6, 0x99, 0x05, 0xda, 0x63, 0x79, 0xde, 0x85, 0x9e, 0xc4,
+	0x5f, 0x56, 0x98, 0xc7, 0x58, 0xe6, 0xa0, 0xb4, 0x75, 0xd1, 0xc6, 0x3c, 0xc1, 0xb0, 0x63, 0x0b,
+	0x59, 0x8f, 0xb5, 0xf4, 0x37, 0x32, 0x31, 0xc4, 0x6b, 0xae, 0x4a, 0x87, 0x4e, 0x75, 0x2a, 0xe5,
+	0x0a, 0x13, 0xc3, 0x70, 0x8b, 0x3a, 0x4b, 0x47, 0x29, 0x04, 0x3f, 0x4b, 0x25, 0x26, 0x61, 0xcf,
+	0xcc, 0x6c, 0xec, 0x7a, 0x33, 0x09, 0xae, 0x36, 0x13, 0x0a, 0xfe, 0x89, 0x45, 0x92, 0x09, 0xb4,
+	0x65, 0x96, 0x16, 0x5b, 0xf5, 0x5f, 0xe7, 0x8a, 0x1a, 0x60, 0xa5, 0xf0, 0x9a, 0xd5, 0xc2, 0x8b,
+	0xfe, 0x6d, 0x41, 0x4f, 0xc3, 0x9e, 0x32, 0x89, 0x64, 0x0f, 0x7c, 0x77, 0x14, 0xb7, 0xf1, 0xce,
+	0x95, 0xde, 0x69, 0xe6, 0x68, 0x09, 0xaa, 0x68, 0xa3, 0xf9, 0x96, 0xda, 0x38, 0x80, 0xee, 0xcf,
+	0xab, 0x64, 0x81, 0x89, 0x53, 0x63, 0xbd, 0xf7, 0x3d, 0x63, 0x22, 0x4b, 0x51, 0x98, 0x6e, 0x43,
+	0x1d, 0x50, 0x2f, 0x99, 0xe1, 0x9c, 0x0b, 0x9b, 0x93, 0x9b, 0x97, 0x58, 0xe0, 0x65, 0x6d, 0x77,
+	0xae, 0xaf, 0xed, 0xee, 0xf5, 0xb5, 0xed, 0xff, 0xff, 0xda, 0xee, 0xbd, 0x5b, 0x6d, 0x6b, 0xe5,
+	0xca, 0x82, 0xa7, 0x19, 0x26, 0xb7, 0x2a, 0xaa, 0x04, 0x92, 0x43, 0xe8, 0xce, 0xf4, 0x75, 0x65,
+	0x08, 0xa6, 0x03, 0xee, 0x5e, 0x4d, 0x52, 0xc1, 0x25, 0x26, 0x25, 0x23, 0x06, 0x19, 0x7d, 0x0f,
+	0x83, 0x2a, 0x53, 0xe4, 0x53, 0xe8, 0x98, 0xdf, 0x88, 0xcb, 0x73, 0xbd, 0x89, 0x5e, 0x76, 0x7b,
+	0x6a, 0x51, 0x95, 0x57, 0xbc, 0x59, 0x7d, 0xc5, 0xa3, 0x3f, 0x9a, 0x70, 0xa7, 0x16, 0x90, 0x4c,
+	0xa0, 0x63, 0x42, 0xba, 0x8d, 0x6f, 0x48, 0x96, 0xc5, 0x99, 0x9f, 0xca, 0x4a, 0x2d, 0xf9, 0x66,
+	0x6b, 0x6b, 0x91, 0x08, 0x06, 0x4a, 0xb0, 0x5c, 0x32, 0x43, 0x57, 0xf9, 0xf5, 0xa8, 0xf9, 0x74,
+	0x63, 0xb4, 0xe8, 0x69, 0xe5, 0x23, 0x02, 0xd6, 0x65, 0x72, 0xba, 0x25, 0x43, 0x9d, 0x77, 0xcc,
+	0xd0, 0x63, 0xf3, 0x0f, 0x61, 0x67, 0x68, 0x4a, 0xe3, 0xb6, 0xf6, 0x5a, 0xc1, 0x46, 0xe7, 0x9e,
+	0xfe, 0x55, 0x70, 0x3e, 0xff, 0x26, 0xcd, 0xb4, 0x56, 0x6a, 0x4f, 0xf6, 0xb5, 0x52, 0x39, 0x6e,
+	0x94, 0x2f, 0xf6, 0x3e, 0xf8, 0xc2, 0x3e, 0x42, 0x4e, 0x5e, 0x3b, 0x57, 0xc3, 0xea, 0xb9, 0xe3,
+	0x06, 0x2d, 0x61, 0x7a, 0x45, 0xa9, 0xdf, 0xd6, 0xf5, 0xfa, 0xd5, 0x2b, 0x4a, 0x05, 0x7f, 0x0e,
+	0x81, 0x6e, 0x0f, 0xd3, 0x98, 0xc9, 0x52, 0x5f, 0x1f, 0xd4, 0xbf, 0x23, 0xae, 0x37, 0x1c, 0x37,
+	0x68, 0x4f, 0xba, 0xf1, 0x51, 0x00, 0x7e, 0xcc, 0x73, 0x85, 0xb9, 0x3a, 0xfa, 0xfa, 0xaf, 0xf3,
+	0xa1, 0xf7, 0xe6, 0x7c, 0xe8, 0xfd, 0x73, 0x3e, 0xf4, 0x7e, 0xbf, 0x18, 0x36, 0xde, 0x5c, 0x0c,
+	0x1b, 0x7f, 0x5f, 0x0c, 0x1b, 0x3f, 0x7e, 0xbc, 0xf9, 0xfa, 0x9a, 0x1f, 0xef, 0xa4, 0xf2, 0x13,
+	0xfe, 0xaa, 0x1c, 0xaf, 0x0f, 0x66, 0x5d, 0x33, 0xfb, 0xd9, 0x7f, 0x01, 0x00, 0x00, 0xff, 0xff,
+	0x6a, 0x23, 0xd0, 0x20, 0x2a, 0x0b, 0x00, 0x00,
 }
 
 func (m *RecordProof) Marshal() (dAtA []byte, err error) {
@@ -548,11 +1316,6 @@ func (m *RecordProof) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 		} else {
 			dAtA[i] = 0
 		}
-		i--
-		dAtA[i] = 0x20
-	}
-	if m.Total != 0 {
-		i = encodeVarintProof(dAtA, i, uint64(m.Total))
 		i--
 		dAtA[i] = 0x18
 	}
@@ -609,8 +1372,8 @@ func (m *RecordLeaf) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 			dAtA[i] = 0x22
 		}
 	}
-	if m.Index != 0 {
-		i = encodeVarintProof(dAtA, i, uint64(m.Index))
+	if m.Turns != 0 {
+		i = encodeVarintProof(dAtA, i, uint64(m.Turns))
 		i--
 		dAtA[i] = 0x18
 	}
@@ -869,6 +1632,672 @@ func (m *BlockProof) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	return len(dAtA) - i, nil
 }
 
+func (m *LedgerState) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *LedgerState) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *LedgerState) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.State != nil {
+		{
+			size, err := m.State.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintProof(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x1a
+	}
+	if len(m.Epochs) > 0 {
+		for iNdEx := len(m.Epochs) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Epochs[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintProof(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x12
+		}
+	}
+	if len(m.Genesis) > 0 {
+		i -= len(m.Genesis)
+		copy(dAtA[i:], m.Genesis)
+		i = encodeVarintProof(dAtA, i, uint64(len(m.Genesis)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *Receipt) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Receipt) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Receipt) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.ElectionRecord != nil {
+		{
+			size, err := m.ElectionRecord.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintProof(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x52
+	}
+	if m.Voters != nil {
+		{
+			size, err := m.Voters.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintProof(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x4a
+	}
+	if len(m.VoterPath) > 0 {
+		for iNdEx := len(m.VoterPath) - 1; iNdEx >= 0; iNdEx-- {
+			i -= len(m.VoterPath[iNdEx])
+			copy(dAtA[i:], m.VoterPath[iNdEx])
+			i = encodeVarintProof(dAtA, i, uint64(len(m.VoterPath[iNdEx])))
+			i--
+			dAtA[i] = 0x42
+		}
+	}
+	if len(m.Voter) > 0 {
+		i -= len(m.Voter)
+		copy(dAtA[i:], m.Voter)
+		i = encodeVarintProof(dAtA, i, uint64(len(m.Voter)))
+		i--
+		dAtA[i] = 0x3a
+	}
+	if m.Ballots != nil {
+		{
+			size, err := m.Ballots.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintProof(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x32
+	}
+	if len(m.BallotPath) > 0 {
+		for iNdEx := len(m.BallotPath) - 1; iNdEx >= 0; iNdEx-- {
+			i -= len(m.BallotPath[iNdEx])
+			copy(dAtA[i:], m.BallotPath[iNdEx])
+			i = encodeVarintProof(dAtA, i, uint64(len(m.BallotPath[iNdEx])))
+			i--
+			dAtA[i] = 0x2a
+		}
+	}
+	if m.LogIndex != 0 {
+		i = encodeVarintProof(dAtA, i, uint64(m.LogIndex))
+		i--
+		dAtA[i] = 0x20
+	}
+	if len(m.Ballot) > 0 {
+		i -= len(m.Ballot)
+		copy(dAtA[i:], m.Ballot)
+		i = encodeVarintProof(dAtA, i, uint64(len(m.Ballot)))
+		i--
+		dAtA[i] = 0x1a
+	}
+	if len(m.Election) > 0 {
+		i -= len(m.Election)
+		copy(dAtA[i:], m.Election)
+		i = encodeVarintProof(dAtA, i, uint64(len(m.Election)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if m.Ledger != nil {
+		{
+			size, err := m.Ledger.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintProof(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *AcceptanceSlip) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *AcceptanceSlip) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *AcceptanceSlip) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Signature) > 0 {
+		i -= len(m.Signature)
+		copy(dAtA[i:], m.Signature)
+		i = encodeVarintProof(dAtA, i, uint64(len(m.Signature)))
+		i--
+		dAtA[i] = 0x4a
+	}
+	if m.Promised != 0 {
+		i = encodeVarintProof(dAtA, i, uint64(m.Promised))
+		i--
+		dAtA[i] = 0x40
+	}
+	if m.Issued != 0 {
+		i = encodeVarintProof(dAtA, i, uint64(m.Issued))
+		i--
+		dAtA[i] = 0x38
+	}
+	if len(m.Validator) > 0 {
+		i -= len(m.Validator)
+		copy(dAtA[i:], m.Validator)
+		i = encodeVarintProof(dAtA, i, uint64(len(m.Validator)))
+		i--
+		dAtA[i] = 0x32
+	}
+	if len(m.Code) > 0 {
+		i -= len(m.Code)
+		copy(dAtA[i:], m.Code)
+		i = encodeVarintProof(dAtA, i, uint64(len(m.Code)))
+		i--
+		dAtA[i] = 0x2a
+	}
+	if m.Sequence != 0 {
+		i = encodeVarintProof(dAtA, i, uint64(m.Sequence))
+		i--
+		dAtA[i] = 0x20
+	}
+	if m.RollIndex != 0 {
+		i = encodeVarintProof(dAtA, i, uint64(m.RollIndex))
+		i--
+		dAtA[i] = 0x18
+	}
+	if len(m.Election) > 0 {
+		i -= len(m.Election)
+		copy(dAtA[i:], m.Election)
+		i = encodeVarintProof(dAtA, i, uint64(len(m.Election)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.ChainId) > 0 {
+		i -= len(m.ChainId)
+		copy(dAtA[i:], m.ChainId)
+		i = encodeVarintProof(dAtA, i, uint64(len(m.ChainId)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *Promise) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Promise) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Promise) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Ballot) > 0 {
+		i -= len(m.Ballot)
+		copy(dAtA[i:], m.Ballot)
+		i = encodeVarintProof(dAtA, i, uint64(len(m.Ballot)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if m.Slip != nil {
+		{
+			size, err := m.Slip.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintProof(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *SlipCase) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *SlipCase) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *SlipCase) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Blocks) > 0 {
+		for iNdEx := len(m.Blocks) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Blocks[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintProof(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x52
+		}
+	}
+	if m.Spoiled != nil {
+		{
+			size, err := m.Spoiled.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintProof(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x4a
+	}
+	if m.ElectionRecord != nil {
+		{
+			size, err := m.ElectionRecord.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintProof(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x42
+	}
+	if m.Voters != nil {
+		{
+			size, err := m.Voters.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintProof(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x3a
+	}
+	if len(m.VoterPath) > 0 {
+		for iNdEx := len(m.VoterPath) - 1; iNdEx >= 0; iNdEx-- {
+			i -= len(m.VoterPath[iNdEx])
+			copy(dAtA[i:], m.VoterPath[iNdEx])
+			i = encodeVarintProof(dAtA, i, uint64(len(m.VoterPath[iNdEx])))
+			i--
+			dAtA[i] = 0x32
+		}
+	}
+	if len(m.Voter) > 0 {
+		i -= len(m.Voter)
+		copy(dAtA[i:], m.Voter)
+		i = encodeVarintProof(dAtA, i, uint64(len(m.Voter)))
+		i--
+		dAtA[i] = 0x2a
+	}
+	if m.Before != nil {
+		{
+			size, err := m.Before.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintProof(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x22
+	}
+	if m.Judged != nil {
+		{
+			size, err := m.Judged.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintProof(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x1a
+	}
+	if m.Ledger != nil {
+		{
+			size, err := m.Ledger.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintProof(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x12
+	}
+	if m.Promise != nil {
+		{
+			size, err := m.Promise.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintProof(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *EarlierBlock) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *EarlierBlock) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *EarlierBlock) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Header) > 0 {
+		i -= len(m.Header)
+		copy(dAtA[i:], m.Header)
+		i = encodeVarintProof(dAtA, i, uint64(len(m.Header)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if m.Proof != nil {
+		{
+			size, err := m.Proof.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintProof(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *ProposedBlock) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *ProposedBlock) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *ProposedBlock) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Parameters != nil {
+		{
+			size, err := m.Parameters.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintProof(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x32
+	}
+	if m.ElectionRecord != nil {
+		{
+			size, err := m.ElectionRecord.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintProof(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x2a
+	}
+	if len(m.AuthorPath) > 0 {
+		for iNdEx := len(m.AuthorPath) - 1; iNdEx >= 0; iNdEx-- {
+			i -= len(m.AuthorPath[iNdEx])
+			copy(dAtA[i:], m.AuthorPath[iNdEx])
+			i = encodeVarintProof(dAtA, i, uint64(len(m.AuthorPath[iNdEx])))
+			i--
+			dAtA[i] = 0x22
+		}
+	}
+	if m.Transactions != 0 {
+		i = encodeVarintProof(dAtA, i, uint64(m.Transactions))
+		i--
+		dAtA[i] = 0x18
+	}
+	if len(m.Author) > 0 {
+		i -= len(m.Author)
+		copy(dAtA[i:], m.Author)
+		i = encodeVarintProof(dAtA, i, uint64(len(m.Author)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if m.Block != nil {
+		{
+			size, err := m.Block.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintProof(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *ProofFile) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *ProofFile) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *ProofFile) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Content != nil {
+		{
+			size := m.Content.Size()
+			i -= size
+			if _, err := m.Content.MarshalTo(dAtA[i:]); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *ProofFile_State) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *ProofFile_State) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	if m.State != nil {
+		{
+			size, err := m.State.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintProof(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+func (m *ProofFile_Receipt) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *ProofFile_Receipt) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	if m.Receipt != nil {
+		{
+			size, err := m.Receipt.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintProof(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x12
+	}
+	return len(dAtA) - i, nil
+}
+func (m *ProofFile_Promise) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *ProofFile_Promise) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	if m.Promise != nil {
+		{
+			size, err := m.Promise.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintProof(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x1a
+	}
+	return len(dAtA) - i, nil
+}
+func (m *ProofFile_SlipCase) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *ProofFile_SlipCase) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	if m.SlipCase != nil {
+		{
+			size, err := m.SlipCase.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintProof(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x22
+	}
+	return len(dAtA) - i, nil
+}
 func encodeVarintProof(dAtA []byte, offset int, v uint64) int {
 	offset -= sovProof(v)
 	base := offset
@@ -896,9 +2325,6 @@ func (m *RecordProof) Size() (n int) {
 			n += 1 + l + sovProof(uint64(l))
 		}
 	}
-	if m.Total != 0 {
-		n += 1 + sovProof(uint64(m.Total))
-	}
 	if m.Absent {
 		n += 2
 	}
@@ -919,8 +2345,8 @@ func (m *RecordLeaf) Size() (n int) {
 	if l > 0 {
 		n += 1 + l + sovProof(uint64(l))
 	}
-	if m.Index != 0 {
-		n += 1 + sovProof(uint64(m.Index))
+	if m.Turns != 0 {
+		n += 1 + sovProof(uint64(m.Turns))
 	}
 	if len(m.Path) > 0 {
 		for _, b := range m.Path {
@@ -1035,6 +2461,304 @@ func (m *BlockProof) Size() (n int) {
 	return n
 }
 
+func (m *LedgerState) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Genesis)
+	if l > 0 {
+		n += 1 + l + sovProof(uint64(l))
+	}
+	if len(m.Epochs) > 0 {
+		for _, e := range m.Epochs {
+			l = e.Size()
+			n += 1 + l + sovProof(uint64(l))
+		}
+	}
+	if m.State != nil {
+		l = m.State.Size()
+		n += 1 + l + sovProof(uint64(l))
+	}
+	return n
+}
+
+func (m *Receipt) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Ledger != nil {
+		l = m.Ledger.Size()
+		n += 1 + l + sovProof(uint64(l))
+	}
+	l = len(m.Election)
+	if l > 0 {
+		n += 1 + l + sovProof(uint64(l))
+	}
+	l = len(m.Ballot)
+	if l > 0 {
+		n += 1 + l + sovProof(uint64(l))
+	}
+	if m.LogIndex != 0 {
+		n += 1 + sovProof(uint64(m.LogIndex))
+	}
+	if len(m.BallotPath) > 0 {
+		for _, b := range m.BallotPath {
+			l = len(b)
+			n += 1 + l + sovProof(uint64(l))
+		}
+	}
+	if m.Ballots != nil {
+		l = m.Ballots.Size()
+		n += 1 + l + sovProof(uint64(l))
+	}
+	l = len(m.Voter)
+	if l > 0 {
+		n += 1 + l + sovProof(uint64(l))
+	}
+	if len(m.VoterPath) > 0 {
+		for _, b := range m.VoterPath {
+			l = len(b)
+			n += 1 + l + sovProof(uint64(l))
+		}
+	}
+	if m.Voters != nil {
+		l = m.Voters.Size()
+		n += 1 + l + sovProof(uint64(l))
+	}
+	if m.ElectionRecord != nil {
+		l = m.ElectionRecord.Size()
+		n += 1 + l + sovProof(uint64(l))
+	}
+	return n
+}
+
+func (m *AcceptanceSlip) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.ChainId)
+	if l > 0 {
+		n += 1 + l + sovProof(uint64(l))
+	}
+	l = len(m.Election)
+	if l > 0 {
+		n += 1 + l + sovProof(uint64(l))
+	}
+	if m.RollIndex != 0 {
+		n += 1 + sovProof(uint64(m.RollIndex))
+	}
+	if m.Sequence != 0 {
+		n += 1 + sovProof(uint64(m.Sequence))
+	}
+	l = len(m.Code)
+	if l > 0 {
+		n += 1 + l + sovProof(uint64(l))
+	}
+	l = len(m.Validator)
+	if l > 0 {
+		n += 1 + l + sovProof(uint64(l))
+	}
+	if m.Issued != 0 {
+		n += 1 + sovProof(uint64(m.Issued))
+	}
+	if m.Promised != 0 {
+		n += 1 + sovProof(uint64(m.Promised))
+	}
+	l = len(m.Signature)
+	if l > 0 {
+		n += 1 + l + sovProof(uint64(l))
+	}
+	return n
+}
+
+func (m *Promise) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Slip != nil {
+		l = m.Slip.Size()
+		n += 1 + l + sovProof(uint64(l))
+	}
+	l = len(m.Ballot)
+	if l > 0 {
+		n += 1 + l + sovProof(uint64(l))
+	}
+	return n
+}
+
+func (m *SlipCase) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Promise != nil {
+		l = m.Promise.Size()
+		n += 1 + l + sovProof(uint64(l))
+	}
+	if m.Ledger != nil {
+		l = m.Ledger.Size()
+		n += 1 + l + sovProof(uint64(l))
+	}
+	if m.Judged != nil {
+		l = m.Judged.Size()
+		n += 1 + l + sovProof(uint64(l))
+	}
+	if m.Before != nil {
+		l = m.Before.Size()
+		n += 1 + l + sovProof(uint64(l))
+	}
+	l = len(m.Voter)
+	if l > 0 {
+		n += 1 + l + sovProof(uint64(l))
+	}
+	if len(m.VoterPath) > 0 {
+		for _, b := range m.VoterPath {
+			l = len(b)
+			n += 1 + l + sovProof(uint64(l))
+		}
+	}
+	if m.Voters != nil {
+		l = m.Voters.Size()
+		n += 1 + l + sovProof(uint64(l))
+	}
+	if m.ElectionRecord != nil {
+		l = m.ElectionRecord.Size()
+		n += 1 + l + sovProof(uint64(l))
+	}
+	if m.Spoiled != nil {
+		l = m.Spoiled.Size()
+		n += 1 + l + sovProof(uint64(l))
+	}
+	if len(m.Blocks) > 0 {
+		for _, e := range m.Blocks {
+			l = e.Size()
+			n += 1 + l + sovProof(uint64(l))
+		}
+	}
+	return n
+}
+
+func (m *EarlierBlock) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Proof != nil {
+		l = m.Proof.Size()
+		n += 1 + l + sovProof(uint64(l))
+	}
+	l = len(m.Header)
+	if l > 0 {
+		n += 1 + l + sovProof(uint64(l))
+	}
+	return n
+}
+
+func (m *ProposedBlock) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Block != nil {
+		l = m.Block.Size()
+		n += 1 + l + sovProof(uint64(l))
+	}
+	l = len(m.Author)
+	if l > 0 {
+		n += 1 + l + sovProof(uint64(l))
+	}
+	if m.Transactions != 0 {
+		n += 1 + sovProof(uint64(m.Transactions))
+	}
+	if len(m.AuthorPath) > 0 {
+		for _, b := range m.AuthorPath {
+			l = len(b)
+			n += 1 + l + sovProof(uint64(l))
+		}
+	}
+	if m.ElectionRecord != nil {
+		l = m.ElectionRecord.Size()
+		n += 1 + l + sovProof(uint64(l))
+	}
+	if m.Parameters != nil {
+		l = m.Parameters.Size()
+		n += 1 + l + sovProof(uint64(l))
+	}
+	return n
+}
+
+func (m *ProofFile) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Content != nil {
+		n += m.Content.Size()
+	}
+	return n
+}
+
+func (m *ProofFile_State) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.State != nil {
+		l = m.State.Size()
+		n += 1 + l + sovProof(uint64(l))
+	}
+	return n
+}
+func (m *ProofFile_Receipt) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Receipt != nil {
+		l = m.Receipt.Size()
+		n += 1 + l + sovProof(uint64(l))
+	}
+	return n
+}
+func (m *ProofFile_Promise) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Promise != nil {
+		l = m.Promise.Size()
+		n += 1 + l + sovProof(uint64(l))
+	}
+	return n
+}
+func (m *ProofFile_SlipCase) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.SlipCase != nil {
+		l = m.SlipCase.Size()
+		n += 1 + l + sovProof(uint64(l))
+	}
+	return n
+}
+
 func sovProof(x uint64) (n int) {
 	return (math_bits.Len64(x|1) + 6) / 7
 }
@@ -1137,25 +2861,6 @@ func (m *RecordProof) Unmarshal(dAtA []byte) error {
 			}
 			iNdEx = postIndex
 		case 3:
-			if wireType != 0 {
-				return fmt.Errorf("proto: wrong wireType = %d for field Total", wireType)
-			}
-			m.Total = 0
-			for shift := uint(0); ; shift += 7 {
-				if shift >= 64 {
-					return ErrIntOverflowProof
-				}
-				if iNdEx >= l {
-					return io.ErrUnexpectedEOF
-				}
-				b := dAtA[iNdEx]
-				iNdEx++
-				m.Total |= uint64(b&0x7F) << shift
-				if b < 0x80 {
-					break
-				}
-			}
-		case 4:
 			if wireType != 0 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Absent", wireType)
 			}
@@ -1293,9 +2998,9 @@ func (m *RecordLeaf) Unmarshal(dAtA []byte) error {
 			iNdEx = postIndex
 		case 3:
 			if wireType != 0 {
-				return fmt.Errorf("proto: wrong wireType = %d for field Index", wireType)
+				return fmt.Errorf("proto: wrong wireType = %d for field Turns", wireType)
 			}
-			m.Index = 0
+			m.Turns = 0
 			for shift := uint(0); ; shift += 7 {
 				if shift >= 64 {
 					return ErrIntOverflowProof
@@ -1305,7 +3010,7 @@ func (m *RecordLeaf) Unmarshal(dAtA []byte) error {
 				}
 				b := dAtA[iNdEx]
 				iNdEx++
-				m.Index |= uint64(b&0x7F) << shift
+				m.Turns |= uint64(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
@@ -2026,6 +3731,1904 @@ func (m *BlockProof) Unmarshal(dAtA []byte) error {
 			}
 			m.Path = append(m.Path, make([]byte, postIndex-iNdEx))
 			copy(m.Path[len(m.Path)-1], dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipProof(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthProof
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *LedgerState) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowProof
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: LedgerState: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: LedgerState: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Genesis", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthProof
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthProof
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Genesis = append(m.Genesis[:0], dAtA[iNdEx:postIndex]...)
+			if m.Genesis == nil {
+				m.Genesis = []byte{}
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Epochs", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthProof
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthProof
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Epochs = append(m.Epochs, &EpochProof{})
+			if err := m.Epochs[len(m.Epochs)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field State", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthProof
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthProof
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.State == nil {
+				m.State = &CertifiedState{}
+			}
+			if err := m.State.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipProof(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthProof
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Receipt) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowProof
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Receipt: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Receipt: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Ledger", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthProof
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthProof
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Ledger == nil {
+				m.Ledger = &LedgerState{}
+			}
+			if err := m.Ledger.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Election", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthProof
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthProof
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Election = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Ballot", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthProof
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthProof
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Ballot = append(m.Ballot[:0], dAtA[iNdEx:postIndex]...)
+			if m.Ballot == nil {
+				m.Ballot = []byte{}
+			}
+			iNdEx = postIndex
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field LogIndex", wireType)
+			}
+			m.LogIndex = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.LogIndex |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field BallotPath", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthProof
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthProof
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.BallotPath = append(m.BallotPath, make([]byte, postIndex-iNdEx))
+			copy(m.BallotPath[len(m.BallotPath)-1], dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 6:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Ballots", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthProof
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthProof
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Ballots == nil {
+				m.Ballots = &RecordProof{}
+			}
+			if err := m.Ballots.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 7:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Voter", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthProof
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthProof
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Voter = append(m.Voter[:0], dAtA[iNdEx:postIndex]...)
+			if m.Voter == nil {
+				m.Voter = []byte{}
+			}
+			iNdEx = postIndex
+		case 8:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field VoterPath", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthProof
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthProof
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.VoterPath = append(m.VoterPath, make([]byte, postIndex-iNdEx))
+			copy(m.VoterPath[len(m.VoterPath)-1], dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 9:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Voters", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthProof
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthProof
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Voters == nil {
+				m.Voters = &RecordProof{}
+			}
+			if err := m.Voters.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 10:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ElectionRecord", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthProof
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthProof
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.ElectionRecord == nil {
+				m.ElectionRecord = &RecordProof{}
+			}
+			if err := m.ElectionRecord.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipProof(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthProof
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *AcceptanceSlip) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowProof
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: AcceptanceSlip: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: AcceptanceSlip: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ChainId", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthProof
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthProof
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.ChainId = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Election", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthProof
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthProof
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Election = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field RollIndex", wireType)
+			}
+			m.RollIndex = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.RollIndex |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Sequence", wireType)
+			}
+			m.Sequence = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Sequence |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Code", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthProof
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthProof
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Code = append(m.Code[:0], dAtA[iNdEx:postIndex]...)
+			if m.Code == nil {
+				m.Code = []byte{}
+			}
+			iNdEx = postIndex
+		case 6:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Validator", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthProof
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthProof
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Validator = append(m.Validator[:0], dAtA[iNdEx:postIndex]...)
+			if m.Validator == nil {
+				m.Validator = []byte{}
+			}
+			iNdEx = postIndex
+		case 7:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Issued", wireType)
+			}
+			m.Issued = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Issued |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 8:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Promised", wireType)
+			}
+			m.Promised = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Promised |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 9:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Signature", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthProof
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthProof
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Signature = append(m.Signature[:0], dAtA[iNdEx:postIndex]...)
+			if m.Signature == nil {
+				m.Signature = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipProof(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthProof
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Promise) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowProof
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Promise: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Promise: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Slip", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthProof
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthProof
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Slip == nil {
+				m.Slip = &AcceptanceSlip{}
+			}
+			if err := m.Slip.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Ballot", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthProof
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthProof
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Ballot = append(m.Ballot[:0], dAtA[iNdEx:postIndex]...)
+			if m.Ballot == nil {
+				m.Ballot = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipProof(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthProof
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *SlipCase) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowProof
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: SlipCase: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: SlipCase: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Promise", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthProof
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthProof
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Promise == nil {
+				m.Promise = &Promise{}
+			}
+			if err := m.Promise.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Ledger", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthProof
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthProof
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Ledger == nil {
+				m.Ledger = &LedgerState{}
+			}
+			if err := m.Ledger.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Judged", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthProof
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthProof
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Judged == nil {
+				m.Judged = &EarlierBlock{}
+			}
+			if err := m.Judged.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Before", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthProof
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthProof
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Before == nil {
+				m.Before = &EarlierBlock{}
+			}
+			if err := m.Before.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Voter", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthProof
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthProof
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Voter = append(m.Voter[:0], dAtA[iNdEx:postIndex]...)
+			if m.Voter == nil {
+				m.Voter = []byte{}
+			}
+			iNdEx = postIndex
+		case 6:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field VoterPath", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthProof
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthProof
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.VoterPath = append(m.VoterPath, make([]byte, postIndex-iNdEx))
+			copy(m.VoterPath[len(m.VoterPath)-1], dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 7:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Voters", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthProof
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthProof
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Voters == nil {
+				m.Voters = &RecordProof{}
+			}
+			if err := m.Voters.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 8:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ElectionRecord", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthProof
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthProof
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.ElectionRecord == nil {
+				m.ElectionRecord = &RecordProof{}
+			}
+			if err := m.ElectionRecord.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 9:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Spoiled", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthProof
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthProof
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Spoiled == nil {
+				m.Spoiled = &RecordProof{}
+			}
+			if err := m.Spoiled.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 10:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Blocks", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthProof
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthProof
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Blocks = append(m.Blocks, &ProposedBlock{})
+			if err := m.Blocks[len(m.Blocks)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipProof(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthProof
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *EarlierBlock) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowProof
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: EarlierBlock: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: EarlierBlock: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Proof", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthProof
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthProof
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Proof == nil {
+				m.Proof = &BlockProof{}
+			}
+			if err := m.Proof.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Header", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthProof
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthProof
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Header = append(m.Header[:0], dAtA[iNdEx:postIndex]...)
+			if m.Header == nil {
+				m.Header = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipProof(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthProof
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *ProposedBlock) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowProof
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: ProposedBlock: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: ProposedBlock: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Block", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthProof
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthProof
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Block == nil {
+				m.Block = &EarlierBlock{}
+			}
+			if err := m.Block.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Author", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthProof
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthProof
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Author = append(m.Author[:0], dAtA[iNdEx:postIndex]...)
+			if m.Author == nil {
+				m.Author = []byte{}
+			}
+			iNdEx = postIndex
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Transactions", wireType)
+			}
+			m.Transactions = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Transactions |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field AuthorPath", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthProof
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthProof
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.AuthorPath = append(m.AuthorPath, make([]byte, postIndex-iNdEx))
+			copy(m.AuthorPath[len(m.AuthorPath)-1], dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ElectionRecord", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthProof
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthProof
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.ElectionRecord == nil {
+				m.ElectionRecord = &RecordProof{}
+			}
+			if err := m.ElectionRecord.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 6:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Parameters", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthProof
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthProof
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Parameters == nil {
+				m.Parameters = &RecordProof{}
+			}
+			if err := m.Parameters.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipProof(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthProof
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *ProofFile) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowProof
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: ProofFile: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: ProofFile: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field State", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthProof
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthProof
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			v := &LedgerState{}
+			if err := v.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			m.Content = &ProofFile_State{v}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Receipt", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthProof
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthProof
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			v := &Receipt{}
+			if err := v.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			m.Content = &ProofFile_Receipt{v}
+			iNdEx = postIndex
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Promise", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthProof
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthProof
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			v := &Promise{}
+			if err := v.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			m.Content = &ProofFile_Promise{v}
+			iNdEx = postIndex
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field SlipCase", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowProof
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthProof
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthProof
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			v := &SlipCase{}
+			if err := v.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			m.Content = &ProofFile_SlipCase{v}
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex

@@ -126,6 +126,9 @@ func (a *Application) consider(raw []byte) (parsed *tx.Parsed, err error) {
 	if parsed, err = tx.Parse(raw); err != nil {
 		return nil, err
 	}
+	if parsed.Kind() == tx.KindAuthorBlock {
+		return nil, tx.Refuse(tx.CodeAuthorship, "%v is not taken in", parsed.Kind())
+	}
 	if known, ok := a.results.Find(hash); ok && known.Code == tx.CodeOK {
 		return nil, tx.Refuse(tx.CodeAlreadyDone, "it stands in block %d", known.Height)
 	}

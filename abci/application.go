@@ -3,6 +3,7 @@ package abci
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -35,6 +36,8 @@ type Options struct {
 	Now func() time.Time
 	// Pool bounds the pool.
 	Pool PoolLimits
+	// SlipKey signs the blocks that this node makes, and what it promises to voters.
+	SlipKey ed25519.PrivateKey
 	// Welcome are node ids, 40 hexadecimal digits, that may connect besides the validators.
 	Welcome []string
 	// Version of the program, for Info.

@@ -19,6 +19,7 @@ import (
 	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
 	"github.com/oasisprotocol/curve25519-voi/curve"
 
+	"votenode/app"
 	"votenode/app/election"
 	"votenode/app/organisation"
 	"votenode/app/state"
@@ -108,6 +109,7 @@ func (l *ledger) tryOpen() (err error) {
 	l.app, err = New(Options{
 		Genesis: l.doc, GenesisHash: genesis.Hash(l.doc), Ledger: kept, ClockFile: filepath.Join(l.dir, "clock.json"), Results: results,
 		Now:  func() time.Time { return time.Unix(0, l.now) },
+		SlipKey: key(own + " slip"),
 		Pool: PoolLimits{Bytes: 8 << 20, Count: 1_000, PerVoter: 2, PerSigner: 8}, Welcome: []string{"00000000000000000000000000000000000000aa"},
 		Logger: slog.New(slog.DiscardHandler),
 	})
@@ -206,9 +208,16 @@ func (l *ledger) process(txs ...[]byte) bool {
 
 func (l *ledger) processAt(blockTime int64, txs ...[]byte) bool {
 	l.t.Helper()
+	return l.processWhole(blockTime, l.authored(other, l.now, txs...))
+}
+
+// processWhole asks for a verdict on a block as it is.
+func (l *ledger) processWhole(blockTime int64, txs [][]byte) bool {
+	l.t.Helper()
 	r := l.request(txs)
 	res, err := l.app.ProcessProposal(context.Background(), &abcitypes.RequestProcessProposal{
 		Height: r.Height, Time: time.Unix(0, blockTime), Txs: txs, Hash: r.Hash, ProposedLastCommit: r.DecidedLastCommit,
+		ProposerAddress: address(other),
 	})
 	if err != nil {
 		l.t.Fatal(err)
@@ -216,16 +225,49 @@ func (l *ledger) processAt(blockTime int64, txs ...[]byte) bool {
 	return res.IsAccepted()
 }
 
-// prepare asks for a proposal of the next height, a second after the newest block.
+// prepare asks for a proposal of the next height, a second after the newest block, and returns what it holds behind the author's
+// transaction.
 func (l *ledger) prepare(maxBytes int64) [][]byte {
 	l.t.Helper()
+	txs := l.prepareWhole(maxBytes)
+	if len(txs) == 0 {
+		l.t.Fatal("a block that does not say who made it")
+	}
+	if want := l.authored(own, l.now, txs[1:]...); !bytes.Equal(txs[0], want[0]) {
+		l.t.Fatal("the block does not begin with its author's signature")
+	}
+	return txs[1:]
+}
+
+func (l *ledger) prepareWhole(maxBytes int64) [][]byte {
+	l.t.Helper()
 	res, err := l.app.PrepareProposal(context.Background(), &abcitypes.RequestPrepareProposal{
-		Height: l.height() + 1, Time: time.Unix(0, l.time+1e9), MaxTxBytes: maxBytes,
+		Height: l.height() + 1, Time: time.Unix(0, l.time+1e9), MaxTxBytes: maxBytes, ProposerAddress: address(own),
 	})
 	if err != nil {
 		l.t.Fatal(err)
 	}
 	return res.Txs
+}
+
+// own is the validator whose node the application is, other is another one.
+const own, other = "league 0", "party 1"
+
+// address is the consensus address of a validator.
+func address(validator string) []byte {
+	a := organisation.ConsensusAddress(public(validator))
+	return a[:]
+}
+
+// authored returns transactions of the next block with their author's in front.
+func (l *ledger) authored(author string, local int64, txs ...[]byte) [][]byte {
+	hashes := make([][32]byte, len(txs))
+	for i := range txs {
+		hashes[i] = sha256.Sum256(txs[i])
+	}
+	content := app.BlockContent(hashes)
+	m := &pb.AuthorBlock{Height: l.height() + 1, Proposer: address(author), Time: local, Content: content[:]}
+	return append([][]byte{tx.Sign(chainID, m, key(author+" slip"))}, txs...)
 }
 
 // submit has transactions taken in and returns the codes.

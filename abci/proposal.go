@@ -77,11 +77,14 @@ func (a *Application) verify(view state.View, p *proposal) error {
 
 // fault says what makes a list of transactions no block of ours, nil where nothing does (docs/spec section 7.2). It depends on
 // the transactions and the view alone. What costs little is asked before anything is verified.
-func (a *Application) fault(view state.View, p *proposal) (fault *tx.Refusal, err error) {
+func (a *Application) fault(view state.View, proposer []byte, p *proposal) (fault *tx.Refusal, err error) {
 	for i, parsed := range p.parsed {
 		if parsed == nil {
 			return p.verdicts[i].Refusal, nil
 		}
+	}
+	if fault, err = a.app.AuthorshipFault(view, proposer, p.parsed); fault != nil || err != nil {
+		return fault, err
 	}
 	if fault, err = a.app.ProposalFault(view, p.parsed, p.verdicts); fault != nil || err != nil {
 		return fault, err
@@ -121,12 +124,15 @@ func (a *Application) proposalFault(req *abcitypes.RequestProcessProposal) (faul
 		return fmt.Errorf("block time is %v ahead of the local clock", time.Duration(blockTime-now)), nil
 	}
 	p := a.parse(req.Txs)
-	refusal, err := a.fault(view, p)
+	refusal, err := a.fault(view, req.ProposerAddress, p)
 	if err != nil {
 		return nil, err
 	}
 	if refusal != nil {
 		return refusal, nil
+	}
+	if made := p.parsed[0].Body().(*pb.AuthorBlock).Time; app.AheadOfClock(made, now) {
+		return fmt.Errorf("its author's clock was %v ahead of the local clock", time.Duration(made-now)), nil
 	}
 	edge, err := a.clock.at(req.Height-1, now)
 	if err != nil {
@@ -142,16 +148,20 @@ func (a *Application) proposalFault(req *abcitypes.RequestProcessProposal) (faul
 // error, which would stop consensus: on any doubt it returns fewer transactions. It runs the predicate of ProcessProposal on
 // what it chose, with the clock of the moment; the block's time is CometBFT's and cannot be helped.
 func (a *Application) PrepareProposal(_ context.Context, req *abcitypes.RequestPrepareProposal) (*abcitypes.ResponsePrepareProposal, error) {
-	txs, err := a.choose(req)
+	txs, err := a.propose(req, (*chooser).fill)
 	if err != nil {
-		a.log.Error("proposing a block without transactions", "height", req.Height, "error", err)
+		a.log.Error("proposing a block of nobody's transactions", "height", req.Height, "error", err)
+		txs, err = a.propose(req, func(*chooser, *pb.Parameters) error { return nil })
+	}
+	if err != nil {
+		a.log.Error("proposing a block that does not say who made it, and that nobody accepts", "height", req.Height, "error", err)
 		txs = nil
 	}
 	return &abcitypes.ResponsePrepareProposal{Txs: txs}, nil
 }
 
-// choose picks transactions for a block of this node.
-func (a *Application) choose(req *abcitypes.RequestPrepareProposal) (txs [][]byte, err error) {
+// propose makes a block of this node of what choose chooses.
+func (a *Application) propose(req *abcitypes.RequestPrepareProposal, choose func(*chooser, *pb.Parameters) error) (txs [][]byte, err error) {
 	defer recovered(&err)
 	view := a.ledger.Newest()
 	if view == nil || view.Height()+1 != req.Height {
@@ -161,23 +171,34 @@ func (a *Application) choose(req *abcitypes.RequestPrepareProposal) (txs [][]byt
 	if err != nil {
 		return nil, err
 	}
-	c := chooser{
-		a: a, view: view, time: req.Time.UnixNano(), now: a.options.Now().UnixNano(),
-		bytes: req.MaxTxBytes, units: params.Limits.BlockUnits, voters: map[string]bool{},
+	if req.MaxTxBytes < authorBytes {
+		return nil, fmt.Errorf("a block of %d bytes has no room to say who made it", req.MaxTxBytes)
 	}
+	c := &chooser{
+		a: a, view: view, proposer: req.ProposerAddress, time: req.Time.UnixNano(), now: a.options.Now().UnixNano(),
+		bytes: req.MaxTxBytes - authorBytes, units: params.Limits.BlockUnits - authorUnits, voters: map[string]bool{},
+	}
+	if err := choose(c, params); err != nil {
+		return nil, err
+	}
+	return c.checked()
+}
+
+// fill chooses transactions of the pool.
+func (c *chooser) fill(params *pb.Parameters) error {
 	end := time.After(time.Duration(params.Timeouts.Propose) * time.Millisecond / chooseShare)
-	for _, v := range a.pool.snapshot() {
+	for _, v := range c.a.pool.snapshot() {
 		select {
 		case <-end:
-			a.log.Warn("choosing transactions takes long", "height", req.Height, "chosen", len(c.chosen))
-			return c.checked()
+			c.a.log.Warn("choosing transactions takes long", "height", c.view.Height()+1, "chosen", len(c.chosen))
+			return nil
 		default:
 		}
 		if err := c.take(v); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return c.checked()
+	return nil
 }
 
 // chooseShare of timeout_propose may be spent on choosing transactions.
@@ -187,7 +208,8 @@ const chooseShare = 6
 type chooser struct {
 	a         *Application
 	view      state.View
-	time, now int64 // of the block, and local; unix nanoseconds
+	proposer  []byte // consensus address
+	time, now int64  // of the block, and local; unix nanoseconds
 	bytes     int64 // left
 	units     uint64
 	voters    map[string]bool // who has a ballot in the block
@@ -227,20 +249,45 @@ func (c *chooser) take(v *tx.Verified) error {
 	return nil
 }
 
-// checked returns the choice where the predicate of ProcessProposal accepts it.
-func (c *chooser) checked() ([][]byte, error) {
-	p, txs := new(proposal), make([][]byte, len(c.chosen))
+// What the transaction takes by which the proposer says that it made the block: bytes at most, with CometBFT's framing, and units.
+const (
+	authorBytes = 256
+	authorUnits = 10
+)
+
+// author returns the transaction by which the proposer says that it made the block of what was chosen.
+func (c *chooser) author() []byte {
+	hashes := make([][32]byte, len(c.chosen))
 	for i, v := range c.chosen {
-		txs[i] = v.Parsed().Raw()
+		hashes[i] = v.Parsed().Hash()
+	}
+	content := app.BlockContent(hashes)
+	return tx.Sign(c.a.app.Chain(), &pb.AuthorBlock{
+		Height: c.view.Height() + 1, Proposer: c.proposer, Time: c.now, Content: content[:],
+	}, c.a.options.SlipKey)
+}
+
+// checked returns the block, its author's transaction first, where the predicate of ProcessProposal accepts it.
+func (c *chooser) checked() ([][]byte, error) {
+	author, err := tx.Parse(c.author())
+	if err != nil {
+		return nil, err
+	}
+	p := &proposal{parsed: []*tx.Parsed{author}, verdicts: make([]tx.Verdict, 1), unknown: []int{0}}
+	for _, v := range c.chosen {
 		p.parsed = append(p.parsed, v.Parsed())
 		p.verdicts = append(p.verdicts, tx.Verdict{Verified: v})
 	}
-	fault, err := c.a.fault(c.view, p)
+	fault, err := c.a.fault(c.view, c.proposer, p)
 	if err == nil && fault != nil {
 		err = fault
 	}
 	if err != nil {
 		return nil, err
+	}
+	txs := make([][]byte, len(p.parsed))
+	for i, parsed := range p.parsed {
+		txs[i] = parsed.Raw()
 	}
 	return txs, nil
 }

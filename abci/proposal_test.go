@@ -183,10 +183,10 @@ func TestOwnProposals(t *testing.T) {
 			t.Fatal(i, code)
 		}
 	}
-	for _, size := range []int64{0, 1, 100, 1_000, 5_000, 20_000, 100_000, math.MaxInt64} {
+	for _, size := range []int64{authorBytes, 1_000, 5_000, 20_000, 100_000, math.MaxInt64} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			txs := l.prepare(size)
-			if err := cmttypes.ToTxs(txs).Validate(size); err != nil {
+			if err := cmttypes.ToTxs(l.prepareWhole(size)).Validate(size); err != nil {
 				t.Error(err)
 			}
 			if size > 100_000 && len(txs) != voters+8 {
@@ -227,5 +227,43 @@ func TestPrepareProposalDrops(t *testing.T) {
 	}
 	if r, ok := l.app.results.Find(hashOf(old)); !ok || r.Height != 0 || r.Code != tx.CodeSequence {
 		t.Errorf("it is reported as %+v, %v", r, ok)
+	}
+}
+
+// TestAuthorship: no block is accepted that does not begin with the signature of the validator that the header names, over this height
+// and these transactions, by a clock that is not ahead of ours; and nobody can hand such a signature in.
+func TestAuthorship(t *testing.T) {
+	l := newLedger(t)
+	at, one, two := l.time+1e9, publish(1), publish(2)
+	good := l.authored(other, l.now, one, two)
+	if !l.processWhole(at, good) || !l.processWhole(at, l.authored(other, l.now)) || !l.processWhole(at, l.authored(other, l.now+5e9, one)) {
+		t.Fatal("a good block is refused")
+	}
+	forged := slices.Clone(good[0])
+	forged[len(forged)-1] ^= 1
+	for name, block := range map[string][][]byte{
+		"nothing":            nil,
+		"no author":          {one, two},
+		"a forged signature": {forged, one, two},
+		"another's block":    l.authored(own, l.now, one, two),
+		"other transactions": {good[0], two, one},
+		"one left out":       {good[0], one},
+		"one added":          append(slices.Clone(good), publish(3)),
+		"two authors":        append(slices.Clone(good), l.authored(own, l.now)[0]),
+		"a clock ahead":      l.authored(other, l.now+5e9+1, one, two),
+	} {
+		if l.processWhole(at, block) {
+			t.Errorf("%s: it is accepted", name)
+		}
+	}
+	if codes := l.submit(good[0]); codes[0] != tx.CodeAuthorship {
+		t.Errorf("handed in: %v", codes)
+	}
+	l.block(good...)
+	if l.processWhole(at+1e9, good) {
+		t.Error("the block of another height is accepted")
+	}
+	if txs := l.prepareWhole(authorBytes - 1); len(txs) != 0 {
+		t.Errorf("%d transactions in a block without room", len(txs))
 	}
 }

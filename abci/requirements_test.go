@@ -77,7 +77,7 @@ func requireProposalSize(t *testing.T) {
 	}
 	one := int64(len(b.cast(t, 0, 2)))
 	for size := int64(0); size < 4*one; size += 97 {
-		if err := cmttypes.ToTxs(l.prepare(size)).Validate(size); err != nil {
+		if err := cmttypes.ToTxs(l.prepareWhole(size)).Validate(size); err != nil {
 			t.Fatal(err)
 		}
 	}

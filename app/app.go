@@ -88,6 +88,7 @@ var handlers = map[tx.Kind]handler{
 	tx.KindCastBallot:        handle(checkCastBallot, applyCastBallot),
 	tx.KindSpoilBallot:       handle(checkSpoilBallot, applySpoilBallot),
 	tx.KindPostPartials:      handle(checkPostPartials, applyPostPartials),
+	tx.KindAuthorBlock:       handle(checkAuthorBlock, applyAuthorBlock),
 }
 
 // handlerOf returns the handler of a kind. A kind that Parse lets through and the table lacks is a bug, never a refusal.

@@ -89,7 +89,7 @@ func Check(doc *pb.Genesis) *Report {
 	}
 	slices.SortFunc(shares, descending)
 	r.HaltOrganisations, r.FalsifyOrganisations = fewest(shares, halt), fewest(shares, falsify)
-	r.warn(&doc.Parameters)
+	r.warn(&doc.Parameters, powers[len(powers)-1])
 	return r
 }
 
@@ -127,8 +127,8 @@ func sum(powers []int64) int64 {
 	return total
 }
 
-// warn collects what is allowed and unwise.
-func (r *Report) warn(p *pb.Parameters) {
+// warn collects what is allowed and unwise; weakest is the least power of a validator.
+func (r *Report) warn(p *pb.Parameters, weakest int64) {
 	add := func(format string, args ...any) { r.Warnings = append(r.Warnings, fmt.Sprintf(format, args...)) }
 	for _, o := range r.Organisations {
 		if o.Validators < 4 {
@@ -153,6 +153,9 @@ func (r *Report) warn(p *pb.Parameters) {
 			p.Limits.BlockUnits*UnitMicroseconds/1000, p.Timeouts.Propose)
 	}
 	const sixWeeks = 6 * 7 * 24 * 60 * 60
+	if turns := int64(p.SlipSpan) * weakest / r.Power; turns == 0 {
+		add("The weakest validator proposes less than once in %d heights, so it may promise nothing to voters: raise slip_span.", p.SlipSpan)
+	}
 	if p.EvidenceSeconds < sixWeeks {
 		add("Evidence of double signing counts for %d seconds only; six weeks cover a whole election.", p.EvidenceSeconds)
 	}

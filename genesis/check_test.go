@@ -145,6 +145,7 @@ func TestWarnings(t *testing.T) {
 		"name a spare officer":            func(d *pb.Genesis) { d.Organisations[0].Organisation.OfficerQuorum = 3 },
 		"no registrar":                    func(d *pb.Genesis) { d.Organisations[0].Organisation.Registrars = nil },
 		"more than a third of the propos": func(d *pb.Genesis) { d.Parameters.Timeouts.Propose = 2_900 },
+		"slip_span":                       func(d *pb.Genesis) { d.Parameters.SlipSpan = 1 },
 		"six weeks":                       func(d *pb.Genesis) { d.Parameters.EvidenceSeconds-- },
 	} {
 		doc := clone(assemble(t, sampleParties))

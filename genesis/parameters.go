@@ -34,6 +34,8 @@ func DefaultParameters(organisations int) *pb.Parameters {
 		Timeouts:        pb.Timeouts{Propose: 3_000, ProposeDelta: 500, Vote: 1_000, VoteDelta: 500, Commit: 1_000},
 		EvidenceHeights: sixWeeks,
 		EvidenceSeconds: sixWeeks,
+		SlipSpan:        30,
+		SlipMargin:      60,
 	}
 	if organisations >= 4 {
 		p.PowerCap, p.PowerCapExclusive = pb.Fraction{Numerator: 1, Denominator: 3}, true

@@ -61,11 +61,15 @@ func (n *Node) openLedger() (err error) {
 	if err != nil {
 		return err
 	}
+	slip, err := SlipKey(string(n.home))
+	if err != nil {
+		return fmt.Errorf("the slip key: %w", err)
+	}
 	pool := abci.DefaultPoolLimits()
 	pool.Bytes, pool.Count = n.config.Pool.Megabytes<<20, n.config.Pool.Transactions
 	n.app, err = abci.New(abci.Options{
 		Genesis: n.doc, GenesisHash: genesis.Hash(n.doc), Ledger: ledger, ClockFile: n.home.clock(), Results: results, Now: n.now,
-		Pool: pool, Welcome: n.config.P2P.welcome(), Version: Version(), Logger: n.log.With("part", "abci"),
+		Pool: pool, SlipKey: slip, Welcome: n.config.P2P.welcome(), Version: Version(), Logger: n.log.With("part", "abci"),
 	})
 	if err != nil {
 		return err
@@ -179,7 +183,7 @@ func (n *Node) openGateway() (err error) {
 		App: n.app, Blocks: n.blocks, Chain: n.doc.ChainId, GenesisHash: genesis.Hash(n.doc),
 		Document: n.document, Approvals: n.approvals, Version: Version(),
 		NodeID: string(n.key.ID()), Validator: n.self, Clocks: n.clocks, Health: n.Health, CatchingUp: n.CatchingUp, Peers: n.peers.count,
-		Certified: n.evidence.certified, Epochs: n.evidence.epochs,
+		Certified: n.evidence.certified, Epochs: n.evidence.epochs, Receipt: n.receipt,
 	}, n.log.With("part", "gateway"))
 	return err
 }

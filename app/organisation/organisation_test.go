@@ -251,7 +251,7 @@ func TestCapAtTheEdge(t *testing.T) {
 func parameters() *pb.Parameters {
 	return &pb.Parameters{
 		PowerCap: pb.Fraction{Numerator: 1, Denominator: 2}, Certify: pb.Fraction{Numerator: 2, Denominator: 3},
-		Handover: 100, ResolutionHeights: 1000, EvidenceHeights: 1000, EvidenceSeconds: 1000,
+		Handover: 100, ResolutionHeights: 1000, EvidenceHeights: 1000, EvidenceSeconds: 1000, SlipSpan: 30, SlipMargin: 60,
 		Limits: pb.Limits{
 			BlockBytes: 4 << 20, BlockUnits: 140_000, BallotBytes: 16 << 10, TransactionBytes: 256 << 10,
 			SpoilsPerVoter: 16, DocumentBytes: 4 << 20,
@@ -286,6 +286,10 @@ func TestCheckParameters(t *testing.T) {
 		"endless handover":   {func(p *pb.Parameters) { p.Handover = 1 << 63 }, "handover"},
 		"resolutions":        {func(p *pb.Parameters) { p.ResolutionHeights = 0 }, "resolution_heights"},
 		"evidence heights":   {func(p *pb.Parameters) { p.EvidenceHeights = 0 }, "evidence_heights"},
+		"no slip span":       {func(p *pb.Parameters) { p.SlipSpan = 0 }, "slip_span"},
+		"slip span":          {func(p *pb.Parameters) { p.SlipSpan = 1_001 }, "slip_span"},
+		"no slip margin":     {func(p *pb.Parameters) { p.SlipMargin = 0 }, "slip_margin"},
+		"slip margin":        {func(p *pb.Parameters) { p.SlipMargin = 3_601 }, "slip_margin"},
 		"evidence seconds":   {func(p *pb.Parameters) { p.EvidenceSeconds = 315_360_001 }, "evidence_seconds"},
 		"small blocks":       {func(p *pb.Parameters) { p.Limits.BlockBytes = 2<<20 - 1 }, "limits: block_bytes"},
 		"large blocks":       {func(p *pb.Parameters) { p.Limits.BlockBytes = 8<<20 + 1 }, "limits: block_bytes"},

@@ -24,6 +24,8 @@ func CheckParameters(p *pb.Parameters, organisations int) error {
 		field{"resolution_heights", p.ResolutionHeights, 1, 10_000_000},
 		field{"evidence_heights", p.EvidenceHeights, 1, 1_000_000_000},
 		field{"evidence_seconds", p.EvidenceSeconds, 1, 315_360_000},
+		field{"slip_span", p.SlipSpan, 1, 1_000},
+		field{"slip_margin", p.SlipMargin, 1, 3_600},
 	); err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ const (
 	CodeUnknownKind  Code = 101
 	CodeTooLarge     Code = 102
 	CodeInvalidField Code = 103
+	CodeAuthorship   Code = 104
 
 	CodeBadSignature  Code = 200
 	CodeNotAuthorised Code = 201
@@ -86,6 +87,7 @@ var codes = map[Code]struct{ name, advice string }{
 	CodeUnknownKind:  {"unknown_kind", "use a kind of spec 2.6; a newer client may need a newer network"},
 	CodeTooLarge:     {"too_large", "split it: the limits stand in the record `parameters`"},
 	CodeInvalidField: {"invalid_field", "correct the named field"},
+	CodeAuthorship:   {"authorship", "nothing: only the validator that makes a block says so, in its first transaction"},
 
 	CodeBadSignature:  {"bad_signature", "sign for this chain with the key that the transaction names"},
 	CodeNotAuthorised: {"not_authorised", "use a key that holds the role this transaction needs"},

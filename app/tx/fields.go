@@ -54,6 +54,8 @@ func checkFields(body election.Message) error {
 		return firstOf(length("code", m.Code, 32), length("nonce_point", m.NoncePoint, 32))
 	case *pb.PostPartials:
 		return checkPartials(m)
+	case *pb.AuthorBlock:
+		return firstOf(length("proposer", m.Proposer, 20), length("content", m.Content, 32))
 	}
 	return Refuse(CodeUnknownKind, "%T has no static checks", body)
 }

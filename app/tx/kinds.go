@@ -25,12 +25,13 @@ const (
 	KindCastBallot        Kind = 11
 	KindSpoilBallot       Kind = 12
 	KindPostPartials      Kind = 13
+	KindAuthorBlock       Kind = 14
 )
 
 // Kinds lists all kinds, ascending.
 func Kinds() []Kind {
-	all := make([]Kind, 0, KindPostPartials)
-	for k := KindPublishDocument; k <= KindPostPartials; k++ {
+	all := make([]Kind, 0, KindAuthorBlock)
+	for k := KindPublishDocument; k <= KindAuthorBlock; k++ {
 		all = append(all, k)
 	}
 	return all
@@ -65,6 +66,8 @@ func (k Kind) String() string {
 		return "SpoilBallot"
 	case KindPostPartials:
 		return "PostPartials"
+	case KindAuthorBlock:
+		return "AuthorBlock"
 	}
 	return fmt.Sprintf("kind %d", uint32(k))
 }
@@ -101,6 +104,8 @@ func (k Kind) newBody() election.Message {
 		return new(pb.SpoilBallot)
 	case KindPostPartials:
 		return new(pb.PostPartials)
+	case KindAuthorBlock:
+		return new(pb.AuthorBlock)
 	}
 	return nil
 }

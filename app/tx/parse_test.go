@@ -29,6 +29,7 @@ func bodies() map[Kind]election.Message {
 		KindCastBallot:        &pb.CastBallot{Election: "e", Ciphertext: h, Proof: h},
 		KindSpoilBallot:       &pb.SpoilBallot{Election: "e", Code: h, NoncePoint: h},
 		KindPostPartials:      &pb.PostPartials{Election: "e", Partials: []pb.PartialDecryption{{Shares: h, Proof: p}}},
+		KindAuthorBlock:       &pb.AuthorBlock{Height: 1, Proposer: h[:20], Content: h},
 	}
 }
 
@@ -94,6 +95,8 @@ func TestParseRefusesFields(t *testing.T) {
 		"no voters":              revoke(nil),
 		"too many voters":        revoke(many(MaxRevocations + 1)),
 		"voter twice":            revoke([]uint64{4, 4}),
+		"proposer":               &pb.AuthorBlock{Proposer: h, Content: h},
+		"content":                &pb.AuthorBlock{Proposer: h[:20], Content: p},
 		"approval":               &pb.ApproveResolution{Resolution: p},
 		"withdrawal":             &pb.WithdrawApproval{},
 		"no entries":             &pb.AddRollEntries{},
@@ -135,7 +138,7 @@ func TestParseRefusesEnvelopes(t *testing.T) {
 		e    pb.Envelope
 	}{
 		"kind 0":                   {CodeUnknownKind, pb.Envelope{Body: document, Signer: h, Signature: s}},
-		"kind 14":                  {CodeUnknownKind, pb.Envelope{Kind: 14, Body: document, Signer: h, Signature: s}},
+		"kind 15":                  {CodeUnknownKind, pb.Envelope{Kind: 15, Body: document, Signer: h, Signature: s}},
 		"another kind's body":      {CodeMalformed, pb.Envelope{Kind: uint32(KindPostPartials), Body: document, Signer: h, Signature: s}},
 		"no signer":                {CodeMalformed, pb.Envelope{Kind: uint32(KindPublishDocument), Body: document, Signature: s}},
 		"a voter's kind, a signer": {CodeMalformed, pb.Envelope{Kind: uint32(KindCastBallot), Body: ballot, Signer: h, Signature: s}},

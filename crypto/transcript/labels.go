@@ -23,6 +23,8 @@ const (
 	LabelShareRandomness = "votenode/v1/share-randomness" // hedged randomness of a trustee's proofs
 
 	LabelTransaction     = "votenode/v1/transaction"      // signed bytes of a transaction
+	LabelBlockContent    = "votenode/v1/block-content"    // digest of a block's transactions, for its author's signature
+	LabelSlip            = "votenode/v1/slip"             // signed bytes of an acceptance slip
 	LabelResolution      = "votenode/v1/resolution"       // digest of a resolution
 	LabelGenesisEntry    = "votenode/v1/genesis-entry"    // signed bytes of an entry for a genesis document
 	LabelGenesisApproval = "votenode/v1/genesis-approval" // signed bytes of an organisation's approval of a genesis hash

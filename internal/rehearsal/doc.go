@@ -11,6 +11,8 @@
 //	people.go          resolutions and rolls
 //	trustees.go        key ceremony, trial, decryption
 //	voters.go          ballots
+//	archive.go         the state of every height
+//	proofs.go          states with what proves them
 //	story.go           a whole election in which much goes wrong
 //	scenes.go          short ledgers on which something rare happens
 //	random.go          ledgers on which people do what they please

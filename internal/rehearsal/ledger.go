@@ -54,6 +54,7 @@ type Ledger struct {
 	Watch func()
 
 	ledger        *state.Ledger
+	states        []*state.Snapshot // by height
 	now           time.Time
 	nonce         uint64
 	lastSet       *cmttypes.ValidatorSet
@@ -113,7 +114,7 @@ func New(t testing.TB, change ...func(*pb.Genesis)) *Ledger {
 	l := &Ledger{t: t, App: app.New(g.ChainId), Genesis: g, Absent: map[string]bool{}, now: time.Unix(g.Time, 0).UTC()}
 	l.must(organisation.CheckGenesis(g))
 	var err error
-	l.ledger, err = state.Open(new(state.Memory))
+	l.ledger, err = state.Open(newArchive())
 	l.must(err)
 	draft := l.ledger.NewGenesis()
 	l.App.InitLedger(draft, g, genesis.Hash(g))
@@ -159,6 +160,7 @@ func must[T any](v T, err error) T {
 func (l *Ledger) commit(d *state.Draft) {
 	l.t.Helper()
 	l.must(l.ledger.Commit(must(d.Finish())))
+	l.states = append(l.states, l.ledger.Newest())
 }
 
 // View returns the newest state.

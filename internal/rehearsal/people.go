@@ -148,3 +148,12 @@ func trusteeNames(organisation string, first, n int) []pb.Member {
 	}
 	return list
 }
+
+// Change has the validators changed, and waits until the new ones sign.
+func (l *Ledger) Change(list ...pb.Validator) {
+	l.t.Helper()
+	l.Resolve(&pb.Resolution{Decision: &pb.Resolution_ChangeValidators{ChangeValidators: &pb.ChangeValidators{Validators: Sorted(list...)}}})
+	for range l.Genesis.Parameters.Handover + 2 {
+		l.Make(1)
+	}
+}

@@ -96,6 +96,9 @@ func (c *crowd) block() {
 	if !c.Hostile {
 		raw = c.proposable(raw)
 	}
+	if c.luck(30) {
+		raw = c.Authored(0, raw...)
+	}
 	if len(raw) > 0 && c.luck(50) {
 		c.sent = append(c.sent, one(c, raw))
 	}

@@ -233,3 +233,18 @@ func challenge(t testing.TB, watch func(*Ledger)) {
 	e.Refuse(tx.CodeSpoiled, again(1))
 	e.Accept(e.Vote(0, 2, []int{1}, []int{0}))
 }
+
+// Voting founds a ledger with an open election of so many voters; change may alter the genesis document before.
+func Voting(t testing.TB, voters int, change ...func(*pb.Genesis)) *Election {
+	t.Helper()
+	l := New(t, change...)
+	l.Make(1)
+	e := l.Create(Manifest("primary"))
+	e.Enrol(voters)
+	e.Seal()
+	e.Appoint(3)
+	e.MakeKeys()
+	e.begin()
+	e.Expect(pb.PHASE_VOTING)
+	return e
+}

@@ -100,7 +100,9 @@ func (e *Election) disturbedCeremony() {
 func (e *Election) vote() Outcome {
 	e.t.Helper()
 	first := e.Vote(0, 1, []int{0, 2}, []int{0})
-	e.Accept(first, e.Vote(1, 7, []int{1}, []int{1}), e.Vote(2, 1, []int{0}), e.Vote(3, 1, []int{}, []int{1}))
+	authored := e.Authored(0, first, e.Vote(1, 7, []int{1}, []int{1}), e.Vote(2, 1, []int{0}), e.Vote(3, 1, []int{}, []int{1}))
+	e.Accept(authored...)
+	e.Refuse(tx.CodeAuthorship, authored[0])
 	e.Refuse(tx.CodeSequence, first)
 	e.Refuse(tx.CodeTooSoon, e.Vote(0, 2, []int{0}, []int{1}))
 	e.Absent["party validator 2"] = true

@@ -2,7 +2,9 @@ package rehearsal
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 
+	"votenode/app"
 	"votenode/app/election"
 	"votenode/app/state"
 	"votenode/app/tx"
@@ -59,4 +61,19 @@ func (e *Election) Spoil(d *ballot.Draft, voter int, sequence uint64) []byte {
 // Result returns the result of a contest.
 func (e *Election) Result(contest uint32) *pb.Result {
 	return must(state.MustLoad[pb.Result](e.View(), state.ResultKey(e.ID, contest)))
+}
+
+// Authored returns transactions for the next block with the one in front by which its proposer says that it made it, so many
+// nanoseconds after the newest block.
+func (l *Ledger) Authored(after int64, raw ...[]byte) [][]byte {
+	proposer := l.set.Validators[int(l.Height())%l.set.Size()].Address
+	hashes := make([][32]byte, len(raw))
+	for i := range raw {
+		hashes[i] = sha256.Sum256(raw[i])
+	}
+	content := app.BlockContent(hashes)
+	body := &pb.AuthorBlock{Height: l.Height() + 1, Proposer: proposer, Time: l.now.UnixNano() + after, Content: content[:]}
+	epochs := must(state.MustLoad[pb.ValidatorEpochs](l.View(), state.KeyValidators))
+	author := app.ValidatorAt(epochs, body.Height, proposer)
+	return append([][]byte{Sign(author.Name+" slip", body)}, raw...)
 }

@@ -67,7 +67,7 @@ var equal = []party{{"league", []int64{1, 1, 1, 1}}, {"party", []int64{1, 1, 1, 
 func document(parties []party) *pb.Genesis {
 	doc := &pb.Genesis{ChainId: chainID, Time: start, Parameters: pb.Parameters{
 		PowerCap: pb.Fraction{Numerator: 6, Denominator: 10}, Certify: pb.Fraction{Numerator: 2, Denominator: 3},
-		Handover: handover, ResolutionHeights: 100, EvidenceHeights: 100, EvidenceSeconds: 100,
+		Handover: handover, ResolutionHeights: 100, EvidenceHeights: 100, EvidenceSeconds: 100, SlipSpan: 3, SlipMargin: 3,
 		Limits: pb.Limits{
 			BlockBytes: 4 << 20, BlockUnits: 100_000, BallotBytes: 16 << 10, TransactionBytes: 256 << 10,
 			SpoilsPerVoter: 16, DocumentBytes: 4 << 20,

@@ -6,6 +6,7 @@ const (
 	codeUnknownKind         = 101
 	codeTooLarge            = 102
 	codeInvalidField        = 103
+	codeAuthorship          = 104
 	codeBadSignature        = 200
 	codeNotAuthorised       = 201
 	codeAlreadyDone         = 300

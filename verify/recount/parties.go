@@ -150,3 +150,14 @@ func (r *Recount) partyRecords(emit Emit) {
 		emit(Ledger, key, rules.Encode(m))
 	}
 }
+
+// authorBlock: spec 9.35.
+func (r *Recount) authorBlock(signer []byte, m *pb.AuthorBlock) error {
+	known := slices.ContainsFunc(r.present.Validators, func(v pb.Validator) bool {
+		return string(v.SlipKey) == string(signer) && rules.Address(v.Key) == [20]byte(m.Proposer)
+	})
+	if m.Height != r.height || !known {
+		return refuse(codeAuthorship, "%x did not make block %d", m.Proposer, r.height)
+	}
+	return nil
+}

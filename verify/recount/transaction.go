@@ -69,6 +69,8 @@ func (r *Recount) transaction(v Verdict, raw []byte) error {
 		return r.spoilBallot(m)
 	case *pb.PostPartials:
 		return r.postPartials(e.Signer, m)
+	case *pb.AuthorBlock:
+		return r.authorBlock(e.Signer, m)
 	}
 	return contradiction("kind %d has no rule", e.Kind)
 }
@@ -118,6 +120,8 @@ func newBody(kind uint32) rules.Message {
 		return new(pb.SpoilBallot)
 	case 13:
 		return new(pb.PostPartials)
+	case 14:
+		return new(pb.AuthorBlock)
 	}
 	return nil
 }
@@ -160,6 +164,8 @@ func wellFormed(body rules.Message) bool {
 		return allOf(m.Partials, 1, 256, func(last, p *pb.PartialDecryption) bool {
 			return rows(p.Shares) && len(p.Proof) == 64 && (last == nil || p.Contest > last.Contest)
 		})
+	case *pb.AuthorBlock:
+		return len(m.Proposer) == 20 && len(m.Content) == 32
 	}
 	return false
 }

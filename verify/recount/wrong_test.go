@@ -87,7 +87,7 @@ func TestEverythingCounts(t *testing.T) {
 	if same, err := c.again(-1, nil); !same || err != nil {
 		t.Fatal("it does not count twice alike", err)
 	}
-	cast := c.find(t, func(b *recount.Block) bool { return len(b.Verdicts) > 0 && b.Verdicts[0].Ballot != nil })
+	cast := c.find(t, func(b *recount.Block) bool { return len(b.Verdicts) > 2 && b.Verdicts[1].Ballot != nil })
 	bad := c.find(t, func(b *recount.Block) bool { return len(b.Evidence) > 0 })
 	for name, test := range map[string]struct {
 		at     int
@@ -96,11 +96,11 @@ func TestEverythingCounts(t *testing.T) {
 		"height":             {3, func(b *recount.Block) { b.Height++ }},
 		"time":               {3, func(b *recount.Block) { b.Time++ }},
 		"hash":               {3, func(b *recount.Block) { b.Hash[0] ^= 1 }},
-		"a transaction less": {cast, func(b *recount.Block) { b.Txs, b.Verdicts = b.Txs[1:], b.Verdicts[1:] }},
+		"a transaction less": {cast, func(b *recount.Block) { b.Txs, b.Verdicts = b.Txs[:2], b.Verdicts[:2] }},
 		"another order":      {cast, func(b *recount.Block) { b.Txs, b.Verdicts = reversed(b.Txs), reversed(b.Verdicts) }},
 		"a ballot does not hold": {cast, func(b *recount.Block) {
 			b.Verdicts = slices.Clone(b.Verdicts)
-			b.Verdicts[0] = recount.Verdict{Code: 202}
+			b.Verdicts[1] = recount.Verdict{Code: 202}
 		}},
 		"no evidence":             {bad, func(b *recount.Block) { b.Evidence = nil }},
 		"evidence against others": {bad, func(b *recount.Block) { b.Evidence = slices.Clone(b.Evidence); b.Evidence[0].Address[0] ^= 1 }},

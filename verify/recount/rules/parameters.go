@@ -31,6 +31,8 @@ func Parameters(p *pb.Parameters, organisations int) error {
 		{"commit", uint64(p.Timeouts.Commit), 1, 60_000},
 		{"evidence_heights", p.EvidenceHeights, 1, 1_000_000_000},
 		{"evidence_seconds", p.EvidenceSeconds, 1, 315_360_000},
+		{"slip_span", p.SlipSpan, 1, 1_000},
+		{"slip_margin", p.SlipMargin, 1, 3_600},
 	} {
 		if f.value < f.least || f.value > f.most {
 			return fmt.Errorf("%s is %d", f.name, f.value)

@@ -112,7 +112,7 @@ func newWorld(*rand.Rand) *world {
 			BlockBytes: 4_194_304, BlockUnits: 140_000, BallotBytes: 16_384, TransactionBytes: 262_144, SpoilsPerVoter: 16, DocumentBytes: 4_194_304,
 		},
 		Timeouts:        pb.Timeouts{Propose: 1, ProposeDelta: 2, Vote: 3, VoteDelta: 4, Commit: 5},
-		ResolutionRules: []pb.ResolutionRule{{Kind: 4, Organisations: 1}, {Kind: 9, Organisations: 1}}, EvidenceHeights: 5, EvidenceSeconds: 5,
+		ResolutionRules: []pb.ResolutionRule{{Kind: 4, Organisations: 1}, {Kind: 9, Organisations: 1}}, EvidenceHeights: 5, EvidenceSeconds: 5, SlipSpan: 5, SlipMargin: 5,
 	}}
 	for _, id := range []string{"league", "party"} {
 		o := pb.Organisation{Id: id, Title: id, OfficerQuorum: 2}

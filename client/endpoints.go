@@ -150,13 +150,13 @@ func (n *Node) submitOnce(ctx context.Context, transactions [][]byte) ([]Admissi
 // Transaction returns where a transaction stands, and waits for it as long as ctx lives. hash is SHA-256 of its bytes.
 func (n *Node) Transaction(ctx context.Context, hash [32]byte) (*Inclusion, error) {
 	var in Inclusion
-	return &in, n.poll(ctx, "/v1/transactions/"+hex.EncodeToString(hash[:]), &in)
+	return &in, n.poll(ctx, "/v1/transactions/"+hex.EncodeToString(hash[:]), url.Values{}, &in)
 }
 
 // WaitHeight returns the node's status once it has committed the height.
 func (n *Node) WaitHeight(ctx context.Context, height int64) (*Status, error) {
 	var s Status
-	return &s, n.poll(ctx, "/v1/heights/"+strconv.FormatInt(height, 10), &s)
+	return &s, n.poll(ctx, "/v1/heights/"+strconv.FormatInt(height, 10), url.Values{}, &s)
 }
 
 // AwaitHeight is WaitHeight for a node that may still be starting: it also waits until the node answers.
@@ -174,10 +174,11 @@ func (n *Node) AwaitHeight(ctx context.Context, height int64) (*Status, error) {
 }
 
 // poll asks for path until it is there or ctx ends. A node that answers "not yet" without waiting is asked again after a pause.
-func (n *Node) poll(ctx context.Context, path string, out any) error {
+func (n *Node) poll(ctx context.Context, path string, query url.Values, out any) error {
+	query.Set("wait", strconv.Itoa(maxWait))
 	for {
 		start := time.Now()
-		err := n.get(ctx, path, url.Values{"wait": {strconv.Itoa(maxWait)}}, out)
+		err := n.get(ctx, path, query, out)
 		if !errors.Is(err, ErrUnknown) {
 			return err
 		}

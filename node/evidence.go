@@ -10,6 +10,7 @@ import (
 
 	"votenode/abci"
 	"votenode/app/election"
+	"votenode/app/organisation"
 	"votenode/app/state"
 	"votenode/node/gateway"
 	pb "votenode/proto/votenode/v1"
@@ -203,6 +204,21 @@ func (e *evidence) epochs() ([]*pb.EpochProof, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.proofs, nil
+}
+
+// epochsOf returns the proofs of the validator sets from the second to the one that signed a state.
+func (e *evidence) epochsOf(shown *pb.CertifiedState) ([]*pb.EpochProof, error) {
+	proofs, err := e.epochs()
+	if err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	signed, err := e.trust.Inspect(shown)
+	if err != nil {
+		return nil, err
+	}
+	return proofs[:min(signed.Epoch-organisation.FirstEpochNumber, uint64(len(proofs)))], nil
 }
 
 // knowsPresent says whether this node can prove the present validator set from genesis.

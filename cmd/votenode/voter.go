@@ -20,7 +20,7 @@ import (
 
 func newVoterCommand() *cobra.Command {
 	return group("voter", "Cast a ballot, and check the device that makes it",
-		newVoterBallotCommand(), newVoterCastCommand(), newVoterChallengeCommand(), newCheckChallengeCommand(), newVoterStatusCommand())
+		newVoterBallotCommand(), newVoterCastCommand(), newVoterChallengeCommand(), newCheckChallengeCommand(), newVoterStatusCommand(), newVoterReceiptCommand())
 }
 
 // voterFlags are what a voter's commands need.

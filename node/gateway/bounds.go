@@ -16,6 +16,7 @@ func (s *Server) routes() http.Handler {
 		s.polls: {
 			"GET /v1/transactions/{hash}": s.transaction,
 			"GET /v1/heights/{height}":    s.height,
+			"GET /v1/receipt":             s.receipt,
 		},
 		s.large: {
 			"GET /v1/records":         s.records,

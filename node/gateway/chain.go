@@ -105,7 +105,7 @@ func (s *Server) height(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.poll(r, func() (any, error) {
+	return s.poll(r, queryOf(r), func() (any, error) {
 		if s.source.App.Tip().Height < height {
 			return nil, nil
 		}

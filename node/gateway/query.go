@@ -67,9 +67,9 @@ func pathNumber(r *http.Request, name string) (int64, error) {
 	return n, nil
 }
 
-// poll asks look after every commit until it finds something or the time is over, at most maxWait seconds. It does not sleep.
-func (s *Server) poll(r *http.Request, look func() (any, error)) (any, error) {
-	q := queryOf(r)
+// poll asks look after every commit until it finds something or the time is over, at most maxWait seconds. It does not sleep. The
+// other parameters of the request have been read from q.
+func (s *Server) poll(r *http.Request, q *query, look func() (any, error)) (any, error) {
 	seconds := q.number("wait", 0)
 	if err := q.done(); err != nil {
 		return nil, err

@@ -111,6 +111,9 @@ type Source struct {
 	// where none is certified yet.
 	Certified func() (int64, *pb.CertifiedState, *state.Snapshot, error)
 	Epochs    func() ([]*pb.EpochProof, error)
+	// Receipt returns the receipt of the ballot with a confirmation code, under a certified state only where that is asked for. It
+	// fails with state.ErrNotFound where there is none yet.
+	Receipt func(election string, code []byte, certified bool) (*pb.Receipt, error)
 }
 
 // Server is a listening gateway.
@@ -204,8 +207,11 @@ func missing(format string, args ...any) error {
 // errBusy is the answer of a full gateway.
 var errBusy = &refusal{status: http.StatusServiceUnavailable, after: 1, text: "the node serves as many requests as it can; come again in a moment"}
 
-// raw is an answer that is not JSON.
-type raw []byte
+// raw is an answer that is not JSON, rawJSON one that is JSON already.
+type (
+	raw     []byte
+	rawJSON []byte
+)
 
 // answer writes JSON, bytes, or a refusal.
 func (s *Server) answer(w http.ResponseWriter, answer any, err error) {
@@ -232,8 +238,13 @@ func (s *Server) answer(w http.ResponseWriter, answer any, err error) {
 	}
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")
-	if b, ok := answer.(raw); ok {
+	switch b := answer.(type) {
+	case raw:
 		w.Header().Set("Content-Type", "application/octet-stream")
+		w.Write(b)
+		return
+	case rawJSON:
+		w.Header().Set("Content-Type", "application/json")
 		w.Write(b)
 		return
 	}

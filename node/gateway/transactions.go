@@ -109,7 +109,7 @@ func (s *Server) transaction(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, bad("%v", err)
 	}
-	return s.poll(r, func() (any, error) {
+	return s.poll(r, queryOf(r), func() (any, error) {
 		result, ok := s.source.App.Results().Find(hash)
 		if !ok {
 			return nil, nil

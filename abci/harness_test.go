@@ -108,9 +108,9 @@ func (l *ledger) tryOpen() (err error) {
 	}
 	l.app, err = New(Options{
 		Genesis: l.doc, GenesisHash: genesis.Hash(l.doc), Ledger: kept, ClockFile: filepath.Join(l.dir, "clock.json"), Results: results,
-		Now:  func() time.Time { return time.Unix(0, l.now) },
+		Now:     func() time.Time { return time.Unix(0, l.now) },
 		SlipKey: key(own + " slip"),
-		Pool: PoolLimits{Bytes: 8 << 20, Count: 1_000, PerVoter: 2, PerSigner: 8}, Welcome: []string{"00000000000000000000000000000000000000aa"},
+		Pool:    PoolLimits{Bytes: 8 << 20, Count: 1_000, PerVoter: 2, PerSigner: 8}, Welcome: []string{"00000000000000000000000000000000000000aa"},
 		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

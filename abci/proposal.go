@@ -210,7 +210,7 @@ type chooser struct {
 	view      state.View
 	proposer  []byte // consensus address
 	time, now int64  // of the block, and local; unix nanoseconds
-	bytes     int64 // left
+	bytes     int64  // left
 	units     uint64
 	voters    map[string]bool // who has a ballot in the block
 	chosen    []*tx.Verified

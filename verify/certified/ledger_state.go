@@ -2,12 +2,17 @@ package certified
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"time"
 
 	"votenode/app/election"
 	"votenode/app/organisation"
 	pb "votenode/proto/votenode/v1"
 )
+
+// ErrAhead says that what is shown is of a time that has not come.
+var ErrAhead = errors.New("it is ahead of its time")
 
 // maxGenesisBytes is the length of a genesis document. Spec 1.7.
 const maxGenesisBytes = 1 << 20
@@ -43,4 +48,16 @@ func FromLedgerState(genesisHash [sha256.Size]byte, s *pb.LedgerState) (*Trust, 
 		return nil, nil, fmt.Errorf("%w: the proofs go on to epoch %d, behind the state's %d", ErrMismatch, trust.Newest().Epoch(), state.Epoch)
 	}
 	return trust, state, nil
+}
+
+// MaxAhead is how far the time of a state may be ahead of a verifier's clock.
+const MaxAhead = 60 * time.Second
+
+// CheckTime holds the time of a state against a verifier's clock. It fails with ErrAhead.
+func (s *State) CheckTime(now time.Time) error {
+	if ahead := s.Child.Time.Sub(now); ahead > MaxAhead {
+		return fmt.Errorf("%w: its block is of %s, %s from now by this machine; check the clock", ErrAhead,
+			s.Child.Time.UTC().Format(time.RFC3339), ahead.Round(time.Second))
+	}
+	return nil
 }

@@ -23,9 +23,6 @@ import (
 // ErrMismatch says that the parts of a receipt do not belong together, or not to the voter who asks.
 var ErrMismatch = errors.New("the receipt does not fit")
 
-// MaxAhead is how far the time of a receipt may be ahead of the local clock.
-const MaxAhead = 60 * time.Second
-
 // Standing is what a state says of a recorded ballot.
 type Standing int
 
@@ -73,9 +70,8 @@ func Verify(genesisHash [32]byte, voter uint64, now time.Time, r *pb.Receipt) (*
 	if !shown.Committed && !shown.Certified {
 		return nil, fmt.Errorf("%w: %s", ErrUnsigned, signers(shown))
 	}
-	if ahead := shown.Child.Time.Sub(now); ahead > MaxAhead {
-		return nil, fmt.Errorf("%w: its block is of %s, which is %s ahead of this machine's clock; check the clock",
-			ErrMismatch, shown.Child.Time.UTC().Format(time.RFC3339), ahead.Round(time.Second))
+	if err := shown.CheckTime(now); err != nil {
+		return nil, err
 	}
 	if err := election.CheckID(r.Election); err != nil {
 		return nil, fmt.Errorf("%w: %q is no id of an election", ErrMismatch, r.Election)

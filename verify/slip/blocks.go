@@ -1,0 +1,118 @@
+package slip
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+
+	cmttypes "github.com/cometbft/cometbft/types"
+	"github.com/transparency-dev/merkle/rfc6962"
+
+	"votenode/app/organisation"
+	"votenode/app/state"
+	"votenode/app/tx"
+	pb "votenode/proto/votenode/v1"
+)
+
+const second = 1_000_000_000
+
+// blame finds, for a promise that is not kept, the block that leaves the ballot out: the validator made it behind the height of issue,
+// while by its own clock voting was open. Where it is not shown, all blocks up to the height promised are, and none is such.
+func (j *judge) blame(f *Finding) error {
+	next := j.slip.Issued + 1
+	for i, b := range j.c.Blocks {
+		header, err := j.shown.EarlierHeader(b.GetBlock().GetProof(), b.GetBlock().GetHeader())
+		if err != nil {
+			return fmt.Errorf("block %d of the case: %w", i, err)
+		}
+		guilty, err := j.leavesOut(header, b)
+		if err != nil {
+			return fmt.Errorf("block %d: %w", header.Height, err)
+		}
+		if guilty {
+			if len(j.c.Blocks) > 1 || header.Height <= j.slip.Issued || header.Height > j.slip.Promised {
+				return fmt.Errorf("%w: block %d is not the one block that matters", ErrCase, header.Height)
+			}
+			f.Verdict, f.Height = Broken, header.Height
+			return nil
+		}
+		if header.Height != next {
+			return fmt.Errorf("%w: block %d is shown in the place of %d", ErrCase, header.Height, next)
+		}
+		next++
+	}
+	if next != j.slip.Promised+1 {
+		return fmt.Errorf("%w: the promise is not kept, and the blocks from %d to %d are not shown", ErrCase, next, j.slip.Promised)
+	}
+	f.Verdict = NoTurn
+	return nil
+}
+
+// leavesOut says whether the promising validator made a block, and could have brought the ballot in.
+func (j *judge) leavesOut(header *cmttypes.Header, b *pb.ProposedBlock) (bool, error) {
+	address := organisation.ConsensusAddress(j.slip.Validator)
+	if !bytes.Equal(header.ProposerAddress, address[:]) {
+		if len(b.Author) > 0 || len(b.AuthorPath) > 0 || b.ElectionRecord != nil || b.Parameters != nil {
+			return false, fmt.Errorf("%w: another validator made it", ErrCase)
+		}
+		return false, nil
+	}
+	if err := firstOf(header.DataHash, b.Author, b.AuthorPath); err != nil {
+		return false, err
+	}
+	// An honest proposer goes by the state before its block.
+	before := state.Hash(header.AppHash)
+	var e pb.Election
+	if err := j.record(before, state.ElectionKey(j.slip.Election), b.ElectionRecord, &e); err != nil {
+		return false, err
+	}
+	var p pb.Parameters
+	if err := j.record(before, state.KeyParameters, b.Parameters, &p); err != nil {
+		return false, err
+	}
+	made, signed := j.authored(header.Height, b.Author)
+	return signed && made < e.Closing*second && uint64(j.size) <= p.Limits.BallotBytes, nil
+}
+
+// authored returns the time at which the promising validator says that it made a block of this height, by its own clock, unix
+// nanoseconds; false where the transaction does not say so.
+func (j *judge) authored(height int64, raw []byte) (int64, bool) {
+	parsed, err := tx.Parse(raw)
+	if err != nil || parsed.CheckSignature(j.slip.ChainId) != nil {
+		return 0, false
+	}
+	m, ok := parsed.Body().(*pb.AuthorBlock)
+	address := organisation.ConsensusAddress(j.slip.Validator)
+	if !ok || m.Height != height || !bytes.Equal(m.Proposer, address[:]) {
+		return 0, false
+	}
+	for _, v := range j.trust.At(height).Validators() {
+		if bytes.Equal(v.Key, j.slip.Validator) {
+			return m.Time, bytes.Equal(v.SlipKey, parsed.Signer())
+		}
+	}
+	return 0, false
+}
+
+// firstOf verifies the first transaction of a block under the header's DataHash, the root of CometBFT's tree over the hashes of all:
+// every turn from the root leads to the left. A block without transactions has no bytes and no path. It fails with state.ErrProof.
+func firstOf(dataHash, raw []byte, path [][]byte) error {
+	if len(path) > state.MaxPath {
+		return fmt.Errorf("%w: a path of %d hashes", state.ErrProof, len(path))
+	}
+	leaf := sha256.Sum256(raw)
+	hash := rfc6962.DefaultHasher.HashLeaf(leaf[:])
+	if len(raw) == 0 && len(path) == 0 {
+		hash = rfc6962.DefaultHasher.EmptyRoot()
+	}
+	for _, sibling := range path {
+		if len(sibling) != state.HashSize {
+			return fmt.Errorf("%w: a hash of %d bytes", state.ErrProof, len(sibling))
+		}
+		hash = rfc6962.DefaultHasher.HashChildren(hash, sibling)
+	}
+	if !bytes.Equal(hash, dataHash) {
+		return fmt.Errorf("%w: it is not the first transaction of the block", state.ErrProof)
+	}
+	return nil
+}

@@ -1,0 +1,75 @@
+package slip
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+
+	voi "github.com/oasisprotocol/curve25519-voi/primitives/ed25519"
+
+	"votenode/app/election"
+	"votenode/app/tx"
+	"votenode/crypto/ballot"
+	"votenode/crypto/transcript"
+	pb "votenode/proto/votenode/v1"
+)
+
+// MaxSpan is the greatest value of the parameter slip_span, heights. Spec 1.5.
+const MaxSpan = 1_000
+
+var (
+	// ErrSlip says that a slip is none: malformed, for another ballot, or not signed by the validator that it names.
+	ErrSlip = errors.New("no acceptance slip")
+	// zip215 is how Ed25519 signatures are checked everywhere. Spec 2.3.
+	zip215 = &voi.Options{Verify: voi.VerifyOptionsZIP_215}
+)
+
+// signBytes is what the slip key signs: Frame(LabelSlip, canonical bytes of the slip without its signature). Spec 12.1.
+func signBytes(s *pb.AcceptanceSlip) []byte {
+	unsigned := *s
+	unsigned.Signature = nil
+	return transcript.Frame(transcript.LabelSlip, election.Encode(&unsigned))
+}
+
+// Sign signs a slip with the validator's slip key. Ed25519 is deterministic: the same slip gives the same bytes.
+func Sign(s *pb.AcceptanceSlip, key ed25519.PrivateKey) {
+	s.Signature = ed25519.Sign(key, signBytes(s))
+}
+
+// ParseBallot reads the transaction that a promise is for. It fails with ErrSlip.
+func ParseBallot(raw []byte) (*tx.Parsed, *pb.CastBallot, error) {
+	parsed, err := tx.Parse(raw)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: the ballot: %w", ErrSlip, err)
+	}
+	cast, ok := parsed.Body().(*pb.CastBallot)
+	if !ok {
+		return nil, nil, fmt.Errorf("%w: a transaction of the kind %v is no ballot", ErrSlip, parsed.Kind())
+	}
+	return parsed, cast, nil
+}
+
+// Check checks that a promise is one: the slip is in form, for this ballot, and signed by the slip key (32 bytes) of the validator with
+// the consensus key that it names. Whose keys these are is left to the caller. It fails with ErrSlip. Spec 12.1.
+func Check(p *pb.Promise, slipKey []byte) error {
+	s := p.GetSlip()
+	if s == nil || len(s.Code) != 32 || len(s.Validator) != ed25519.PublicKeySize || len(s.Signature) != ed25519.SignatureSize {
+		return fmt.Errorf("%w: code, validator or signature has a wrong length", ErrSlip)
+	}
+	if s.Issued < 1 || s.Promised <= s.Issued || s.Promised-s.Issued > MaxSpan {
+		return fmt.Errorf("%w: it is issued at height %d and promises height %d; at most %d lie between", ErrSlip, s.Issued, s.Promised, MaxSpan)
+	}
+	_, cast, err := ParseBallot(p.Ballot)
+	if err != nil {
+		return err
+	}
+	code := ballot.ConfirmationCode(s.ChainId, cast.Election, cast.Style, cast.RollIndex, cast.Sequence, cast.Ciphertext)
+	if cast.Election != s.Election || cast.RollIndex != s.RollIndex || cast.Sequence != s.Sequence || !bytes.Equal(code[:], s.Code) {
+		return fmt.Errorf("%w: it is for another ballot", ErrSlip)
+	}
+	if len(slipKey) != ed25519.PublicKeySize || !voi.VerifyWithOptions(slipKey, signBytes(s), s.Signature, zip215) {
+		return fmt.Errorf("%w: the validator did not sign it", ErrSlip)
+	}
+	return nil
+}

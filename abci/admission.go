@@ -34,8 +34,10 @@ type Admission struct {
 	Hash [32]byte
 	// Code is 0 where the transaction waits for a block now, and tx.CodeRetryLater where there is no room for it.
 	Code tx.Code
-	// Detail is for people.
+	// Detail is for people: why it was refused, or why a ballot that waits is not promised.
 	Detail string
+	// Slip is the canonical encoding of the acceptance slip with which this node promises a ballot; nil where it does not.
+	Slip []byte
 }
 
 // Intake counts, since the start, what this node was asked to take in.
@@ -49,12 +51,22 @@ type Intake struct {
 	// Pending transactions in the pool, and their bytes.
 	Pending      int
 	PendingBytes int
+	// Promised ballots that are not settled.
+	Promised int
 }
 
-// submission is a parsed transaction on its way to the verifier.
+// submission is a transaction on its way to the verifier.
 type submission struct {
-	parsed *tx.Parsed
-	answer chan<- *tx.Refusal // nil where a peer brought it
+	parsed   *tx.Parsed
+	verified *tx.Verified // where it waits in the pool already, or was found right
+	refusal  *tx.Refusal  // where it was found wrong
+	answer   chan<- reply // nil where a peer brought it
+}
+
+// reply is what came of a submission.
+type reply struct {
+	refusal  *tx.Refusal
+	promised promised // of a ballot that waits
 }
 
 // admission takes transactions in: from this node's own callers, who wait for the answer, and from peers, who do not. One
@@ -79,16 +91,18 @@ func newAdmission() *admission {
 	}
 }
 
-// Submit checks transactions against the newest state, has them verified, and puts them into the pool, in order. It returns when
-// that is decided for all of them, or with ctx's error. It keeps the bytes. It may be called by any number of goroutines.
+// Submit checks transactions against the newest state, has them verified, and puts them into the pool, in order; ballots it promises
+// as far as it can. It returns when that is decided for all of them, and slips are on the disk, or with ctx's error. It keeps the
+// bytes. It may be called by any number of goroutines.
 func (a *Application) Submit(ctx context.Context, raws ...[]byte) ([]Admission, error) {
 	answers := make([]Admission, len(raws))
-	decided := make([]chan *tx.Refusal, len(raws))
+	decided := make([]chan reply, len(raws))
 	for i, raw := range raws {
-		parsed, err := a.consider(raw)
-		if answers[i].Hash = hashOf(raw); err == nil && parsed != nil {
-			decided[i] = make(chan *tx.Refusal, 1)
-			err = a.admission.enqueue(submission{parsed, decided[i]})
+		s, err := a.consider(raw)
+		if answers[i].Hash = hashOf(raw); err == nil {
+			decided[i] = make(chan reply, 1)
+			s.answer = decided[i]
+			err = a.admission.enqueue(s)
 		}
 		if err = a.refuse(&answers[i], err); err != nil {
 			return nil, err
@@ -99,12 +113,17 @@ func (a *Application) Submit(ctx context.Context, raws ...[]byte) ([]Admission, 
 	}
 	for i, answer := range decided {
 		if answer == nil {
+			if err := a.recall(&answers[i]); err != nil {
+				return nil, err
+			}
 			continue
 		}
 		select {
-		case refusal := <-answer:
-			if refusal != nil {
-				a.refuse(&answers[i], refusal)
+		case r := <-answer:
+			if r.refusal != nil {
+				a.refuse(&answers[i], r.refusal)
+			} else if answers[i].Slip = r.promised.slip; r.promised.reason != nil {
+				answers[i].Detail = shorten(fmt.Sprintf("received, not promised: %v", r.promised.reason))
 			}
 		case <-a.stopping:
 			return nil, errors.New("the node is stopping")
@@ -115,28 +134,38 @@ func (a *Application) Submit(ctx context.Context, raws ...[]byte) ([]Admission, 
 	return answers, nil
 }
 
-// consider makes the cheap checks of a transaction. It returns nil for one that waits in the pool already. A panic in a check is
-// an error of that transaction alone: nobody shall stop nodes by what they send.
-func (a *Application) consider(raw []byte) (parsed *tx.Parsed, err error) {
+// recall finds the slip of a transaction that the state takes no more, so that the same bytes have the same answer.
+func (a *Application) recall(answer *Admission) (err error) {
+	switch answer.Code {
+	case tx.CodeAlreadyDone, tx.CodeSequence, tx.CodeTooSoon, tx.CodeSpoiled, tx.CodeRevoked, tx.CodeWrongPhase:
+		answer.Slip, err = a.slips.find(answer.Hash)
+	}
+	return err
+}
+
+// consider makes the cheap checks of a transaction that does not wait in the pool already. A panic in a check is an error of that
+// transaction alone: nobody shall stop nodes by what they send.
+func (a *Application) consider(raw []byte) (s submission, err error) {
 	defer recovered(&err)
 	hash := hashOf(raw)
-	if a.pool.get(hash) != nil {
-		return nil, nil
+	if v := a.pool.get(hash); v != nil {
+		return submission{parsed: v.Parsed(), verified: v}, nil
 	}
-	if parsed, err = tx.Parse(raw); err != nil {
-		return nil, err
+	parsed, err := tx.Parse(raw)
+	if err != nil {
+		return submission{}, err
 	}
 	if parsed.Kind() == tx.KindAuthorBlock {
-		return nil, tx.Refuse(tx.CodeAuthorship, "%v is not taken in", parsed.Kind())
+		return submission{}, tx.Refuse(tx.CodeAuthorship, "%v is not taken in", parsed.Kind())
 	}
 	if known, ok := a.results.Find(hash); ok && known.Code == tx.CodeOK {
-		return nil, tx.Refuse(tx.CodeAlreadyDone, "it stands in block %d", known.Height)
+		return submission{}, tx.Refuse(tx.CodeAlreadyDone, "it stands in block %d", known.Height)
 	}
 	view := a.ledger.Newest()
 	if view == nil {
-		return nil, tx.Refuse(tx.CodeRetryLater, "the ledger has not begun")
+		return submission{}, tx.Refuse(tx.CodeRetryLater, "the ledger has not begun")
 	}
-	return parsed, a.app.Check(view, a.blockTime(), parsed)
+	return submission{parsed: parsed}, a.app.Check(view, a.blockTime(), parsed)
 }
 
 // recovered turns a panic into an error.
@@ -199,6 +228,7 @@ func (a *Application) Intake() Intake {
 	i.Taken, i.FromPeers, i.Refused = a.admission.taken, a.admission.fromPeers, maps.Clone(a.admission.refused)
 	a.admission.mu.Unlock()
 	i.Pending, i.PendingBytes = a.pool.size()
+	i.Promised = a.pool.open()
 	return i
 }
 
@@ -284,9 +314,9 @@ func (a *Application) more(batch []submission) []submission {
 func (a *Application) fromPeers(n int) []submission {
 	var batch []submission
 	for _, raw := range a.admission.fetch(n) {
-		parsed, err := a.consider(raw)
-		if err == nil && parsed != nil {
-			batch = append(batch, submission{parsed: parsed})
+		s, err := a.consider(raw)
+		if err == nil && s.verified == nil {
+			batch = append(batch, s)
 		}
 		if err = a.refuse(new(Admission), err); err != nil {
 			a.log.Error("checking a transaction of a peer", "error", err)
@@ -295,41 +325,72 @@ func (a *Application) fromPeers(n int) []submission {
 	return batch
 }
 
-// admit verifies a batch and puts it into the pool, in order.
+// admit verifies a batch, puts it into the pool in order, and promises the ballots among what clients brought here.
 func (a *Application) admit(batch []submission) error {
 	if len(batch) == 0 {
 		return nil
 	}
 	view := a.ledger.Newest()
-	parsed := make([]*tx.Parsed, len(batch))
-	for i, s := range batch {
-		parsed[i] = s.parsed
+	err := a.verifySubmissions(view, batch)
+	replies := make([]reply, len(batch))
+	var ballots []*tx.Verified
+	var at []int
+	for i := range batch {
+		s, r := &batch[i], &replies[i]
+		switch {
+		case s.verified != nil:
+			r.refusal = a.take(s, view.Height())
+		case err != nil:
+			r.refusal = tx.Refuse(tx.CodeRetryLater, "the node could not verify it")
+		default:
+			r.refusal = s.refusal
+		}
+		a.admission.countOutcome(r.refusal, s.answer != nil)
+		if r.refusal == nil && s.answer != nil && s.parsed.Kind() == tx.KindCastBallot {
+			ballots, at = append(ballots, s.verified), append(at, i)
+		}
 	}
-	found, err := a.verifyBatch(view, parsed)
+	for i, p := range a.promiseAll(ballots) {
+		replies[at[i]].promised = p
+	}
 	for i, s := range batch {
-		var refusal *tx.Refusal
-		if err != nil {
-			refusal = tx.Refuse(tx.CodeRetryLater, "the node could not verify it")
-		} else {
-			refusal = found[i].Refusal
-		}
-		if refusal == nil {
-			if !a.pool.add(found[i].Verified, s.answer != nil, view.Height()) {
-				a.verdicts.add(found[i].Verified)
-				refusal = tx.Refuse(tx.CodeRetryLater, "the pool, or the signer's share of it, is full")
-			}
-		}
-		switch local := s.answer != nil; {
-		case refusal == nil:
-			a.admission.countTaken(local)
-		case !local:
-			a.admission.count(refusal.Code)
-		}
 		if s.answer != nil {
-			s.answer <- refusal // has room; Submit counts a refusal
+			s.answer <- replies[i] // has room; Submit counts a refusal
 		}
 	}
 	return err
+}
+
+// verifySubmissions verifies what does not wait in the pool already.
+func (a *Application) verifySubmissions(view state.View, batch []submission) error {
+	var parsed []*tx.Parsed
+	var at []int
+	for i := range batch {
+		if batch[i].verified == nil {
+			parsed, at = append(parsed, batch[i].parsed), append(at, i)
+		}
+	}
+	found, err := a.verifyBatch(view, parsed)
+	if err != nil {
+		return err
+	}
+	for i, f := range found {
+		batch[at[i]].verified, batch[at[i]].refusal = f.Verified, f.Refusal
+	}
+	return nil
+}
+
+// take puts a verified transaction into the pool, or says why not.
+func (a *Application) take(s *submission, height int64) *tx.Refusal {
+	ok, replaced := a.pool.add(s.verified, s.answer != nil, height)
+	for _, hash := range replaced {
+		a.results.GiveUp(hash, tx.Refuse(tx.CodeSequence, "a ballot of this voter with a higher number took its place"))
+	}
+	if !ok {
+		a.verdicts.add(s.verified)
+		return tx.Refuse(tx.CodeRetryLater, "the pool, or the signer's share of it, is full")
+	}
+	return nil
 }
 
 // verifyBatch verifies transactions; a panic is an error.
@@ -338,12 +399,16 @@ func (a *Application) verifyBatch(view state.View, parsed []*tx.Parsed) (found [
 	return a.app.Verify(view, parsed, rand.Reader)
 }
 
-func (ad *admission) countTaken(local bool) {
+// countOutcome counts what the verifier decided; refusals of what was submitted here are counted where they are answered.
+func (ad *admission) countOutcome(refusal *tx.Refusal, local bool) {
 	ad.mu.Lock()
 	defer ad.mu.Unlock()
-	if local {
+	switch {
+	case refusal != nil && !local:
+		ad.refused[refusal.Code]++
+	case refusal == nil && local:
 		ad.taken++
-	} else {
+	case refusal == nil:
 		ad.fromPeers++
 	}
 }

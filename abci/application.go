@@ -38,6 +38,12 @@ type Options struct {
 	Pool PoolLimits
 	// SlipKey signs the blocks that this node makes, and what it promises to voters.
 	SlipKey ed25519.PrivateKey
+	// Validator is the node's consensus key, 32 bytes, of a validator or not.
+	Validator []byte
+	// Slips holds the slips that this node signed; the application closes it.
+	Slips dbm.DB
+	// Turns returns how many blocks this node is to propose in the first round, behind a height and up to another.
+	Turns func(after, through int64) (int, error)
 	// Welcome are node ids, 40 hexadecimal digits, that may connect besides the validators.
 	Welcome []string
 	// Version of the program, for Info.
@@ -64,6 +70,7 @@ type Application struct {
 	pool      *pool
 	admission *admission
 	results   *Results
+	slips     *slips
 	welcome   map[string]bool
 	log       *slog.Logger
 
@@ -88,7 +95,7 @@ func New(o Options) (*Application, error) {
 	}
 	a := &Application{
 		options: o, app: app.New(o.Genesis.ChainId), ledger: o.Ledger, log: o.Logger, clock: clock,
-		verdicts: newVerdicts(verdictBytes), pool: newPool(o.Pool), admission: newAdmission(), results: NewResults(o.Results),
+		verdicts: newVerdicts(verdictBytes), admission: newAdmission(), results: NewResults(o.Results), slips: &slips{db: o.Slips},
 		welcome: map[string]bool{}, stopping: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	for _, id := range o.Welcome {
@@ -98,15 +105,19 @@ func New(o Options) (*Application, error) {
 	if err := a.readTip(); err != nil {
 		return nil, err
 	}
+	a.pool = newPool(o.Pool, a.height()+1) // it may have been proposed before the node ended
+	if err := a.restore(); err != nil {
+		return nil, fmt.Errorf("what this node has promised: %w", err)
+	}
 	go a.verifier()
 	return a, nil
 }
 
-// Close stops the verifier and closes the index of results. The consensus calls must have ended.
+// Close stops the verifier and closes the index of results and the slips. The consensus calls must have ended.
 func (a *Application) Close() error {
 	close(a.stopping)
 	<-a.stopped
-	return a.results.Close()
+	return errors.Join(a.results.Close(), a.slips.db.Close())
 }
 
 // readTip takes up what the ledger holds, and holds its genesis hash against the document's.

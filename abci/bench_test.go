@@ -24,7 +24,7 @@ func BenchmarkBallots(b *testing.B) {
 		spent[name] += time.Since(start)
 	}
 	for b.Loop() {
-		l.app.pool, l.app.verdicts = newPool(DefaultPoolLimits()), newVerdicts(verdictBytes)
+		l.app.pool, l.app.verdicts = newPool(DefaultPoolLimits(), 0), newVerdicts(verdictBytes)
 		measure("submit", func() {
 			if _, err := l.app.Submit(context.Background(), txs...); err != nil {
 				b.Fatal(err)

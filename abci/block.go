@@ -19,6 +19,7 @@ type finalized struct {
 	tip     Tip
 	hashes  [][32]byte
 	results []Result
+	voters  []string // whose ballots the block records, as the pool names them
 }
 
 // FinalizeBlock implements CometBFT's Application: it executes a decided block on the newest state and stores nothing. A bad
@@ -42,7 +43,9 @@ func (a *Application) FinalizeBlock(_ context.Context, req *abcitypes.RequestFin
 	if err != nil {
 		return nil, fmt.Errorf("hashing the state of block %d: %w", req.Height, err)
 	}
-	a.next = &finalized{block: block, tip: Tip{req.Height, req.Time.UnixNano()}, hashes: p.hashes, results: resultsOf(req.Height, outcome)}
+	a.next = &finalized{
+		block: block, tip: Tip{req.Height, req.Time.UnixNano()}, hashes: p.hashes, results: resultsOf(req.Height, outcome), voters: votersOf(p, outcome),
+	}
 	if err := a.results.Wait(); err != nil {
 		a.log.Error("writing the index of results", "height", req.Height-1, "error", err)
 	}
@@ -64,7 +67,8 @@ func (a *Application) Commit(context.Context, *abcitypes.RequestCommit) (*abcity
 		return nil, fmt.Errorf("committing height %d: %w", next.tip.Height, err)
 	}
 	a.next = nil
-	a.pool.remove(next.hashes...)
+	a.drop(next.hashes...)
+	a.settle(a.pool.recordedAll(next.voters))
 	a.results.Add(next.hashes, next.results)
 	for _, hash := range a.pool.expire(next.tip.Height) {
 		a.results.GiveUp(hash, tx.Refuse(tx.CodeRetryLater, "no block took it within %d heights", poolLife))
@@ -133,4 +137,15 @@ func (a *Application) responseOf(block *state.Block, outcome *app.Outcome) (*abc
 		res.ConsensusParamUpdates = &params
 	}
 	return res, nil
+}
+
+// votersOf names the voters whose ballots a block records.
+func votersOf(p *proposal, outcome *app.Outcome) (voters []string) {
+	for i, parsed := range p.parsed {
+		if parsed != nil && parsed.Kind() == tx.KindCastBallot && outcome.Results[i].Code == tx.CodeOK {
+			name, _ := owner(parsed)
+			voters = append(voters, name)
+		}
+	}
+	return voters
 }

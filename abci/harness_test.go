@@ -106,15 +106,20 @@ func (l *ledger) tryOpen() (err error) {
 	if err != nil {
 		l.t.Fatal(err)
 	}
+	slips, err := dbm.NewDB("slips", dbm.GoLevelDBBackend, l.dir)
+	if err != nil {
+		l.t.Fatal(err)
+	}
 	l.app, err = New(Options{
 		Genesis: l.doc, GenesisHash: genesis.Hash(l.doc), Ledger: kept, ClockFile: filepath.Join(l.dir, "clock.json"), Results: results,
 		Now:     func() time.Time { return time.Unix(0, l.now) },
-		SlipKey: key(own + " slip"),
-		Pool:    PoolLimits{Bytes: 8 << 20, Count: 1_000, PerVoter: 2, PerSigner: 8}, Welcome: []string{"00000000000000000000000000000000000000aa"},
+		SlipKey: key(own + " slip"), Validator: public(own), Slips: slips,
+		Turns: func(after, through int64) (int, error) { return int(through-after) / 4, nil },
+		Pool:  PoolLimits{Bytes: 8 << 20, Count: 1_000, PerVoter: 2, PerSigner: 8}, Welcome: []string{"00000000000000000000000000000000000000aa"},
 		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
-		return errors.Join(err, l.store.Close(), results.Close())
+		return errors.Join(err, l.store.Close(), results.Close(), slips.Close())
 	}
 	return nil
 }
@@ -292,7 +297,7 @@ func (l *ledger) processCold(txs ...[]byte) bool {
 	l.t.Helper()
 	pool, verdicts := l.app.pool, l.app.verdicts
 	defer func() { l.app.pool, l.app.verdicts = pool, verdicts }()
-	l.app.pool, l.app.verdicts = newPool(DefaultPoolLimits()), newVerdicts(verdictBytes)
+	l.app.pool, l.app.verdicts = newPool(DefaultPoolLimits(), 0), newVerdicts(verdictBytes)
 	return l.process(txs...)
 }
 

@@ -1,8 +1,10 @@
 package abci
 
 import (
+	"cmp"
 	"container/list"
 	"fmt"
+	"slices"
 	"sync"
 
 	"votenode/app/tx"
@@ -40,12 +42,20 @@ type waiting struct {
 	verified *tx.Verified
 	owner    string
 	voter    bool          // a voter signed it
+	ballot   bool          // it casts a ballot
+	sequence uint64        // of the ballot
 	arrived  int64         // newest height at arrival
 	local    bool          // it arrived here, not from a peer
 	offered  int64         // newest height when the peers were given it last
 	queue    *list.List    // fresh or given where local, else nil
 	place    *list.Element // in queue
+	element  *list.Element // in order
+	promise  *list.Element // in promised, nil where this node has not promised it
 }
+
+func (w *waiting) size() int { return len(w.verified.Parsed().Raw()) }
+
+func (w *waiting) units() uint64 { return w.verified.Parsed().Units() }
 
 // pool holds verified transactions in order of arrival. Its methods are safe for concurrent use, and hold its lock for a few
 // map operations a transaction.
@@ -56,15 +66,21 @@ type pool struct {
 	order  *list.List // of *waiting, by arrival
 	fresh  *list.List // of *waiting that the peers were not given yet, by arrival
 	given  *list.List // of *waiting that the peers were given, by the height of that
-	byHash map[[32]byte]*list.Element
-	owners map[string]int // transactions by owner
+	byHash map[[32]byte]*waiting
+	owners map[string][]*waiting // by owner, in order of arrival
 	bytes  int
+
+	promised      *list.List // of *waiting that this node has promised, in that order
+	promisedBytes int
+	promisedUnits uint64
+	proposed      int64 // greatest height for which this node has begun a proposal, or may have before it was started
 }
 
-func newPool(limits PoolLimits) *pool {
+// newPool returns an empty pool of a node that may have proposed a block of a height.
+func newPool(limits PoolLimits, proposed int64) *pool {
 	return &pool{
-		limits: limits, order: list.New(), fresh: list.New(), given: list.New(),
-		byHash: map[[32]byte]*list.Element{}, owners: map[string]int{},
+		limits: limits, order: list.New(), fresh: list.New(), given: list.New(), promised: list.New(),
+		byHash: map[[32]byte]*waiting{}, owners: map[string][]*waiting{}, proposed: proposed,
 	}
 }
 
@@ -83,37 +99,71 @@ func owner(p *tx.Parsed) (name string, voter bool) {
 func (p *pool) get(hash [32]byte) *tx.Verified {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if e := p.byHash[hash]; e != nil {
-		return e.Value.(*waiting).verified
+	if w := p.byHash[hash]; w != nil {
+		return w.verified
 	}
 	return nil
 }
 
-// add takes a transaction in and says whether it waits now; false means that the pool, or the owner's share of it, is full.
-func (p *pool) add(v *tx.Verified, local bool, height int64) bool {
-	name, voter := owner(v.Parsed())
-	share := p.limits.PerSigner
-	if voter {
-		share = p.limits.PerVoter
-	}
-	size := len(v.Parsed().Raw())
+// add takes a transaction in and says whether it waits now; false means that the pool, or the owner's share of it, is full. A ballot
+// takes the place of ballots of the same voter with lower numbers, whose hashes are returned; those that this node has promised
+// wait beside it.
+func (p *pool) add(v *tx.Verified, local bool, height int64) (ok bool, replaced [][32]byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	e := p.byHash[v.Parsed().Hash()]
-	if e == nil {
-		if p.bytes+size > p.limits.Bytes || p.order.Len() >= p.limits.Count || p.owners[name] >= share {
-			return false
+	w := p.byHash[v.Parsed().Hash()]
+	if w == nil {
+		w = newWaiting(v, height)
+		lower := p.lower(w)
+		if !p.fits(w, lower) {
+			return false, nil
 		}
-		e = p.order.PushBack(&waiting{verified: v, owner: name, voter: voter, arrived: height})
-		p.byHash[v.Parsed().Hash()] = e
-		p.owners[name]++
-		p.bytes += size
+		for _, l := range lower {
+			replaced = append(replaced, l.verified.Parsed().Hash())
+			p.drop(l)
+		}
+		w.element = p.order.PushBack(w)
+		p.byHash[v.Parsed().Hash()] = w
+		p.owners[w.owner] = append(p.owners[w.owner], w)
+		p.bytes += w.size()
 	}
-	if w := e.Value.(*waiting); local && !w.local {
+	if local && !w.local {
 		w.local = true
 		w.moveTo(p.fresh)
 	}
-	return true
+	return true, replaced
+}
+
+func newWaiting(v *tx.Verified, height int64) *waiting {
+	w := &waiting{verified: v, arrived: height}
+	w.owner, w.voter = owner(v.Parsed())
+	if m, ok := v.Parsed().Body().(*pb.CastBallot); ok {
+		w.ballot, w.sequence = true, m.Sequence
+	}
+	return w
+}
+
+// lower returns the ballots in the place of which another one comes.
+func (p *pool) lower(w *waiting) (list []*waiting) {
+	for _, other := range p.owners[w.owner] {
+		if w.ballot && other.ballot && other.sequence < w.sequence && other.promise == nil {
+			list = append(list, other)
+		}
+	}
+	return list
+}
+
+// fits says whether there is room for a transaction once others are dropped.
+func (p *pool) fits(w *waiting, dropped []*waiting) bool {
+	bytes := p.bytes + w.size()
+	for _, d := range dropped {
+		bytes -= d.size()
+	}
+	share := p.limits.PerSigner
+	if w.voter {
+		share = p.limits.PerVoter
+	}
+	return bytes <= p.limits.Bytes && p.order.Len()-len(dropped) < p.limits.Count && len(p.owners[w.owner])-len(dropped) < share
 }
 
 // moveTo puts a transaction behind the others of a queue, and takes it out of the one where it was.
@@ -126,38 +176,53 @@ func (w *waiting) moveTo(queue *list.List) {
 	}
 }
 
-// remove drops transactions, waiting or not.
-func (p *pool) remove(hashes ...[32]byte) {
+// remove drops transactions, waiting or not, and returns the hashes of those that were promised.
+func (p *pool) remove(hashes ...[32]byte) (promised [][32]byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, h := range hashes {
-		if e := p.byHash[h]; e != nil {
-			p.drop(e)
+		w := p.byHash[h]
+		if w == nil {
+			continue
 		}
+		if w.promise != nil {
+			promised = append(promised, h)
+		}
+		p.drop(w)
 	}
+	return promised
 }
 
-func (p *pool) drop(e *list.Element) {
-	w := p.order.Remove(e).(*waiting)
+func (p *pool) drop(w *waiting) {
+	p.settle(w)
+	p.order.Remove(w.element)
 	w.moveTo(nil)
-	parsed := w.verified.Parsed()
-	delete(p.byHash, parsed.Hash())
-	p.bytes -= len(parsed.Raw())
-	if p.owners[w.owner]--; p.owners[w.owner] == 0 {
+	delete(p.byHash, w.verified.Parsed().Hash())
+	p.bytes -= w.size()
+	rest := slices.DeleteFunc(p.owners[w.owner], func(other *waiting) bool { return other == w })
+	if p.owners[w.owner] = rest; len(rest) == 0 {
 		delete(p.owners, w.owner)
 	}
 }
 
-// expire drops what has waited for more than poolLife heights, and returns the hashes of what arrived here.
+// expire drops what has waited for more than poolLife heights and was not promised, and returns the hashes of what arrived here.
 func (p *pool) expire(height int64) [][32]byte {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var given [][32]byte
-	for e := p.order.Front(); e != nil && e.Value.(*waiting).arrived < height-poolLife; e = p.order.Front() {
-		if w := e.Value.(*waiting); w.local {
+	for e := p.order.Front(); e != nil; {
+		w := e.Value.(*waiting)
+		if w.arrived >= height-poolLife {
+			break
+		}
+		e = e.Next()
+		if w.promise != nil {
+			continue
+		}
+		if w.local {
 			given = append(given, w.verified.Parsed().Hash())
 		}
-		p.drop(e)
+		p.drop(w)
 	}
 	return given
 }
@@ -192,21 +257,44 @@ func (p *pool) offer(height int64, maxBytes uint64) [][]byte {
 	return txs
 }
 
-// snapshot returns all waiting transactions: first those of officers, registrars and trustees, who are few and bounded, so that a
-// queue of ballots never keeps a resolution waiting, then the voters'; each in order of arrival.
-func (p *pool) snapshot() []*tx.Verified {
+// propose begins a proposal of a height: from now on nothing is promised with a lower height of issue. It returns what waits: first the
+// ballots of the voters to whom one was promised, in the order of the promises, each voter's by descending number; then the
+// transactions of officers, registrars and trustees, who are few and bounded, so that a queue of ballots never keeps a resolution
+// waiting; then the other voters'; each in order of arrival.
+func (p *pool) propose(height int64) (promised, others []*tx.Verified) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	first := make([]*tx.Verified, 0, p.order.Len())
-	var voters []*tx.Verified
-	for e := p.order.Front(); e != nil; e = e.Next() {
-		if w := e.Value.(*waiting); w.voter {
-			voters = append(voters, w.verified)
-		} else {
-			first = append(first, w.verified)
+	p.proposed = max(p.proposed, height)
+	first := map[string]bool{}
+	for e := p.promised.Front(); e != nil; e = e.Next() {
+		w := e.Value.(*waiting)
+		if !first[w.owner] {
+			first[w.owner] = true
+			promised = append(promised, p.ballots(w.owner)...)
 		}
 	}
-	return append(first, voters...)
+	others = make([]*tx.Verified, 0, p.order.Len())
+	var voters []*tx.Verified
+	for e := p.order.Front(); e != nil; e = e.Next() {
+		switch w := e.Value.(*waiting); {
+		case !w.voter:
+			others = append(others, w.verified)
+		case !w.ballot || !first[w.owner]:
+			voters = append(voters, w.verified)
+		}
+	}
+	return promised, append(others, voters...)
+}
+
+// ballots returns a voter's ballots by descending number.
+func (p *pool) ballots(owner string) []*tx.Verified {
+	list := slices.DeleteFunc(slices.Clone(p.owners[owner]), func(w *waiting) bool { return !w.ballot })
+	slices.SortStableFunc(list, func(a, b *waiting) int { return cmp.Compare(b.sequence, a.sequence) })
+	ballots := make([]*tx.Verified, len(list))
+	for i, w := range list {
+		ballots[i] = w.verified
+	}
+	return ballots
 }
 
 // size returns how many transactions wait, and their bytes.

@@ -72,10 +72,10 @@ func as(signer string, n int) []byte {
 func TestPoolLimits(t *testing.T) {
 	l := newLedger(t)
 	size := len(as("a", 1))
-	p := newPool(PoolLimits{Bytes: 10*size + size/2, Count: 8, PerVoter: 2, PerSigner: 5})
+	p := newPool(PoolLimits{Bytes: 10*size + size/2, Count: 8, PerVoter: 2, PerSigner: 5}, 0)
 	add := func(signer string, n int, want bool) {
 		t.Helper()
-		if got := p.add(l.verified(as(signer, n)), true, 1); got != want {
+		if got, _ := p.add(l.verified(as(signer, n)), true, 1); got != want {
 			t.Errorf("%s %d: %v", signer, n, got)
 		}
 	}
@@ -98,7 +98,7 @@ func TestPoolLimits(t *testing.T) {
 	if n, bytes := p.size(); n != 10 || bytes != 10*size {
 		t.Errorf("%d transactions, %d bytes", n, bytes)
 	}
-	if p.owners[string(public("a"))] != 4 {
+	if len(p.owners[string(public("a"))]) != 4 {
 		t.Errorf("owners: %v", p.owners)
 	}
 }
@@ -106,24 +106,32 @@ func TestPoolLimits(t *testing.T) {
 func TestPoolSharePerVoter(t *testing.T) {
 	l, b := newLedger(t), newBooth(t)
 	plant(l, b)
-	codes := l.submit(b.cast(t, 0, 1), b.cast(t, 0, 2), b.cast(t, 0, 3), b.cast(t, 1, 1))
-	if fmt.Sprint(codes) != fmt.Sprint([]tx.Code{0, 0, tx.CodeRetryLater, 0}) {
+	var codes []tx.Code
+	for _, ballot := range [][]byte{b.cast(t, 0, 1), b.cast(t, 0, 2), b.cast(t, 0, 3), b.cast(t, 1, 1)} {
+		codes = append(codes, l.submit(ballot)...)
+	}
+	if fmt.Sprint(codes) != fmt.Sprint([]tx.Code{0, 0, tx.CodeRetryLater, 0}) { // two are promised, and wait beside each other
 		t.Error(codes)
 	}
 }
 
-// TestPoolOrder: a resolution that comes behind a queue of ballots is proposed before them.
+// TestPoolOrder: a resolution that comes behind a queue of ballots is proposed before them, but behind what this node has promised.
 func TestPoolOrder(t *testing.T) {
 	l, b := newLedger(t), newBooth(t)
 	plant(l, b)
-	last := publish(1)
-	l.submit(b.cast(t, 0, 1), b.cast(t, 1, 1), last)
+	ballots := [][]byte{b.cast(t, 0, 1), b.cast(t, 1, 1), b.cast(t, 2, 1)}
+	l.submit(append(ballots, publish(1))...)
+	l.app.pool.forget(hashOf(ballots[0]), hashOf(ballots[2]))
+	promised, others := l.app.pool.propose(1)
 	var kinds []tx.Kind
-	for _, v := range l.app.pool.snapshot() {
+	for _, v := range others {
 		kinds = append(kinds, v.Parsed().Kind())
 	}
 	if want := []tx.Kind{tx.KindPublishDocument, tx.KindCastBallot, tx.KindCastBallot}; !slices.Equal(kinds, want) {
 		t.Errorf("%v, want %v", kinds, want)
+	}
+	if len(promised) != 1 || promised[0].Parsed().Hash() != hashOf(ballots[1]) {
+		t.Errorf("promised: %v", promised)
 	}
 }
 
@@ -131,7 +139,7 @@ func TestPoolOrder(t *testing.T) {
 // brought themselves.
 func TestPoolOffers(t *testing.T) {
 	l := newLedger(t)
-	p := newPool(DefaultPoolLimits())
+	p := newPool(DefaultPoolLimits(), 0)
 	for n := range 4 {
 		p.add(l.verified(as("a", n)), true, 1)
 	}
@@ -167,7 +175,7 @@ func TestPoolOffers(t *testing.T) {
 
 func TestPoolExpires(t *testing.T) {
 	l := newLedger(t)
-	p := newPool(DefaultPoolLimits())
+	p := newPool(DefaultPoolLimits(), 0)
 	p.add(l.verified(as("a", 0)), true, 1)
 	p.add(l.verified(as("a", 1)), false, 1)
 	p.add(l.verified(as("a", 2)), true, 2)

@@ -184,10 +184,20 @@ func (a *Application) propose(req *abcitypes.RequestPrepareProposal, choose func
 	return c.checked()
 }
 
-// fill chooses transactions of the pool.
+// fill chooses transactions of the pool: what this node has promised first, up to its share of the block and however long that takes;
+// then what waits besides, while there is time.
 func (c *chooser) fill(params *pb.Parameters) error {
+	promised, others := c.a.pool.propose(c.view.Height() + 1)
+	leftBytes, leftUnits := c.bytes-c.bytes*promisedShare/4, c.units-c.units*promisedShare/4
+	c.bytes, c.units = c.bytes-leftBytes, c.units-leftUnits
+	for _, v := range promised {
+		if err := c.take(v); err != nil {
+			return err
+		}
+	}
+	c.bytes, c.units = c.bytes+leftBytes, c.units+leftUnits
 	end := time.After(time.Duration(params.Timeouts.Propose) * time.Millisecond / chooseShare)
-	for _, v := range c.a.pool.snapshot() {
+	for _, v := range append(others, promised...) {
 		select {
 		case <-end:
 			c.a.log.Warn("choosing transactions takes long", "height", c.view.Height()+1, "chosen", len(c.chosen))
@@ -236,7 +246,7 @@ func (c *chooser) take(v *tx.Verified) error {
 		if !errors.As(err, &refusal) {
 			return err
 		}
-		c.a.pool.remove(p.Hash())
+		c.a.drop(p.Hash())
 		c.a.results.GiveUp(p.Hash(), refusal)
 		return nil
 	}

@@ -3,6 +3,7 @@ package abci
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -100,9 +101,12 @@ func TestNothingWaitsForConsensus(t *testing.T) {
 	plant(l, b)
 	entered, leave := make(chan struct{}), make(chan struct{})
 	now := l.app.options.Now
+	var held atomic.Bool // the proposal, where it reads the clock
 	l.app.options.Now = func() time.Time {
-		close(entered)
-		<-leave
+		if !held.Swap(true) {
+			close(entered)
+			<-leave
+		}
 		return now()
 	}
 	done := make(chan bool)

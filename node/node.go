@@ -68,6 +68,7 @@ type Node struct {
 	blocks    *cmtstore.BlockStore
 	peers     *peers
 	evidence  *evidence
+	turns     turns
 	gateway   *gateway.Server
 	progress  progress
 	died      chan struct{} // closed when consensus has ended

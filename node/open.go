@@ -65,16 +65,24 @@ func (n *Node) openLedger() (err error) {
 	if err != nil {
 		return fmt.Errorf("the slip key: %w", err)
 	}
+	own, err := ValidatorOf(string(n.home))
+	if err != nil {
+		return err
+	}
+	slips, err := n.dbs.get("slips")
+	if err != nil {
+		return err
+	}
 	pool := abci.DefaultPoolLimits()
 	pool.Bytes, pool.Count = n.config.Pool.Megabytes<<20, n.config.Pool.Transactions
 	n.app, err = abci.New(abci.Options{
 		Genesis: n.doc, GenesisHash: genesis.Hash(n.doc), Ledger: ledger, ClockFile: n.home.clock(), Results: results, Now: n.now,
-		Pool: pool, SlipKey: slip, Welcome: n.config.P2P.welcome(), Version: Version(), Logger: n.log.With("part", "abci"),
+		Pool: pool, SlipKey: slip, Validator: own.Key, Slips: slips, Turns: n.turns.between, Welcome: n.config.P2P.welcome(), Version: Version(), Logger: n.log.With("part", "abci"),
 	})
 	if err != nil {
 		return err
 	}
-	n.dbs.release("results")
+	n.dbs.release("results", "slips")
 	return nil
 }
 
@@ -150,6 +158,7 @@ func (n *Node) openComet(ctx context.Context) error {
 		return fmt.Errorf("CometBFT's consensus is a %T, which cannot be watched", n.env.ConsensusState)
 	}
 	n.peers = newPeers(n)
+	n.turns.states, n.turns.address = n.env.StateStore, consensusAddress(n.signer.file.Key.PubKey.Bytes())
 	n.recoverResults()
 	return nil
 }

@@ -51,6 +51,8 @@ type intake struct {
 	FromPeers uint64            `json:"from_peers"`
 	Refused   map[string]uint64 `json:"refused"`
 	PoolBytes int               `json:"pool_bytes"`
+	// Promised ballots that are not settled.
+	Promised int `json:"promised"`
 }
 
 // status serves GET /v1/status.
@@ -79,7 +81,7 @@ func (s *Server) statusNow() (*status, error) {
 		ChainID: s.source.Chain, GenesisHash: hex.EncodeToString(s.source.GenesisHash[:]), Node: s.source.NodeID,
 		Height: tip.Height, Time: time.Unix(0, tip.Time).UTC(), Certified: certified,
 		CatchingUp: s.source.CatchingUp(), Peers: s.source.Peers(), Version: s.source.Version,
-		Pool: in.Pending, Intake: intake{in.Taken, in.FromPeers, refused, in.PendingBytes}, Clocks: append([]Clock{}, clocks...),
+		Pool: in.Pending, Intake: intake{in.Taken, in.FromPeers, refused, in.PendingBytes, in.Promised}, Clocks: append([]Clock{}, clocks...),
 	}
 	if validator != nil {
 		st.Validator, st.Organisation = validator.Name, validator.Organisation

@@ -39,13 +39,15 @@ type outcome struct {
 	Index  *int   `json:"index,omitempty"`
 	Code   uint32 `json:"code"`
 	Name   string `json:"name"`
-	// Message says what was found and what to do.
+	// Message says what was found and what to do; of a ballot that waits, why it is not promised.
 	Message string `json:"message"`
+	// Slip is the acceptance slip that this node signed for a ballot.
+	Slip []byte `json:"slip,omitempty"`
 }
 
 func outcomeOf(hash [32]byte, code tx.Code, detail string) outcome {
 	o := outcome{Hash: hex.EncodeToString(hash[:]), Code: uint32(code), Name: code.String()}
-	if code != tx.CodeOK {
+	if o.Message = detail; code != tx.CodeOK {
 		o.Message = fmt.Sprintf("%s; %s", detail, code.Advice())
 	}
 	return o
@@ -79,6 +81,7 @@ func (s *Server) submit(r *http.Request) (any, error) {
 	answer := admissions{Results: make([]outcome, len(found))}
 	for i, a := range found {
 		answer.Results[i] = outcomeOf(a.Hash, a.Code, a.Detail)
+		answer.Results[i].Slip = a.Slip
 		answer.full = answer.full || a.Code >= tx.CodeRetryLater
 	}
 	return answer, nil

@@ -8,6 +8,7 @@
 //	config.go      the configuration, and how CometBFT's is made from it and from genesis
 //	home.go        the folder, Init
 //	signer.go      the consensus key: never two signatures for one step
+//	decided.go     the last block decided: never a signature on another branch; a key that must not sign any more
 //	node.go        running, stopping; open.go opening
 //	peers.go       keeping the full mesh connected
 //	health.go      what is wrong, in sentences

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -91,14 +92,27 @@ func (n *Node) validatorHealth(height int64) (reasons []string) {
 	if 3*reached <= 2*total {
 		reasons = append(reasons, fmt.Sprintf("it reaches validators with %d of %d power, which is not more than 2/3", reached, total))
 	}
+	self, _ := n.self()
+	return append(reasons, n.signerHealth(self != nil, height-max(n.signer.signed.Load(), present.FirstHeight))...)
+}
+
+// signerHealth says what is wrong with the signatures: why there are none any more, or for how long there were none. That a retired
+// key does not sign is as it should be once it has left the validator set.
+func (n *Node) signerHealth(validator bool, behind int64) []string {
 	if err := n.signer.fault(); err != nil {
-		reasons = append(reasons, err.Error())
+		if validator || !errors.Is(err, ErrRetired) {
+			return []string{err.Error()}
+		}
+		return nil
 	}
-	last := n.signer.signed.Load()
-	if self, _ := n.self(); self != nil && !n.CatchingUp() && height-max(last, present.FirstHeight) > signerLag {
-		reasons = append(reasons, fmt.Sprintf("its key has not signed since height %d", last))
+	if !validator || n.CatchingUp() || behind <= signerLag {
+		return nil
 	}
-	return reasons
+	reason := fmt.Sprintf("its key has not signed since height %d", n.signer.signed.Load())
+	if err := n.signer.waits(); err != nil {
+		reason += ": " + err.Error()
+	}
+	return []string{reason}
 }
 
 // present returns the present validator set.

@@ -29,6 +29,8 @@ import (
 //	keys/p2p.json            the p2p key, CometBFT's format
 //	keys/slip                the slip key: the 32 bytes of the Ed25519 seed, hexadecimal
 //	sign-state/state.json    what the consensus key has signed last, CometBFT's format: never copied, never restored
+//	sign-state/decided.json  the last block that the node decided and signed on, height and hash: never copied, never restored
+//	sign-state/retired       why the consensus key never signs again, in words; only where it is so
 //	data/ledger              the state, Badger
 //	data/comet               CometBFT's blocks, states, evidence and write-ahead log, and the index of results, goleveldb
 //	data/commit-time.json    local time of the last commit
@@ -51,6 +53,8 @@ func (h Home) consensusKey() string { return h.path("keys", "consensus.json") }
 func (h Home) p2pKey() string       { return h.path("keys", "p2p.json") }
 func (h Home) slipKey() string      { return h.path("keys", "slip") }
 func (h Home) signState() string    { return h.path("sign-state", "state.json") }
+func (h Home) decided() string      { return h.path("sign-state", "decided.json") }
+func (h Home) retired() string      { return h.path("sign-state", "retired") }
 func (h Home) ledger() string       { return h.path("data", "ledger") }
 func (h Home) comet() string        { return h.path("data", "comet") }
 func (h Home) clock() string        { return h.path("data", "commit-time.json") }
@@ -76,6 +80,7 @@ func Init(home string, c Config) error {
 	}{
 		{h.consensusKey(), consensus.Key},
 		{h.signState(), &consensus.LastSignState},
+		{h.decided(), decided{}},
 		{h.p2pKey(), &p2p.NodeKey{PrivKey: cmted25519.GenPrivKey()}},
 	}
 	for _, f := range files {

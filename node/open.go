@@ -99,7 +99,7 @@ func (n *Node) openSigner() (err error) {
 	if err := n.checkCometGenesis(); err != nil {
 		return err
 	}
-	n.signer, err = openSigner(n.home.consensusKey(), n.home.signState(), n.blocks)
+	n.signer, err = openSigner(n.home, n.blocks, n.log.With("part", "signer"))
 	return err
 }
 
@@ -142,7 +142,7 @@ func (n *Node) openComet(ctx context.Context) error {
 	if n.evidence, err = newEvidence(n); err != nil {
 		return err
 	}
-	n.signer.first = n.evidence.mayBegin
+	n.signer.first = func() (int64, error) { return n.evidence.mayBegin(n.signer.file.Key.PubKey.Bytes()) }
 	provide := func(c *cmtcfg.DBContext) (dbm.DB, error) { return n.dbs.get(c.ID) }
 	n.comet, err = cmtnode.NewNodeWithContext(ctx, config, n.signer, n.key, abci.NewClientCreator(n.app),
 		func() (*cmttypes.GenesisDoc, error) { return genesis.CometGenesis(n.doc) },

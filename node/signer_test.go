@@ -3,6 +3,9 @@ package node
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"testing"
@@ -12,7 +15,7 @@ import (
 	cmttypes "github.com/cometbft/cometbft/types"
 )
 
-// stored are commits as CometBFT's store has them.
+// stored are blocks and commits as CometBFT's store has them.
 type stored map[int64]*cmttypes.Commit
 
 func (s stored) Height() int64 {
@@ -26,6 +29,36 @@ func (s stored) Height() int64 {
 func (s stored) LoadSeenCommit(h int64) *cmttypes.Commit  { return s[h] }
 func (s stored) LoadBlockCommit(h int64) *cmttypes.Commit { return s[h] }
 
+func (s stored) LoadBlockMeta(h int64) *cmttypes.BlockMeta {
+	if s[h] == nil {
+		return nil
+	}
+	return &cmttypes.BlockMeta{BlockID: s[h].BlockID}
+}
+
+// with returns the same blocks with other commits for some.
+func (s stored) with(commits ...*cmttypes.Commit) stored {
+	s = maps.Clone(s)
+	for _, c := range commits {
+		c.BlockID = s[c.Height].BlockID
+		s[c.Height] = c
+	}
+	return s
+}
+
+// blocks returns a chain that others have signed: branches that fork after a height have the same blocks up to it.
+func blocks(height, fork int64, branch byte) stored {
+	s := stored{}
+	for h := int64(1); h <= height; h++ {
+		hash := bytes.Repeat([]byte{byte(h)}, 32)
+		if h > fork {
+			hash[0] = branch
+		}
+		s[h] = &cmttypes.Commit{Height: h, BlockID: cmttypes.BlockID{Hash: hash}}
+	}
+	return s
+}
+
 // home returns a fresh home.
 func home(t *testing.T) Home {
 	t.Helper()
@@ -38,11 +71,11 @@ func home(t *testing.T) Home {
 
 func (h Home) signer(t *testing.T, s stored) *signer {
 	t.Helper()
-	opened, err := openSigner(h.consensusKey(), h.signState(), s)
+	opened, err := openSigner(h, s, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	opened.first = func() error { return nil }
+	opened.first = func() (int64, error) { return 1, nil }
 	return opened
 }
 
@@ -70,10 +103,10 @@ func signedCommit(t *testing.T, h Home, height int64, round int32) *cmttypes.Com
 func TestSignerNeverSignsTwice(t *testing.T) {
 	h := home(t)
 	first := vote(5, 0, 1)
-	if err := h.signer(t, nil).SignVote("chain", first); err != nil {
+	if err := h.signer(t, blocks(9, 9, 0)).SignVote("chain", first); err != nil {
 		t.Fatal(err)
 	}
-	s := h.signer(t, nil)
+	s := h.signer(t, blocks(9, 9, 0))
 	again := vote(5, 0, 1)
 	if err := s.SignVote("chain", again); err != nil || !bytes.Equal(again.Signature, first.Signature) {
 		t.Error("the same vote does not get the same signature", err)
@@ -94,48 +127,120 @@ func TestSignerNeverSignsTwice(t *testing.T) {
 }
 
 func TestSignStateMissing(t *testing.T) {
-	h := home(t)
-	if err := os.Remove(h.signState()); err != nil {
-		t.Fatal(err)
-	}
-	for _, blocks := range []stored{nil, {7: &cmttypes.Commit{Height: 7}}} {
-		if _, err := openSigner(h.consensusKey(), h.signState(), blocks); !errors.Is(err, ErrSignStateMissing) {
-			t.Error(err)
+	for _, file := range []func(Home) string{Home.signState, Home.decided} {
+		h := home(t)
+		if err := os.Remove(file(h)); err != nil {
+			t.Fatal(err)
 		}
-	}
-	if _, err := os.Stat(h.signState()); err == nil {
-		t.Error("a new one was made")
+		for _, chain := range []stored{nil, blocks(7, 7, 0)} {
+			if _, err := openSigner(h, chain, nil); !errors.Is(err, ErrSignStateMissing) {
+				t.Error(err)
+			}
+		}
+		if _, err := os.Stat(file(h)); err == nil {
+			t.Error("a new one was made")
+		}
 	}
 }
 
+// TestSignStateOld: a sign state from before one of the key's own stored signatures retires the key, at the start where the commit is
+// there already, and else before the first signature after the blocks have come.
 func TestSignStateOld(t *testing.T) {
-	h := home(t)
-	if err := h.signer(t, nil).SignVote("chain", vote(5, 1, 1)); err != nil {
-		t.Fatal(err)
-	}
 	for _, c := range []struct {
-		name   string
-		blocks stored
-		old    bool
+		name          string
+		height, round int64 // of the key's precommit that the chain holds
+		old           bool
 	}{
-		{"no block", nil, false},
-		{"the same precommit", stored{5: signedCommit(t, h, 5, 1)}, false},
-		{"an earlier round", stored{5: signedCommit(t, h, 5, 0)}, false},
-		{"a later round", stored{5: signedCommit(t, h, 5, 2)}, true},
-		{"a later height", stored{6: signedCommit(t, h, 6, 0)}, true},
-		{"a later height below others", stored{6: signedCommit(t, h, 6, 0), 7: {Height: 7}, 9: {Height: 9}}, true},
-		{"later heights of others", stored{5: signedCommit(t, h, 5, 1), 8: {Height: 8}}, false},
+		{"the same precommit", 5, 1, false},
+		{"an earlier round", 5, 0, false},
+		{"a later round", 5, 2, true},
+		{"a later height", 6, 0, true},
+		{"a later height below many others", 7, 0, true},
 	} {
-		_, err := openSigner(h.consensusKey(), h.signState(), c.blocks)
-		if errors.Is(err, ErrSignStateOld) != c.old || !c.old && err != nil {
-			t.Errorf("%s: %v", c.name, err)
+		h := home(t)
+		chain := blocks(20, 20, 0)
+		if err := h.signer(t, chain).SignVote("chain", vote(5, 1, 1)); err != nil {
+			t.Fatal(err)
+		}
+		if c.name == "a later height below many others" {
+			chain = blocks(200, 200, 0)
+		}
+		chain = chain.with(signedCommit(t, h, c.height, int32(c.round)))
+		if err := checkOld(h.signer(t, chain), chain.Height()+1, c.old); err != nil {
+			t.Errorf("%s, at the start: %v", c.name, err)
 		}
 	}
+}
+
+// TestSignStateOldAfterSync: the blocks come between start and first signature, more of them than are searched at the start.
+func TestSignStateOldAfterSync(t *testing.T) {
+	for _, height := range []int64{0, 6, 2_900} {
+		h := home(t)
+		if err := h.signer(t, blocks(4, 4, 0)).SignVote("chain", vote(5, 0, 1)); err != nil {
+			t.Fatal(err)
+		}
+		s := h.signer(t, blocks(5, 5, 0))
+		if s.fault() != nil {
+			t.Fatal(s.fault())
+		}
+		synced := blocks(3_000, 3_000, 0)
+		if height > 0 {
+			synced = synced.with(signedCommit(t, h, height, 0))
+		}
+		s.stored = synced
+		if err := checkOld(s, 3_001, height > 0); err != nil {
+			t.Errorf("signed at %d: %v", height, err)
+		}
+	}
+}
+
+// TestSignStateOldWhileSigning: a signature that another copy of the key made comes with a later block.
+func TestSignStateOldWhileSigning(t *testing.T) {
+	h := home(t)
+	s := h.signer(t, blocks(4, 4, 0))
+	if err := s.SignVote("chain", vote(5, 0, 1)); err != nil {
+		t.Fatal(err)
+	}
+	s.stored = blocks(5, 5, 0).with(signedCommit(t, h, 5, 0))
+	if err := checkOld(s, 6, false); err != nil {
+		t.Error(err)
+	}
+	s.stored = blocks(6, 6, 0).with(signedCommit(t, h, 6, 1))
+	if err := checkOld(s, 7, true); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestSignStateOldFresh: a key with a fresh sign state is searched for since it is a validator's, and no further back.
+func TestSignStateOldFresh(t *testing.T) {
+	for since, old := range map[int64]bool{1: true, 50: true, 51: false} {
+		h := home(t)
+		s := h.signer(t, blocks(4, 4, 0))
+		s.stored = blocks(3_000, 3_000, 0).with(signedCommit(t, h, 50, 0))
+		s.first = func() (int64, error) { return since, nil }
+		if err := checkOld(s, 3_001, old); err != nil {
+			t.Errorf("since %d: %v", since, err)
+		}
+	}
+}
+
+// checkOld lets a signer sign at a height, and says what was not as it should be.
+func checkOld(s *signer, height int64, old bool) error {
+	v := vote(height, 0, 1)
+	err := s.SignVote("chain", v)
+	_, mark := os.Stat(s.home.retired())
+	switch {
+	case !old && (err != nil || mark == nil):
+		return fmt.Errorf("not signed: %v, %v", err, mark)
+	case old && (v.Signature != nil || !errors.Is(err, ErrSignStateOld) || !errors.Is(err, ErrRetired) || mark != nil):
+		return fmt.Errorf("signed, or not retired: %v, %v", err, mark)
+	}
+	return nil
 }
 
 func TestSignStateForeign(t *testing.T) {
 	h, other := home(t), home(t)
-	if err := other.signer(t, nil).SignVote("chain", vote(5, 0, 1)); err != nil {
+	if err := other.signer(t, blocks(9, 9, 0)).SignVote("chain", vote(5, 0, 1)); err != nil {
 		t.Fatal(err)
 	}
 	b, err := os.ReadFile(other.signState())
@@ -145,13 +250,13 @@ func TestSignStateForeign(t *testing.T) {
 	if err := os.WriteFile(h.signState(), b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openSigner(h.consensusKey(), h.signState(), stored(nil)); !errors.Is(err, ErrSignStateForeign) {
+	if _, err := openSigner(h, stored(nil), nil); !errors.Is(err, ErrSignStateForeign) {
 		t.Error(err)
 	}
 	if err := os.WriteFile(h.signState(), b[:len(b)/2], 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openSigner(h.consensusKey(), h.signState(), stored(nil)); err == nil {
+	if _, err := openSigner(h, stored(nil), nil); err == nil {
 		t.Error("half a sign state is read")
 	}
 }
@@ -159,7 +264,7 @@ func TestSignStateForeign(t *testing.T) {
 // TestSignerAfterAFailedSync: when the folder cannot be synced, the signature does not leave, and none after it.
 func TestSignerAfterAFailedSync(t *testing.T) {
 	h := home(t)
-	s := h.signer(t, nil)
+	s := h.signer(t, blocks(9, 9, 0))
 	dir := s.dir
 	s.dir = filepath.Join(dir, "gone")
 	v := vote(5, 0, 1)
@@ -175,19 +280,19 @@ func TestSignerAfterAFailedSync(t *testing.T) {
 // TestSignerBegins: the first signature of a key waits for the permission, later ones do not.
 func TestSignerBegins(t *testing.T) {
 	h := home(t)
-	s := h.signer(t, nil)
+	s := h.signer(t, blocks(9, 9, 0))
 	refuse := errors.New("not yet")
-	s.first = func() error { return refuse }
+	s.first = func() (int64, error) { return 0, refuse }
 	v := vote(5, 0, 1)
-	if err := s.SignVote("chain", v); !errors.Is(err, refuse) || v.Signature != nil {
+	if err := s.SignVote("chain", v); !errors.Is(err, refuse) || v.Signature != nil || s.waits() == nil || s.fault() != nil {
 		t.Error(err)
 	}
-	s.first = func() error { return nil }
-	if err := s.SignVote("chain", vote(5, 0, 1)); err != nil {
+	s.first = func() (int64, error) { return 1, nil }
+	if err := s.SignVote("chain", vote(5, 0, 1)); err != nil || s.waits() != nil {
 		t.Error(err)
 	}
-	s = h.signer(t, nil)
-	s.first = func() error { return refuse }
+	s = h.signer(t, blocks(9, 9, 0))
+	s.first = func() (int64, error) { return 0, refuse }
 	if err := s.SignVote("chain", vote(6, 0, 1)); err != nil {
 		t.Error("a key that has signed before is held up:", err)
 	}
@@ -196,7 +301,7 @@ func TestSignerBegins(t *testing.T) {
 // TestInit: keys are for their owner only, and never overwritten.
 func TestInit(t *testing.T) {
 	h := home(t)
-	for _, path := range []string{h.consensusKey(), h.p2pKey(), h.slipKey(), h.signState()} {
+	for _, path := range []string{h.consensusKey(), h.p2pKey(), h.slipKey(), h.signState(), h.decided()} {
 		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("%s: %v %v", path, info.Mode(), err)
 		}

@@ -144,7 +144,7 @@ func (n *Node) openComet(ctx context.Context) error {
 	}
 	n.signer.first = func() (int64, error) { return n.evidence.mayBegin(n.signer.file.Key.PubKey.Bytes()) }
 	provide := func(c *cmtcfg.DBContext) (dbm.DB, error) { return n.dbs.get(c.ID) }
-	n.comet, err = cmtnode.NewNodeWithContext(ctx, config, n.signer, n.key, abci.NewClientCreator(n.app),
+	n.comet, err = cmtnode.NewNodeWithContext(ctx, config, newStandIn(), n.key, abci.NewClientCreator(n.app),
 		func() (*cmttypes.GenesisDoc, error) { return genesis.CometGenesis(n.doc) },
 		provide, cmtnode.DefaultMetricsProvider(config.Instrumentation), cometLogger{n.log.With("part", "cometbft")})
 	if err != nil {
@@ -157,6 +157,8 @@ func (n *Node) openComet(ctx context.Context) error {
 	if n.consensus, ok = n.env.ConsensusState.(*consensus.State); !ok {
 		return fmt.Errorf("CometBFT's consensus is a %T, which cannot be watched", n.env.ConsensusState)
 	}
+	n.signer.stored = n.comet.BlockStore() // n.blocks has the same blocks, but the height of the start
+	n.consensus.SetPrivValidator(n.signer)
 	n.peers = newPeers(n)
 	n.turns.states, n.turns.address = n.env.StateStore, consensusAddress(n.signer.file.Key.PubKey.Bytes())
 	n.recoverResults()

@@ -33,6 +33,8 @@ type Options struct {
 	Organisations []string
 	// Validators of each organisation; 2 by default.
 	Validators int
+	// Powers are the validators of an organisation, each with its power, where they are not Validators with the power 1.
+	Powers map[string][]int64
 	// Observers are nodes without a validator's key, after the validators; none by default.
 	Observers int
 	// Officers and Registrars of each organisation; one each by default. All officers of an organisation but one suffice.
@@ -77,8 +79,12 @@ func New(t testing.TB, o Options) *Network {
 	t.Cleanup(n.stopAll)
 	var entries []*pb.GenesisEntry
 	for _, id := range n.options.Organisations {
-		for range n.options.Validators {
-			entries = append(entries, n.addValidator(id))
+		powers := n.options.Powers[id]
+		if powers == nil {
+			powers = slices.Repeat([]int64{1}, n.options.Validators)
+		}
+		for _, power := range powers {
+			entries = append(entries, n.addValidator(id, power))
 		}
 		n.Officers[id] = n.members(id, "officer", n.options.Officers, &entries)
 		n.Registrars[id] = n.members(id, "registrar", n.options.Registrars, &entries)
@@ -139,8 +145,9 @@ func (n *Network) addNode(organisation, name string) *Node {
 	return each
 }
 
-func (n *Network) addValidator(organisation string) *pb.GenesisEntry {
+func (n *Network) addValidator(organisation string, power int64) *pb.GenesisEntry {
 	each := n.addNode(organisation, fmt.Sprintf("%s-%d", organisation, len(n.Nodes)))
+	each.Validator.Power = power
 	entry := &pb.GenesisEntry{ChainId: Chain, Organisation: organisation, Entry: &pb.GenesisEntry_Validator{Validator: &each.Validator}}
 	slip, err := node.SlipKey(each.Home)
 	n.must(err)

@@ -122,7 +122,7 @@ func readSignState(path string, v any, stored chain) error {
 }
 
 // signStateDepth is how many heights back the stored commits are searched at the start; before the first signature all that are
-// newer than the sign state are.
+// newer than the sign state are. So far back the commits that this node saw are searched too, which may hold more than the blocks'.
 const signStateDepth = 1_000
 
 // stepPrecommit is FilePV's number of the last step of a round.
@@ -133,8 +133,13 @@ const stepPrecommit = 3
 // one that was away reads once what it missed.
 func (s *signer) checkSignState(from int64) error {
 	last, address := &s.file.LastSignState, s.file.GetAddress()
-	for h := s.stored.Height(); h >= max(from, 1); h-- {
-		for _, commit := range []*cmttypes.Commit{s.stored.LoadSeenCommit(h), s.stored.LoadBlockCommit(h)} {
+	newest := s.stored.Height()
+	for h := newest; h >= max(from, 1); h-- {
+		commits := []*cmttypes.Commit{s.stored.LoadBlockCommit(h)}
+		if h > newest-signStateDepth {
+			commits = append(commits, s.stored.LoadSeenCommit(h))
+		}
+		for _, commit := range commits {
 			if commit == nil || !signedBy(commit, address) {
 				continue
 			}

@@ -166,9 +166,22 @@ func TestSignStateOld(t *testing.T) {
 			chain = blocks(200, 200, 0)
 		}
 		chain = chain.with(signedCommit(t, h, c.height, int32(c.round)))
-		if err := checkOld(h.signer(t, chain), chain.Height()+1, c.old); err != nil {
-			t.Errorf("%s, at the start: %v", c.name, err)
+		s := h.signer(t, chain)
+		if errors.Is(s.fault(), ErrSignStateOld) != c.old {
+			t.Errorf("%s, at the start: %v", c.name, s.fault())
 		}
+		if err := checkOld(s, chain.Height()+1, c.old); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+	h := home(t)
+	prevote := vote(5, 1, 1)
+	prevote.Type = cmtproto.PrevoteType
+	if err := h.signer(t, blocks(4, 4, 0)).SignVote("chain", prevote); err != nil {
+		t.Fatal(err)
+	}
+	if err := checkOld(h.signer(t, blocks(5, 5, 0).with(signedCommit(t, h, 5, 1))), 6, true); err != nil {
+		t.Errorf("a later step: %v", err)
 	}
 }
 
@@ -190,6 +203,41 @@ func TestSignStateOldAfterSync(t *testing.T) {
 		s.stored = synced
 		if err := checkOld(s, 3_001, height > 0); err != nil {
 			t.Errorf("signed at %d: %v", height, err)
+		}
+	}
+}
+
+// halfStored has commits of one kind only.
+type halfStored struct {
+	stored
+	seen bool
+}
+
+func (s halfStored) LoadSeenCommit(h int64) *cmttypes.Commit {
+	if s.seen {
+		return s.stored[h]
+	}
+	return nil
+}
+
+func (s halfStored) LoadBlockCommit(h int64) *cmttypes.Commit {
+	if s.seen {
+		return nil
+	}
+	return s.stored[h]
+}
+
+// TestSignStateOldEitherCommit: a signature may stand in the next block, or only in the commit that this node saw.
+func TestSignStateOldEitherCommit(t *testing.T) {
+	for _, seen := range []bool{false, true} {
+		h := home(t)
+		if err := h.signer(t, blocks(4, 4, 0)).SignVote("chain", vote(5, 0, 1)); err != nil {
+			t.Fatal(err)
+		}
+		s := h.signer(t, blocks(5, 5, 0))
+		s.stored = halfStored{blocks(30, 30, 0).with(signedCommit(t, h, 9, 0)), seen}
+		if err := checkOld(s, 31, true); err != nil {
+			t.Errorf("seen %v: %v", seen, err)
 		}
 	}
 }

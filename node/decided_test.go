@@ -2,14 +2,21 @@ package node
 
 import (
 	"bytes"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
+
+	"votenode/genesis"
+	pb "votenode/proto/votenode/v1"
+	"votenode/verify/certified"
 )
 
 // read returns the file of the last decided block.
@@ -240,4 +247,58 @@ func TestRetired(t *testing.T) {
 		}
 		s.stored = blocks(5, 9, 0)
 	}
+}
+
+// TestValidatorSince: a key of the first epoch is searched for from the first block on, one that came later since its epoch.
+func TestValidatorSince(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join("..", "verify", "certified", "testdata", "vectors.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var vectors struct {
+		Genesis string
+		Epochs  []string
+	}
+	if err := json.Unmarshal(b, &vectors); err != nil {
+		t.Fatal(err)
+	}
+	doc, err := genesis.Parse(unhex(t, vectors.Genesis))
+	if err != nil {
+		t.Fatal(err)
+	}
+	trust, err := certified.FromGenesis(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := trust.Newest()
+	proof, err := certified.ParseEpochProof(unhex(t, vectors.Epochs[0]))
+	if err == nil {
+		trust, err = trust.Advance(proof)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	stayed, came := false, false
+	for _, v := range trust.Newest().Validators() {
+		old := slices.ContainsFunc(first.Validators(), func(w pb.Validator) bool { return bytes.Equal(v.Key, w.Key) })
+		stayed, came = stayed || old, came || !old
+		if since := validatorSince(trust, v.Key); old && since != 1 || !old && since != trust.Newest().FirstHeight() {
+			t.Errorf("%s: since %d", v.Name, since)
+		}
+	}
+	if !stayed || !came {
+		t.Error("the vectors do not have both cases")
+	}
+	if since := validatorSince(trust, make([]byte, 32)); since != 1 {
+		t.Error("a key that nobody has, since", since)
+	}
+}
+
+func unhex(t *testing.T, text string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }

@@ -241,19 +241,24 @@ func (e *evidence) knowsPresent() error {
 }
 
 // mayBegin says whether the consensus key may sign for the first time: from genesis on in the first epoch, and in a later one only
-// when this node can prove, by certified states, that the set was announced (spec 7.6). It returns the first height for which a set
-// has the key, 1 where none has it.
+// when this node can prove, by certified states, that the set was announced (spec 7.6). It returns the first height that the key could
+// sign.
 func (e *evidence) mayBegin(key []byte) (int64, error) {
 	if err := e.knowsPresent(); err != nil {
 		return 0, err
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	return validatorSince(e.trust, key), nil
+}
+
+// validatorSince returns the first height of the first known epoch that has a key, 1 where none has it.
+func validatorSince(trust *certified.Trust, key []byte) int64 {
 	since := int64(1)
-	for set := e.trust.Newest(); set != nil; set = e.trust.At(set.FirstHeight() - 1) {
+	for set := trust.Newest(); set != nil; set = trust.At(set.FirstHeight() - 1) {
 		if slices.ContainsFunc(set.Validators(), func(v pb.Validator) bool { return bytes.Equal(v.Key, key) }) {
 			since = set.FirstHeight()
 		}
 	}
-	return since, nil
+	return since
 }

@@ -244,8 +244,8 @@ func (l *Ledger) grow(ctx context.Context, v *View) error {
 // forked names those who signed both of two states, where both are of one height.
 func forked(a, b *View) error {
 	var names []string
-	if signers, err := certified.Conflict(a.proven, b.proven); err == nil {
-		for _, s := range signers {
+	if fork, err := certified.FindFork(a.proven, b.proven); err == nil {
+		for _, s := range fork.Both {
 			names = append(names, s.Organisation+" "+s.Name)
 		}
 	}

@@ -48,7 +48,7 @@ func (s *State) EarlierHeader(p *pb.BlockProof, header []byte) (*cmttypes.Header
 	if err != nil {
 		return nil, err
 	}
-	if !bytes.Equal(leaf.HeaderHash, digest[:]) || parsed.Height != leaf.Height || parsed.Time.UnixNano() != leaf.Time || parsed.ChainID != s.chainID {
+	if !bytes.Equal(leaf.HeaderHash, digest[:]) || parsed.Height != leaf.Height || parsed.Time.UnixNano() != leaf.Time || parsed.ChainID != s.trust.chainID {
 		return nil, fmt.Errorf("%w: the header is not that of block %d", ErrMismatch, leaf.Height)
 	}
 	return parsed, nil

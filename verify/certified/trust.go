@@ -107,8 +107,8 @@ type State struct {
 	// one round, is signed by more than 2/3 of all power.
 	Certified, Committed bool
 
+	trust   *Trust
 	set     *Set
-	chainID string
 	signers []bool // by position in the set
 }
 
@@ -164,8 +164,8 @@ func (t *Trust) attested(s *pb.CertifiedState) (*State, []hash, error) {
 		hashes[i] = digest
 		if i == 0 {
 			first = header
-		} else if field := difference(first, header); field != "" {
-			return nil, nil, fmt.Errorf("%w: children 0 and %d differ in %s", ErrMismatch, i, field)
+		} else if fields := differences(first, header); len(fields) > 0 {
+			return nil, nil, fmt.Errorf("%w: children 0 and %d differ in %s", ErrMismatch, i, strings.Join(fields, ", "))
 		}
 	}
 	set := t.At(first.Height)
@@ -182,31 +182,31 @@ func (t *Trust) attested(s *pb.CertifiedState) (*State, []hash, error) {
 	}
 	return &State{
 		Height: first.Height - 1, BlockID: first.LastBlockID, AppHash: hash(first.AppHash), Child: first, Epoch: set.Epoch(),
-		set: set, chainID: t.chainID, signers: make([]bool, len(set.epoch.Validators)),
+		trust: t, set: set, signers: make([]bool, len(set.epoch.Validators)),
 	}, hashes, nil
 }
 
-// difference names the first attested field in which two headers differ, "" if there is none. Spec 6.1.
-func difference(a, b *cmttypes.Header) string {
-	switch {
-	case a.ChainID != b.ChainID:
-		return "ChainID"
-	case a.Height != b.Height:
-		return "Height"
-	case !a.LastBlockID.Equals(b.LastBlockID):
-		return "LastBlockID"
-	case !bytes.Equal(a.ValidatorsHash, b.ValidatorsHash):
-		return "ValidatorsHash"
-	case !bytes.Equal(a.NextValidatorsHash, b.NextValidatorsHash):
-		return "NextValidatorsHash"
-	case !bytes.Equal(a.ConsensusHash, b.ConsensusHash):
-		return "ConsensusHash"
-	case !bytes.Equal(a.AppHash, b.AppHash):
-		return "AppHash"
-	case !bytes.Equal(a.LastResultsHash, b.LastResultsHash):
-		return "LastResultsHash"
+// differences names the attested fields in which two headers differ, in the order of spec 6.1.
+func differences(a, b *cmttypes.Header) []string {
+	var fields []string
+	for _, f := range []struct {
+		name string
+		same bool
+	}{
+		{"ChainID", a.ChainID == b.ChainID},
+		{"Height", a.Height == b.Height},
+		{"LastBlockID", a.LastBlockID.Equals(b.LastBlockID)},
+		{"ValidatorsHash", bytes.Equal(a.ValidatorsHash, b.ValidatorsHash)},
+		{"NextValidatorsHash", bytes.Equal(a.NextValidatorsHash, b.NextValidatorsHash)},
+		{"ConsensusHash", bytes.Equal(a.ConsensusHash, b.ConsensusHash)},
+		{"AppHash", bytes.Equal(a.AppHash, b.AppHash)},
+		{"LastResultsHash", bytes.Equal(a.LastResultsHash, b.LastResultsHash)},
+	} {
+		if !f.same {
+			fields = append(fields, f.name)
+		}
 	}
-	return ""
+	return fields
 }
 
 // count verifies every precommit of one child and marks its signers. A key that signed several children is marked once.

@@ -371,35 +371,3 @@ func TestFromGenesisRefuses(t *testing.T) {
 		t.Fatal("a document beyond the cap was trusted")
 	}
 }
-
-// TestConflict: two certificates of one height name whoever signed both, and more than a third of each organisation.
-func TestConflict(t *testing.T) {
-	w := newWorld(t, equal)
-	w.grow(3)
-	fork := *w.headers[3]
-	fork.LastBlockID = blockID(w.headers[1])
-	a := must(w.trust.Verify(certificate(signed(w.headers[3], 0, "league-1", "league-2", "league-3", "party-1", "party-2", "party-3"))))
-	b := must(w.trust.Verify(certificate(signed(&fork, 0, "league-4", "league-2", "league-3", "party-4", "party-1", "party-3"))))
-	both, err := certified.Conflict(a, b)
-	var found []string
-	for _, v := range both {
-		found = append(found, v.Name)
-	}
-	if err != nil || len(found) != 4 {
-		t.Fatal(found, err)
-	}
-	for _, name := range []string{"league-2", "league-3", "party-1", "party-3"} {
-		if !strings.Contains(strings.Join(found, " "), name) {
-			t.Errorf("%s is not named: %v", name, found)
-		}
-	}
-	c := must(w.trust.Verify(w.certify(1)))
-	d := must(w.trust.Verify(certificate(signed(w.headers[3], 1, names(w.epochs[0])...))))
-	stronger := newWorld(t, []party{{"league", []int64{2, 2, 2, 2}}, {"party", []int64{2, 2, 2, 2}}})
-	e := must(stronger.trust.Verify(stronger.certify(2)))
-	for _, other := range []*certified.State{a, c, d, e} {
-		if _, err := certified.Conflict(a, other); !errors.Is(err, certified.ErrNoConflict) {
-			t.Error("a conflict where there is none:", err)
-		}
-	}
-}

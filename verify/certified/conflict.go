@@ -1,7 +1,6 @@
 package certified
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 
@@ -49,7 +48,7 @@ func FindFork(a, b *State) (*Fork, error) {
 	return newFork(a, b, differences(a.Child, b.Child))
 }
 
-// FindForkBelow does what FindFork does for a state and a later one of the same epoch: the proof and the header show, under the
+// FindForkBelow does what FindFork does for a state and a later one of the same validator set: the proof and the header show, under the
 // later state, the block after the earlier state's own, and the header attests otherwise than the earlier state. It fails with
 // the errors of EarlierHeader, with ErrMismatch where another block is shown, or with ErrNoConflict. Spec 6.7.
 func FindForkBelow(earlier, later *State, p *pb.BlockProof, header []byte) (*Fork, error) {
@@ -68,8 +67,8 @@ func newFork(a, b *State, fields []string) (*Fork, error) {
 	switch {
 	case a.trust.genesisHash != b.trust.genesisHash:
 		return nil, fmt.Errorf("%w: they are of different ledgers", ErrNoConflict)
-	case a.set != b.set && !bytes.Equal(a.set.bytes(), b.set.bytes()):
-		return nil, fmt.Errorf("%w: they are signed by different validator sets, of the epochs %d and %d; compare states of the epoch before", ErrNoConflict, a.Epoch, b.Epoch)
+	case !a.set.same(b.set):
+		return nil, fmt.Errorf("%w: they are signed by different validator sets, of the epochs %d and %d; compare states of one set", ErrNoConflict, a.Epoch, b.Epoch)
 	case len(fields) == 0:
 		return nil, fmt.Errorf("%w: they attest the same", ErrNoConflict)
 	}

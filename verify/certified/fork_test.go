@@ -5,6 +5,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	cmttypes "github.com/cometbft/cometbft/types"
 
 	"votenode/verify/certified"
 )
@@ -76,5 +79,50 @@ func TestConflict(t *testing.T) {
 	}
 	if _, err := certified.FindFork(a, e); !errors.Is(err, certified.ErrNoConflict) {
 		t.Error("a conflict of two ledgers:", err)
+	}
+}
+
+// TestForkFields: each attested field by itself makes a fork, and what is not attested makes none. Two sides of which nobody is
+// certain accuse whoever signed both, and nobody else.
+func TestForkFields(t *testing.T) {
+	w := newWorld(t, equal)
+	w.grow(3)
+	inspect := func(change func(h *cmttypes.Header), signers ...string) *certified.State {
+		h := *w.headers[3]
+		change(&h)
+		s, err := w.trust.Inspect(certificate(signed(&h, 2, signers...)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	a := inspect(func(*cmttypes.Header) {}, "league-1", "party-2", "party-3")
+	for fields, change := range map[string]func(h *cmttypes.Header){
+		"LastBlockID":         func(h *cmttypes.Header) { h.LastBlockID.PartSetHeader.Total++ },
+		"NextValidatorsHash":  func(h *cmttypes.Header) { h.NextValidatorsHash = digest("other") },
+		"ConsensusHash":       func(h *cmttypes.Header) { h.ConsensusHash = digest("other") },
+		"AppHash":             func(h *cmttypes.Header) { h.AppHash = digest("other") },
+		"LastResultsHash":     func(h *cmttypes.Header) { h.LastResultsHash = digest("other") },
+		"LastBlockID AppHash": func(h *cmttypes.Header) { h.LastBlockID.Hash, h.AppHash = digest("other"), digest("other") },
+	} {
+		for _, signers := range [][]string{{"league-2", "party-2"}, {"league-2"}, nil, names(w.epochs[0])} {
+			b := inspect(change, signers...)
+			fork, err := certified.FindFork(a, b)
+			if err != nil {
+				t.Fatal(fields, err)
+			}
+			both := slices.DeleteFunc([]string{"league-1", "party-2", "party-3"}, func(name string) bool { return !slices.Contains(signers, name) })
+			checkFork(t, fork, both, strings.Fields(fields)...)
+			if fork.A != a || fork.B != b || fork.Organisations[0].Enough || fork.Organisations[1].Enough != (len(both) == 3) {
+				t.Errorf("%s, %q: %+v", fields, signers, fork)
+			}
+		}
+	}
+	sibling := inspect(func(h *cmttypes.Header) {
+		h.Time, h.DataHash, h.LastCommitHash = h.Time.Add(time.Second), digest("other"), digest("other")
+		h.EvidenceHash, h.ProposerAddress = digest("other"), digest("other")[:20]
+	}, names(w.epochs[0])...)
+	if _, err := certified.FindFork(a, sibling); !errors.Is(err, certified.ErrNoConflict) {
+		t.Error("two children that attest the same are a fork:", err)
 	}
 }

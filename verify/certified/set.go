@@ -1,6 +1,9 @@
 package certified
 
 import (
+	"bytes"
+	"slices"
+
 	"github.com/cometbft/cometbft/crypto/ed25519"
 	cmttypes "github.com/cometbft/cometbft/types"
 
@@ -41,6 +44,14 @@ func newSet(epoch *pb.ValidatorEpoch) *Set {
 	}
 	s.hash = cmttypes.NewValidatorSet(list).Hash()
 	return s
+}
+
+// same says whether two sets have the same keys with the same powers in the same organisations. The argument of spec 6.7 needs
+// no more: the sets may begin at other heights, as they do where two branches announced them at different ones.
+func (s *Set) same(other *Set) bool {
+	return slices.EqualFunc(s.epoch.Validators, other.epoch.Validators, func(a, b pb.Validator) bool {
+		return bytes.Equal(a.Key, b.Key) && a.Power == b.Power && a.Organisation == b.Organisation
+	})
 }
 
 // bytes returns the canonical encoding of the epoch, for comparison with the record.

@@ -4,7 +4,8 @@
 // Verification starts from a genesis document, which gives the first Trust: the validator set of the first epoch, with
 // organisations. Trust.Verify counts the precommits of a CertifiedState one by one over CometBFT's canonical vote;
 // Trust.Advance learns the set of the next epoch from a certified state that announces it; State.Earlier and
-// State.EarlierHeader reach every earlier block through the blocks log. All of it is pure: no network, no clock, no store.
+// State.EarlierHeader reach every earlier block through the blocks log; FindFork and FindForkBelow name who signed two states that
+// contradict each other. All of it is pure: no network, no clock, no store.
 // Whatever is given in is bounded before work is done on it.
 //
 // The package knows CometBFT's header, vote and hashes, and must not know elections or nodes.

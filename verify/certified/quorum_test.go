@@ -120,6 +120,11 @@ func (n *branches) mayCertifyTwice(id string, cheaters int, certify pb.Fraction)
 	return false
 }
 
+// beyondBound says whether c / total > 2 * certify - 1.
+func beyondBound(c, total int64, certify pb.Fraction) bool {
+	return c*int64(certify.Denominator) > total*(2*int64(certify.Numerator)-int64(certify.Denominator))
+}
+
 // check goes through every pair of sets of signers.
 func (n *branches) check(t *testing.T, parties []party, certify pb.Fraction, fields ...string) {
 	sets := 1 << len(n.list)
@@ -128,13 +133,24 @@ func (n *branches) check(t *testing.T, parties []party, certify pb.Fraction, fie
 		beyond[cheaters], may[cheaters] = true, true
 		for _, p := range parties {
 			total, c := n.power(p.id, sets-1), n.power(p.id, cheaters)
-			// c / total > 2 * certify - 1
-			exceeds := c*int64(certify.Denominator) > total*(2*int64(certify.Numerator)-int64(certify.Denominator))
+			exceeds := beyondBound(c, total, certify)
 			possible := n.mayCertifyTwice(p.id, cheaters, certify)
 			if possible && !exceeds {
 				t.Fatalf("the definition itself is broken: %s, %b", p.id, cheaters)
 			}
 			beyond[cheaters], may[cheaters] = beyond[cheaters] && exceeds, may[cheaters] && possible
+		}
+	}
+	// The report says of every set of signers of both sides whether it is beyond the bound, organisation by organisation.
+	for cheaters := range sets {
+		fork, err := certified.FindFork(n.state[0][cheaters], n.state[1][cheaters])
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range fork.Organisations {
+			if c, total := n.power(o.Organisation, cheaters), n.power(o.Organisation, sets-1); o.Power != c || o.Total != total || o.Enough != beyondBound(c, total, certify) {
+				t.Fatalf("%b signed both: %+v", cheaters, o)
+			}
 		}
 	}
 	reported := make([]bool, sets)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -125,29 +126,32 @@ func (v *View) Leaf(ctx context.Context, log string, index uint64) ([]byte, erro
 // nil. It fails with ErrVerification, or with fn's error. The leaves come from one node; where it fails, reset is called and the
 // next one is asked from the start.
 func (v *View) Leaves(ctx context.Context, log string, reset func(), fn func(index uint64, leaf []byte) error) error {
+	_, err := v.LeavesFrom(ctx, log, Place{}, reset, fn)
+	return err
+}
+
+// Place is how far a log was read: the number of leaves, and the roots of the perfect subtrees that these form, from left to right.
+type Place struct {
+	Size   uint64   `json:"size"`
+	Hashes [][]byte `json:"hashes"`
+}
+
+// LeavesFrom is Leaves for what stands behind a place, and returns the place that it came to; the root proves the leaves before, too.
+// A log that is shorter in this view has nothing behind the place.
+func (v *View) LeavesFrom(ctx context.Context, log string, from Place, reset func(), fn func(index uint64, leaf []byte) error) (Place, error) {
 	head, err := v.Head(ctx, log)
-	if err != nil {
-		return err
+	if err != nil || head.Size < from.Size {
+		return from, err
 	}
-	return v.ledger.ask(ctx, func(ctx context.Context, n *Node) error {
+	place := from
+	err = v.ledger.ask(ctx, func(ctx context.Context, n *Node) error {
 		reset()
-		tree := (&compact.RangeFactory{Hash: rfc6962.DefaultHasher.HashChildren}).NewEmptyRange(0)
-		for tree.End() < head.Size {
-			leaves, err := n.LogLeaves(ctx, log, tree.End(), min(head.Size, tree.End()+leavesPerRequest))
-			if err != nil {
-				return err
-			}
-			if len(leaves) == 0 || uint64(len(leaves)) > head.Size-tree.End() {
-				return fmt.Errorf("%w: %d leaves of %s from %d on", ErrVerification, len(leaves), log, tree.End())
-			}
-			for _, leaf := range leaves {
-				if err := fn(tree.End(), leaf); err != nil {
-					return err
-				}
-				if err := tree.Append(rfc6962.DefaultHasher.HashLeaf(leaf), nil); err != nil {
-					return err
-				}
-			}
+		tree, err := (&compact.RangeFactory{Hash: rfc6962.DefaultHasher.HashChildren}).NewRange(0, from.Size, slices.Clone(from.Hashes))
+		if err != nil {
+			return err
+		}
+		if err := n.appendLeaves(ctx, log, head.Size, tree, fn); err != nil {
+			return err
 		}
 		root, err := tree.GetRootHash(nil)
 		if err != nil {
@@ -156,8 +160,32 @@ func (v *View) Leaves(ctx context.Context, log string, reset func(), fn func(ind
 		if head.Size > 0 && state.Hash(root) != head.Root {
 			return fmt.Errorf("%w: the leaves of %s do not have its root", ErrVerification, log)
 		}
+		place = Place{Size: head.Size, Hashes: tree.Hashes()}
 		return nil
 	})
+	return place, err
+}
+
+// appendLeaves fetches the leaves of a log from the end of a tree up to a size, and calls fn for each. Unproven.
+func (n *Node) appendLeaves(ctx context.Context, log string, size uint64, tree *compact.Range, fn func(index uint64, leaf []byte) error) error {
+	for tree.End() < size {
+		leaves, err := n.LogLeaves(ctx, log, tree.End(), min(size, tree.End()+leavesPerRequest))
+		if err != nil {
+			return err
+		}
+		if len(leaves) == 0 || uint64(len(leaves)) > size-tree.End() {
+			return fmt.Errorf("%w: %d leaves of %s from %d on", ErrVerification, len(leaves), log, tree.End())
+		}
+		for _, leaf := range leaves {
+			if err := fn(tree.End(), leaf); err != nil {
+				return err
+			}
+			if err := tree.Append(rfc6962.DefaultHasher.HashLeaf(leaf), nil); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // Voter returns a voter's leaf; a voter who has not voted has the zero leaf. It fails with ErrAbsent where the sealed roll has no

@@ -19,12 +19,21 @@ const maxSequenceHint = 1_000
 // ErrNotYourKey says that the key is not the one at that place of the roll.
 var ErrNotYourKey = errors.New("the roll has another key at this index")
 
+// Book is told of every ballot before anything of it leaves the machine. Where it fails, nothing is sent. See package client/book.
+type Book interface {
+	// Cast notes a ballot that is about to be sent.
+	Cast(sequence uint64, code [32]byte) error
+	// Challenged notes a ballot that is about to be barred, with its code and C_0.
+	Challenged(sequence uint64, code, noncePoint [32]byte) error
+}
+
 // Voter is a member of an election's roll.
 type Voter struct {
 	Ledger   *Ledger
 	Election string
 	Index    uint64 // place in the roll, see FindVoter
 	Key      *ballot.SecretKey
+	Book     Book // nil where none is kept
 }
 
 // FindVoter returns the place of a key in the roll of an election, which it reads whole. It fails with ErrAbsent.
@@ -128,6 +137,11 @@ func (p *Prepared) Cast(ctx context.Context, wait Wait) error {
 	if err != nil {
 		return err
 	}
+	if book := p.voter.Book; book != nil {
+		if err := book.Cast(p.statement.Sequence, code); err != nil {
+			return fmt.Errorf("the ballot could not be noted, so it was not sent: %w", err)
+		}
+	}
 	body := &pb.CastBallot{
 		Election: p.voter.Election, Style: p.statement.Style, RollIndex: p.voter.Index, Sequence: p.statement.Sequence,
 		Ciphertext: ciphertext, Proof: proof,
@@ -146,6 +160,11 @@ func (p *Prepared) Challenge(ctx context.Context, random io.Reader) (*Challenge,
 	signature, err := ballot.SignSpoil(spoil, p.voter.Key, random)
 	if err != nil {
 		return nil, err
+	}
+	if book := p.voter.Book; book != nil {
+		if err := book.Challenged(spoil.Sequence, spoil.Code, spoil.C0); err != nil {
+			return nil, fmt.Errorf("the challenge could not be noted, so nothing was sent: %w", err)
+		}
 	}
 	body := &pb.SpoilBallot{
 		Election: p.voter.Election, RollIndex: p.voter.Index, Sequence: p.statement.Sequence,

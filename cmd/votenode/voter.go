@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"votenode/client"
+	"votenode/client/book"
 	"votenode/client/keyfile"
 	"votenode/client/readable"
 	"votenode/crypto/ballot"
@@ -20,7 +21,8 @@ import (
 
 func newVoterCommand() *cobra.Command {
 	return group("voter", "Cast a ballot, and check the device that makes it",
-		newVoterBallotCommand(), newVoterCastCommand(), newVoterChallengeCommand(), newCheckChallengeCommand(), newVoterStatusCommand(), newVoterReceiptCommand())
+		newVoterBallotCommand(), newVoterCastCommand(), newVoterChallengeCommand(), newCheckChallengeCommand(), newVoterStatusCommand(),
+		newVoterReceiptCommand(), newVoterWatchCommand(), newVoterBookCommand())
 }
 
 // voterFlags are what a voter's commands need.
@@ -29,6 +31,7 @@ type voterFlags struct {
 	key      keyFlags
 	election *string
 	index    int64
+	book     bookFlag
 }
 
 func (f *voterFlags) add(c *cobra.Command) {
@@ -36,6 +39,7 @@ func (f *voterFlags) add(c *cobra.Command) {
 	f.key.add(c, keyfile.Voter)
 	f.election = electionFlag(c)
 	c.Flags().Int64Var(&f.index, "roll-index", -1, "place in the roll; without it the whole roll is searched for the key")
+	f.book.add(c)
 }
 
 // open returns the voter with a certified view and the entry of the roll.
@@ -61,6 +65,9 @@ func (f *voterFlags) open(c *cobra.Command) (*client.Voter, *client.View, *pb.Ro
 		if voter.Index, err = client.FindVoter(c.Context(), v, voter.Election, secret.Public()); err != nil {
 			return nil, nil, nil, err
 		}
+	}
+	if err := f.book.open(f.key.file, voter); err != nil {
+		return nil, nil, nil, err
 	}
 	entry, err := v.RollEntry(c.Context(), voter.Election, voter.Index)
 	return voter, v, entry, err
@@ -134,6 +141,9 @@ func (f *voterFlags) prepare(c *cobra.Command, path string) (*client.Prepared, e
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	prepared, err := voter.Prepare(c.Context(), selections, rand.Reader)
+	if err == nil {
+		_, err = f.book.look(c, v, false)
+	}
 	if err == nil {
 		say(c, "The confirmation code of your ballot is %s. Write it down.", ballot.FormatCode(prepared.Code()))
 	}
@@ -296,28 +306,34 @@ type shownVoter struct {
 	Sequence  uint64 `json:"sequence"`
 	Code      string `json:"confirmation_code,omitempty"`
 	Height    int64  `json:"height"`
+	// Foreign is what the voter's book does not explain.
+	Foreign []book.Foreign `json:"foreign,omitempty"`
 }
 
 func newVoterStatusCommand() *cobra.Command {
 	var flags voterFlags
+	var thorough bool
 	c := &cobra.Command{
 		Use:   "status",
 		Short: "Show which ballot of yours counts",
-		Args:  cobra.NoArgs,
+		Long: `Show which ballot of yours counts, and warn of every ballot and challenge under your place in the roll that your book
+does not know.`,
+		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			voter, v, entry, err := flags.open(c)
 			if err != nil {
 				return err
 			}
-			leaf, err := v.Voter(c.Context(), voter.Election, voter.Index)
+			sight, err := flags.book.look(c, v, thorough)
 			if err != nil {
 				return err
 			}
+			leaf := sight.Voter
 			form, _, err := flags.form(c, v, entry)
 			if err != nil {
 				return err
 			}
-			data := shownVoter{RollIndex: voter.Index, District: form.District, Sequence: leaf.Sequence, Height: v.Height()}
+			data := shownVoter{RollIndex: voter.Index, District: form.District, Sequence: leaf.Sequence, Height: v.Height(), Foreign: sight.Foreign}
 			data.Status = readable.VoterStatus(leaf)
 			if len(leaf.Code) == 32 {
 				data.Code = ballot.FormatCode([32]byte(leaf.Code))
@@ -329,5 +345,6 @@ func newVoterStatusCommand() *cobra.Command {
 		},
 	}
 	flags.add(c)
+	addThorough(c, &thorough)
 	return c
 }

@@ -69,7 +69,7 @@ func TestNetwork(t *testing.T) {
 		run  func(w *town)
 	}{
 		{"documents", (*town).documents}, {"resolutions", (*town).resolutions}, {"roll", (*town).roll},
-		{"ceremony", (*town).ceremony}, {"voting", (*town).voting}, {"challenge", (*town).challenge}, {"lies", (*town).lies},
+		{"ceremony", (*town).ceremony}, {"voting", (*town).voting}, {"challenge", (*town).challenge}, {"thief", (*town).thief}, {"lies", (*town).lies},
 		{"validators", (*town).validators}, {"branch", (*town).branch},
 	} {
 		if !t.Run(step.name, func(t *testing.T) {
@@ -304,11 +304,7 @@ func (w *town) voting() {
 			w.Error("a cast ballot was challenged")
 		}
 		// The next ballot of this voter is taken once block time has moved on by the interval.
-		if _, err := w.ledger.Until(w.Context(), func(_ context.Context, later *client.View) (bool, error) {
-			return later.Time().Sub(v.Time()) > 2*time.Second, nil
-		}); err != nil {
-			w.Fatal(err)
-		}
+		w.later()
 	}
 	if leaf := must(must(w.ledger.Certified(w.Context())).Voter(w.Context(), electionID, 1)); leaf.Status != pb.VOTER_NONE {
 		w.Errorf("somebody else voted: %v", leaf)

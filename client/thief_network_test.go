@@ -227,16 +227,22 @@ func (w *town) places() {
 	}
 }
 
-// nothingSent: a ballot that cannot be noted does not leave the machine.
+// nothingSent: a ballot that cannot be noted does not leave the machine; one that is noted is known, whatever became of it.
 func (w *town) nothingSent() {
 	var mu sync.Mutex
 	var posted []string
+	var lose atomic.Bool
 	proxy := httputil.NewSingleHostReverseProxy(must(url.Parse("http://" + strings.TrimPrefix(w.net.Nodes[0].Gateway(), "http://"))))
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
 			mu.Lock()
 			posted = append(posted, r.URL.Path)
 			mu.Unlock()
+		}
+		if r.Method == http.MethodPost && lose.Load() {
+			proxy.ServeHTTP(httptest.NewRecorder(), r)
+			http.Error(rw, "the line is cut", http.StatusBadGateway)
+			return
 		}
 		proxy.ServeHTTP(rw, r)
 	}))
@@ -263,7 +269,18 @@ func (w *town) nothingSent() {
 	if err := os.Mkdir(folder, 0o700); err != nil {
 		w.Fatal(err)
 	}
-	if err := prepare().Cast(w.Context(), client.WaitAccepted); err != nil || sent() != 1 {
+	// The ballot arrives, the answer does not: the program ends with an error, and a new one knows the ballot.
+	lose.Store(true)
+	if err := prepare().Cast(w.Context(), client.WaitAccepted); err == nil || sent() != 1 {
 		w.Errorf("with a note: %d requests, %v", sent(), err)
+	}
+	if _, err := w.ledger.Until(w.Context(), func(ctx context.Context, v *client.View) (bool, error) {
+		leaf, err := v.Voter(ctx, electionID, voter.Index)
+		return err == nil && leaf.Status == pb.VOTER_COUNTS, err
+	}); err != nil {
+		w.Fatal(err)
+	}
+	if got := w.looks(must(book.Open(filepath.Join(folder, "book.json"), &voter)), true); len(got) != 0 {
+		w.Errorf("one's own ballot is foreign: %q", got)
 	}
 }

@@ -191,21 +191,26 @@ func (n *Network) assemble(entries []*pb.GenesisEntry) {
 
 // writeHome puts configuration and genesis document into a home.
 func (n *Network) writeHome(each *Node) error {
-	c := node.DefaultConfig()
-	c.P2P.Listen, c.Gateway.Listen = each.p2p, each.gateway
-	c.P2P.Peers = map[string]string{}
+	observers := map[string]string{}
 	for _, other := range n.Nodes {
 		if other.Organisation == "" && other != each {
-			c.P2P.Peers[other.ID()] = other.p2p
+			observers[other.ID()] = other.p2p
 		}
 	}
-	if n.options.Config != nil {
-		n.options.Config(each.Index, &c)
-	}
-	if err := os.WriteFile(node.Home(each.Home).ConfigFile(), c.Bytes(), 0o600); err != nil {
+	if err := n.writeConfig(each, observers); err != nil {
 		return err
 	}
 	return node.SetGenesis(each.Home, genesis.Bytes(n.Document), genesis.ApprovalsBytes(new(pb.GenesisApprovals)))
+}
+
+// writeConfig writes the configuration of a node that knows these peers besides what the records say of validators.
+func (n *Network) writeConfig(each *Node, peers map[string]string) error {
+	c := node.DefaultConfig()
+	c.P2P.Listen, c.P2P.Peers, c.Gateway.Listen = each.p2p, peers, each.gateway
+	if n.options.Config != nil {
+		n.options.Config(each.Index, &c)
+	}
+	return os.WriteFile(node.Home(each.Home).ConfigFile(), c.Bytes(), 0o600)
 }
 
 // SortedValidators sorts a validator set as the ledger wants it, by key.

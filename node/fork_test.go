@@ -159,6 +159,7 @@ func TestLyingOrganisation(t *testing.T) {
 		w.committedTwice(t, height)
 	}
 	w.nobodyIsDeceived(t)
+	w.branchesStayApart(t)
 }
 
 // commonIsCertified: the two children of the last common block attest the same, and all four validators have signed one of them. So

@@ -64,6 +64,7 @@ type Network struct {
 	t       testing.TB
 	options Options
 	dir     string
+	taken   map[string]bool // host:port of all nodes
 }
 
 // Chain is the chain id of all networks.
@@ -73,7 +74,7 @@ const Chain = "testnet"
 func New(t testing.TB, o Options) *Network {
 	t.Helper()
 	n := &Network{
-		t: t, options: defaults(o), dir: t.TempDir(),
+		t: t, options: defaults(o), dir: t.TempDir(), taken: map[string]bool{},
 		Officers: map[string][]ed25519.PrivateKey{}, Registrars: map[string][]ed25519.PrivateKey{},
 	}
 	t.Cleanup(n.stopAll)
@@ -134,7 +135,7 @@ func (n *Network) must(err error) {
 func (n *Network) addNode(organisation, name string) *Node {
 	each := &Node{
 		Index: len(n.Nodes), Organisation: organisation, Name: name, Home: filepath.Join(n.dir, name),
-		p2p: freePort(n.t), gateway: freePort(n.t), network: n,
+		p2p: n.freePort(), gateway: n.freePort(), network: n,
 	}
 	n.must(node.Init(each.Home, node.DefaultConfig()))
 	v, err := node.ValidatorOf(each.Home)
@@ -220,17 +221,21 @@ func SortedValidators(set []pb.Validator) []pb.Validator {
 }
 
 // freePort returns a port of loopback that nobody listens on, below those that the system gives to outgoing connections: it must
-// still be free after a node was stopped.
-func freePort(t testing.TB) string {
+// still be free after a node was stopped. No port is given out twice: that of a node that does not run is free only for a while.
+func (n *Network) freePort() string {
 	const lowest, count = 10_000, 22_000
 	for range 1_000 {
 		address := fmt.Sprintf("127.0.0.1:%d", lowest+mathrand.IntN(count))
+		if n.taken[address] {
+			continue
+		}
 		if l, err := net.Listen("tcp", address); err == nil {
 			l.Close()
+			n.taken[address] = true
 			return address
 		}
 	}
-	t.Fatal("no port is free")
+	n.t.Fatal("no port is free")
 	return ""
 }
 

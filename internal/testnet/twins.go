@@ -21,7 +21,7 @@ func (n *Network) Twin(i int) *Node {
 	}
 	twin := &Node{
 		Index: len(n.Nodes), Organisation: original.Organisation, Name: original.Name + "-twin", Validator: original.Validator,
-		p2p: freePort(n.t), gateway: freePort(n.t), network: n,
+		p2p: n.freePort(), gateway: n.freePort(), network: n,
 	}
 	twin.Home = filepath.Join(n.dir, twin.Name)
 	n.must(os.CopyFS(twin.Home, os.DirFS(original.Home)))

@@ -62,9 +62,6 @@ func signers(e *testnet.Node, height int64) map[[20]byte]bool {
 	return signed
 }
 
-// tip returns the newest height of a node.
-func tip(e *testnet.Node) int64 { return e.Running().App().Tip().Height }
-
 // requireRetired waits until a node's health names the alarm and checks, some heights later, that it follows the others and that the
 // key has signed nothing: the sign state is what it was, and no commit from the height on has its signature.
 func requireRetired(t *testing.T, e, other *testnet.Node, alarm string, before []byte, from int64) {

@@ -47,6 +47,8 @@ type Admission struct {
 	Code    tx.Code `json:"code"`
 	Name    string  `json:"name"`
 	Message string  `json:"message"`
+	// Slip is the acceptance slip that a validator signed for a ballot, none where it promises nothing: Message says why. Unproven.
+	Slip []byte `json:"slip"`
 }
 
 // Inclusion says where a transaction stands and what came of it.

@@ -82,11 +82,15 @@ func (n *Node) get(ctx context.Context, path string, query url.Values, out any) 
 	return err
 }
 
-// request performs one exchange, repeated while the node answers 429 or 503 with a Retry-After and ctx lives. It returns what
+// request performs one exchange of JSON, or of bytes as they are, repeated while the node answers 429 or 503 with a Retry-After and ctx lives. It returns what
 // pause the last answer asked for.
 func (n *Node) request(ctx context.Context, method, path string, query url.Values, in, out any) (time.Duration, error) {
 	var body []byte
-	if in != nil {
+	switch in := in.(type) {
+	case nil:
+	case []byte:
+		body = in
+	default:
 		var err error
 		if body, err = json.Marshal(in); err != nil {
 			return 0, err

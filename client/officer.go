@@ -24,7 +24,7 @@ type Officer struct {
 // is approved instead.
 func (o Officer) Propose(ctx context.Context, r *pb.Resolution) ([32]byte, error) {
 	hash := app.ResolutionHash(o.Ledger.Chain(), r)
-	err := o.Ledger.sendOnce(ctx, o.sign(&pb.ProposeResolution{Resolution: *r}), o.Wait)
+	err := o.Ledger.sendOnce(ctx, o.sign(&pb.ProposeResolution{Resolution: *r}), o.Wait, func(*Node, Admission) {})
 	switch {
 	case isDone(err):
 		return hash, o.Approve(ctx, hash)

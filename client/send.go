@@ -42,7 +42,14 @@ var ErrUndone = errors.New("the same was done before and then undone; it cannot 
 // stands on the ledger already is no error. With WaitCertified it returns the state in which the effect holds; it fails with
 // ErrUndone where it will not.
 func (l *Ledger) Send(ctx context.Context, transaction []byte, wait Wait, effect Effect) (*View, error) {
-	err := l.sendOnce(ctx, transaction, wait)
+	return l.send(ctx, transaction, wait, effect, func(*Node, Admission) {})
+}
+
+// taken is told of the answer of every node that takes a transaction.
+type taken func(n *Node, a Admission)
+
+func (l *Ledger) send(ctx context.Context, transaction []byte, wait Wait, effect Effect, told taken) (*View, error) {
+	err := l.sendOnce(ctx, transaction, wait, told)
 	if err != nil && !isDone(err) {
 		return nil, err
 	}
@@ -77,8 +84,8 @@ func (l *Ledger) Tip(ctx context.Context) (height int64, err error) {
 
 // sendOnce submits a transaction and waits for its block, unless wait is WaitAccepted. What the ledger has already is a refusal. A node
 // may take a transaction and sit on it: where it is in no block after a while, the next node gets it, too.
-func (l *Ledger) sendOnce(ctx context.Context, transaction []byte, wait Wait) error {
-	node, err := l.submitFrom(ctx, int(l.preferred.Load()), transaction)
+func (l *Ledger) sendOnce(ctx context.Context, transaction []byte, wait Wait, told taken) error {
+	node, err := l.submitFrom(ctx, int(l.preferred.Load()), transaction, told)
 	if err != nil || wait == WaitAccepted {
 		return err
 	}
@@ -100,7 +107,7 @@ func (l *Ledger) sendOnce(ctx context.Context, transaction []byte, wait Wait) er
 			return err
 		case <-timer.C:
 			l.notice(l.nodes[node%len(l.nodes)].Address(), fmt.Errorf("the transaction that it took is in no block after %v", l.patience))
-			if taker, err := l.submitFrom(ctx, node+1, transaction); err == nil {
+			if taker, err := l.submitFrom(ctx, node+1, transaction, told); err == nil {
 				node = taker
 			}
 		}
@@ -111,12 +118,12 @@ func (l *Ledger) sendOnce(ctx context.Context, transaction []byte, wait Wait) er
 // Submit hands a transaction to one node after another until one takes it into its pool. A refusal is the *tx.Refusal of the first
 // node that answered; another node may know better, or not lie.
 func (l *Ledger) Submit(ctx context.Context, transaction []byte) error {
-	_, err := l.submitFrom(ctx, int(l.preferred.Load()), transaction)
+	_, err := l.submitFrom(ctx, int(l.preferred.Load()), transaction, func(*Node, Admission) {})
 	return err
 }
 
 // submitFrom is Submit beginning with a node; it returns which one took the transaction.
-func (l *Ledger) submitFrom(ctx context.Context, first int, transaction []byte) (int, error) {
+func (l *Ledger) submitFrom(ctx context.Context, first int, transaction []byte, told taken) (int, error) {
 	var refusal *tx.Refusal
 	var failures []error
 	for i := range l.nodes {
@@ -129,6 +136,7 @@ func (l *Ledger) submitFrom(ctx context.Context, first int, transaction []byte) 
 			l.notice(n.Address(), err)
 			failures = append(failures, fmt.Errorf("%s: %w", n.Address(), err))
 		case results[0].Code == tx.CodeOK:
+			told(n, results[0])
 			return first + i, nil
 		case refusal == nil:
 			refusal = refused(results[0].Code, results[0].Message)

@@ -62,6 +62,8 @@ type Prepared struct {
 	shared    *ballot.Election
 	draft     *ballot.Draft
 	statement ballot.Statement
+	height    int64 // of the certified state in which the voter's last ballot was looked up
+	promises  []*pb.Promise
 }
 
 // Prepare encrypts selections, for each contest of the voter's ballot style the indices of the selected options. Manifest, keys
@@ -91,7 +93,7 @@ func (r Voter) Prepare(ctx context.Context, selections [][]int, random io.Reader
 	if err != nil {
 		return nil, err
 	}
-	return &Prepared{voter: r, shared: shared, draft: draft, statement: statement}, nil
+	return &Prepared{voter: r, shared: shared, draft: draft, statement: statement, height: v.height}, nil
 }
 
 // nextSequence returns a number above every proven one and above what a node says of ballots that are not certified yet; a lie
@@ -146,12 +148,27 @@ func (p *Prepared) Cast(ctx context.Context, wait Wait) error {
 		Election: p.voter.Election, Style: p.statement.Style, RollIndex: p.voter.Index, Sequence: p.statement.Sequence,
 		Ciphertext: ciphertext, Proof: proof,
 	}
-	_, err = p.voter.Ledger.Send(ctx, tx.Ballot(body, signature), wait, func(ctx context.Context, v *View) (bool, error) {
+	raw := tx.Ballot(body, signature)
+	_, err = p.voter.Ledger.send(ctx, raw, wait, func(ctx context.Context, v *View) (bool, error) {
 		leaf, err := v.Voter(ctx, p.voter.Election, p.voter.Index)
 		return err == nil && (string(leaf.Code) == string(code[:]) || leaf.Sequence > p.statement.Sequence), err
-	})
+	}, func(n *Node, a Admission) { p.keep(n, a, raw) })
 	return err
 }
+
+// keep takes the slip of a node that took the ballot, if it holds.
+func (p *Prepared) keep(n *Node, a Admission, raw []byte) {
+	promise, err := p.voter.Ledger.checkSlip(a, raw, p.height)
+	if err != nil {
+		p.voter.Ledger.notice(n.Address(), err)
+		return
+	}
+	p.promises = append(p.promises, promise)
+}
+
+// Promises returns what validators promised when the ballot was cast: nothing where none did, and several where the ballot was handed to more
+// than one.
+func (p *Prepared) Promises() []*pb.Promise { return p.promises }
 
 // Challenge bars the ballot on the ledger and, once that is certified, opens it: whoever gets the Challenge can check that the
 // ciphertext held the selections, and the ballot can never be cast.

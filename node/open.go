@@ -190,11 +190,16 @@ func (n *Node) recoverResults() {
 }
 
 func (n *Node) openGateway() (err error) {
+	validators, err := newUpstream(n, n.config.Gateway.Validators)
+	if err != nil {
+		return err
+	}
 	n.gateway, err = gateway.New(n.config.Gateway, gateway.Source{
 		App: n.app, Blocks: n.blocks, Chain: n.doc.ChainId, GenesisHash: genesis.Hash(n.doc),
 		Document: n.document, Approvals: n.approvals, Version: Version(),
 		NodeID: string(n.key.ID()), Validator: n.self, Clocks: n.clocks, Health: n.Health, CatchingUp: n.CatchingUp, Peers: n.peers.count,
 		Certified: n.evidence.certified, Epochs: n.evidence.epochs, Receipt: n.receipt,
+		SlipCase: n.slipCase, PassOn: validators.passOn,
 	}, n.log.With("part", "gateway"))
 	return err
 }

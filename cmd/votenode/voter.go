@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -154,7 +155,7 @@ func newVoterCastCommand() *cobra.Command {
 	var flags voterFlags
 	var wait waitFlag
 	var yes bool
-	var opening string
+	var opening, slips string
 	c := &cobra.Command{
 		Use:   "cast BALLOT",
 		Short: "Encrypt a filled-in ballot, then cast it or challenge the device",
@@ -181,7 +182,11 @@ Until voting closes you can cast again as often as you like; the last ballot cou
 					return challenge(c, prepared, opening)
 				}
 			}
-			if err := prepared.Cast(c.Context(), until); err != nil {
+			err = prepared.Cast(c.Context(), until)
+			if len(prepared.Promises()) > 0 || err == nil {
+				err = errors.Join(err, writePromises(c, prepared, slips))
+			}
+			if err != nil {
 				return err
 			}
 			say(c, "cast; waited until it was %s", wait.name)
@@ -192,6 +197,7 @@ Until voting closes you can cast again as often as you like; the last ballot cou
 	wait.add(c)
 	c.Flags().BoolVar(&yes, "yes", false, "cast without asking")
 	c.Flags().StringVar(&opening, "opening", "opened-ballot.json", "new file for the opened ballot, where it is challenged")
+	c.Flags().StringVar(&slips, "slips", ".", "folder for the acceptance slips that validators sign")
 	return c
 }
 

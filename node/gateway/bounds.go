@@ -18,6 +18,9 @@ func (s *Server) routes() http.Handler {
 			"GET /v1/heights/{height}":    s.height,
 			"GET /v1/receipt":             s.receipt,
 		},
+		s.cases: {
+			"POST /v1/slip-cases": s.slipCase,
+		},
 		s.large: {
 			"GET /v1/records":         s.records,
 			"GET /v1/log/leaves":      s.logLeaves,
@@ -28,6 +31,7 @@ func (s *Server) routes() http.Handler {
 			"GET /v1/status":           s.status,
 			"GET /v1/genesis":          s.genesis,
 			"POST /v1/transactions":    s.submit,
+			"GET /v1/slips/{hash}":     s.slip,
 			"GET /v1/record":           s.record,
 			"GET /v1/log/head":         s.logHead,
 			"GET /v1/log/inclusion":    s.logInclusion,

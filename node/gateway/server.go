@@ -36,6 +36,9 @@ type Config struct {
 	// PerClient bounds how many requests and polls of one address are served at once; 0 means no bound. Addresses of this machine
 	// are not bounded: a proxy speaks for everybody. Addresses are counted while they are served, and kept nowhere.
 	PerClient int `json:"per_client"`
+	// Validators are addresses of validators' gateways, https://host or host:port. A node that is no validator hands them the ballots that
+	// it takes, and passes their slips on.
+	Validators []string `json:"validators"`
 }
 
 // DefaultConfig returns the configuration of a gateway that says nothing else.
@@ -67,6 +70,7 @@ const (
 	maxLeaves       = 10_000    // of one answer
 	maxAnswer       = 4 << 20   // bytes of the leaves or records of one answer, but for the first
 	maxLarge        = 32        // answers of leaves, records and blocks at once
+	maxCases        = 2         // cases of slips at once
 
 	headerTimeout = 5 * time.Second
 	readTimeout   = 30 * time.Second
@@ -114,20 +118,26 @@ type Source struct {
 	// Receipt returns the receipt of the ballot with a confirmation code, under a certified state only where that is asked for. It
 	// fails with state.ErrNotFound where there is none yet.
 	Receipt func(election string, code []byte, certified bool) (*pb.Receipt, error)
+	// SlipCase shows what became of a promise. It fails with slip.ErrEarly where that cannot be told yet.
+	SlipCase func(*pb.Promise) (*pb.SlipCase, error)
+	// PassOn hands ballots to validators and returns their slips, nil where there is none.
+	PassOn func(ctx context.Context, ballots [][]byte) [][]byte
 }
 
 // Server is a listening gateway.
 type Server struct {
-	source   Source
-	log      *slog.Logger
-	listener net.Listener
-	http     *http.Server
-	requests chan struct{} // one token for each that is served
-	large    chan struct{} // one token for each that may have a large answer
-	polls    chan struct{} // one token for each that waits
-	bodies   *semaphore.Weighted
-	clients  *clients
-	stop     chan struct{} // closed when the server ends: polls return
+	source     Source
+	log        *slog.Logger
+	listener   net.Listener
+	http       *http.Server
+	requests   chan struct{} // one token for each that is served
+	large      chan struct{} // one token for each that may have a large answer
+	cases      chan struct{} // one token for each that may read old states
+	polls      chan struct{} // one token for each that waits
+	bodies     *semaphore.Weighted
+	clients    *clients
+	validators []string      // of the configuration
+	stop       chan struct{} // closed when the server ends: polls return
 }
 
 // New listens, and serves once Serve is called.
@@ -145,8 +155,8 @@ func New(c Config, s Source, logger *slog.Logger) (*Server, error) {
 	}
 	server := &Server{
 		source: s, log: logger, listener: listener,
-		requests: make(chan struct{}, c.Requests), large: make(chan struct{}, maxLarge), polls: make(chan struct{}, c.Polls),
-		bodies: semaphore.NewWeighted(maxBodies), clients: newClients(c.PerClient), stop: make(chan struct{}),
+		requests: make(chan struct{}, c.Requests), large: make(chan struct{}, maxLarge), cases: make(chan struct{}, maxCases), polls: make(chan struct{}, c.Polls),
+		bodies: semaphore.NewWeighted(maxBodies), clients: newClients(c.PerClient), validators: c.Validators, stop: make(chan struct{}),
 	}
 	server.http = &http.Server{
 		Handler:           server.routes(),

@@ -78,6 +78,9 @@ func (s *Server) submit(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.passOn(ctx, transactions, found); err != nil {
+		return nil, err
+	}
 	answer := admissions{Results: make([]outcome, len(found))}
 	for i, a := range found {
 		answer.Results[i] = outcomeOf(a.Hash, a.Code, a.Detail)
@@ -85,6 +88,30 @@ func (s *Server) submit(r *http.Request) (any, error) {
 		answer.full = answer.full || a.Code >= tx.CodeRetryLater
 	}
 	return answer, nil
+}
+
+// passOn gets slips for the ballots that this node has taken, where it is no validator.
+func (s *Server) passOn(ctx context.Context, transactions [][]byte, found []abci.Admission) error {
+	validator, err := s.source.Validator()
+	if err != nil || validator != nil || len(s.validators) == 0 {
+		return err
+	}
+	var ballots [][]byte
+	var at []int
+	for i, a := range found {
+		if parsed, err := tx.Parse(transactions[i]); err == nil && parsed.Kind() == tx.KindCastBallot && a.Code == tx.CodeOK && a.Slip == nil {
+			ballots, at = append(ballots, transactions[i]), append(at, i)
+		}
+	}
+	if len(ballots) == 0 {
+		return nil
+	}
+	for i, slip := range s.source.PassOn(ctx, ballots) {
+		if slip != nil {
+			found[at[i]].Slip, found[at[i]].Detail = slip, ""
+		}
+	}
+	return nil
 }
 
 func readSubmission(r *http.Request) ([][]byte, error) {

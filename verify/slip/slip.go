@@ -37,6 +37,21 @@ func Sign(s *pb.AcceptanceSlip, key ed25519.PrivateKey) {
 	s.Signature = ed25519.Sign(key, signBytes(s))
 }
 
+// maxSlipBytes is the length of an encoded slip: chain, election, and fields of fixed length.
+const maxSlipBytes = 1 << 10
+
+// Parse reads the canonical encoding of a slip. It fails with ErrSlip. Nothing is checked yet.
+func Parse(b []byte) (*pb.AcceptanceSlip, error) {
+	s := new(pb.AcceptanceSlip)
+	if len(b) == 0 || len(b) > maxSlipBytes {
+		return nil, fmt.Errorf("%w: %d bytes", ErrSlip, len(b))
+	}
+	if err := election.Decode(b, s); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSlip, err)
+	}
+	return s, nil
+}
+
 // ParseBallot reads the transaction that a promise is for. It fails with ErrSlip.
 func ParseBallot(raw []byte) (*tx.Parsed, *pb.CastBallot, error) {
 	parsed, err := tx.Parse(raw)

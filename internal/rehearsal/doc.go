@@ -7,6 +7,7 @@
 //
 //	file               what
 //	ledger.go          founding, and making one block after the other
+//	fork.go            two ledgers with one past
 //	seal.go            making a chain of changed blocks whole again, as an enemy with all validators' keys would
 //	people.go          resolutions and rolls
 //	trustees.go        key ceremony, trial, decryption

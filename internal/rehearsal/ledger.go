@@ -48,12 +48,15 @@ type Ledger struct {
 	Absent map[string]bool
 	// Evidence goes into the next block.
 	Evidence []cmttypes.Evidence
+	// Proposer is the validator that the next block's header names; nil where they take turns. Make forgets it.
+	Proposer *pb.Validator
 	// Drift is added to the time of every block, so that it is no whole second.
 	Drift time.Duration
 	// Watch, where set, is called after each block.
 	Watch func()
 
 	ledger        *state.Ledger
+	archive       *archive
 	states        []*state.Snapshot // by height
 	now           time.Time
 	nonce         uint64
@@ -114,7 +117,8 @@ func New(t testing.TB, change ...func(*pb.Genesis)) *Ledger {
 	l := &Ledger{t: t, App: app.New(g.ChainId), Genesis: g, Absent: map[string]bool{}, now: time.Unix(g.Time, 0).UTC()}
 	l.must(organisation.CheckGenesis(g))
 	var err error
-	l.ledger, err = state.Open(newArchive())
+	l.archive = newArchive()
+	l.ledger, err = state.Open(l.archive)
 	l.must(err)
 	draft := l.ledger.NewGenesis()
 	l.App.InitLedger(draft, g, genesis.Hash(g))
@@ -187,7 +191,7 @@ func (l *Ledger) Make(seconds int64, raw ...[]byte) []app.Result {
 	for i, r := range outcome.Results {
 		results[i] = &abcitypes.ExecTxResult{Code: uint32(r.Code)}
 	}
-	l.Blocks, l.Results = append(l.Blocks, b), append(l.Results, outcome.Results)
+	l.Blocks, l.Results, l.Proposer = append(l.Blocks, b), append(l.Results, outcome.Results), nil
 	l.resultsHash = cmttypes.NewResults(results).Hash()
 	if outcome.Parameters != nil {
 		l.consensusHash = genesis.ConsensusParams(outcome.Parameters).Hash()
@@ -211,6 +215,14 @@ func (l *Ledger) update(updates []app.ValidatorUpdate) {
 	l.must(l.nextSet.UpdateWithChangeSet(changes))
 }
 
+// proposer returns the address that the next block's header names.
+func (l *Ledger) proposer() []byte {
+	if l.Proposer != nil {
+		return cmted25519.PubKey(l.Proposer.Key).Address()
+	}
+	return l.set.Validators[int(l.Height())%l.set.Size()].Address
+}
+
 // header begins the next block. Block time never stands still.
 func (l *Ledger) header(after time.Duration) *cmttypes.Block {
 	b := &cmttypes.Block{}
@@ -222,7 +234,7 @@ func (l *Ledger) header(after time.Duration) *cmttypes.Block {
 	b.Header.Populate(
 		cmtversion.Consensus{Block: version.BlockProtocol, App: genesis.AppVersion}, l.Genesis.ChainId, l.now, b.LastBlockID,
 		l.set.Hash(), l.nextSet.Hash(), l.consensusHash, appHash[:], l.resultsHash,
-		l.set.Validators[int(l.Height())%l.set.Size()].Address,
+		l.proposer(),
 	)
 	b.Height = l.Height() + 1
 	return b

@@ -66,7 +66,7 @@ func (e *Election) Result(contest uint32) *pb.Result {
 // Authored returns transactions for the next block with the one in front by which its proposer says that it made it, so many
 // nanoseconds after the newest block.
 func (l *Ledger) Authored(after int64, raw ...[]byte) [][]byte {
-	proposer := l.set.Validators[int(l.Height())%l.set.Size()].Address
+	proposer := l.proposer()
 	hashes := make([][32]byte, len(raw))
 	for i := range raw {
 		hashes[i] = sha256.Sum256(raw[i])

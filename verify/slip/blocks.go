@@ -5,12 +5,14 @@ import (
 	"crypto/sha256"
 	"fmt"
 
+	"github.com/cometbft/cometbft/crypto/merkle"
 	cmttypes "github.com/cometbft/cometbft/types"
 	"github.com/transparency-dev/merkle/rfc6962"
 
 	"votenode/app/organisation"
 	"votenode/app/state"
 	"votenode/app/tx"
+	"votenode/crypto/transcript"
 	pb "votenode/proto/votenode/v1"
 )
 
@@ -57,7 +59,7 @@ func (j *judge) leavesOut(header *cmttypes.Header, b *pb.ProposedBlock) (bool, e
 		}
 		return false, nil
 	}
-	if err := firstOf(header.DataHash, b.Author, b.AuthorPath); err != nil {
+	if err := transactionsOf(header.DataHash, b.Author, b.AuthorPath); err != nil {
 		return false, err
 	}
 	// An honest proposer goes by the state before its block.
@@ -70,20 +72,22 @@ func (j *judge) leavesOut(header *cmttypes.Header, b *pb.ProposedBlock) (bool, e
 	if err := j.record(before, state.KeyParameters, b.Parameters, &p); err != nil {
 		return false, err
 	}
-	made, signed := j.authored(header.Height, b.Author)
+	made, signed := j.authored(header.Height, b.Author, b.AuthorPath)
 	return signed && made < e.Closing*second && uint64(j.size) <= p.Limits.BallotBytes, nil
 }
 
-// authored returns the time at which the promising validator says that it made a block of this height, by its own clock, unix
-// nanoseconds; false where the transaction does not say so.
-func (j *judge) authored(height int64, raw []byte) (int64, bool) {
-	parsed, err := tx.Parse(raw)
+// authored returns the time at which the promising validator says that it made a block of this height, of this first transaction and
+// others with these hashes, by its own clock, unix nanoseconds; false where the first transaction does not say so. What it signed for
+// other transactions, in another round, says nothing of this block.
+func (j *judge) authored(height int64, first []byte, others [][]byte) (int64, bool) {
+	parsed, err := tx.Parse(first)
 	if err != nil || parsed.CheckSignature(j.slip.ChainId) != nil {
 		return 0, false
 	}
 	m, ok := parsed.Body().(*pb.AuthorBlock)
 	address := organisation.ConsensusAddress(j.slip.Validator)
-	if !ok || m.Height != height || !bytes.Equal(m.Proposer, address[:]) {
+	content := transcript.Digest(transcript.LabelBlockContent, others...)
+	if !ok || m.Height != height || !bytes.Equal(m.Proposer, address[:]) || !bytes.Equal(m.Content, content[:]) {
 		return 0, false
 	}
 	for _, v := range j.trust.At(height).Validators() {
@@ -94,25 +98,20 @@ func (j *judge) authored(height int64, raw []byte) (int64, bool) {
 	return 0, false
 }
 
-// firstOf verifies the first transaction of a block under the header's DataHash, the root of CometBFT's tree over the hashes of all:
-// every turn from the root leads to the left. A block without transactions has no bytes and no path. It fails with state.ErrProof.
-func firstOf(dataHash, raw []byte, path [][]byte) error {
-	if len(path) > state.MaxPath {
-		return fmt.Errorf("%w: a path of %d hashes", state.ErrProof, len(path))
-	}
-	leaf := sha256.Sum256(raw)
-	hash := rfc6962.DefaultHasher.HashLeaf(leaf[:])
-	if len(raw) == 0 && len(path) == 0 {
-		hash = rfc6962.DefaultHasher.EmptyRoot()
-	}
-	for _, sibling := range path {
-		if len(sibling) != state.HashSize {
-			return fmt.Errorf("%w: a hash of %d bytes", state.ErrProof, len(sibling))
+// transactionsOf verifies the first transaction of a block and the hashes of the others under the header's DataHash, the root of
+// CometBFT's tree over the hashes of all. A block without transactions, or with one of no bytes, has neither. It fails with
+// state.ErrProof.
+func transactionsOf(dataHash, first []byte, others [][]byte) error {
+	own := sha256.Sum256(first)
+	hashes := append([][]byte{own[:]}, others...)
+	for _, h := range others {
+		if len(h) != state.HashSize {
+			return fmt.Errorf("%w: a hash of %d bytes", state.ErrProof, len(h))
 		}
-		hash = rfc6962.DefaultHasher.HashChildren(hash, sibling)
 	}
-	if !bytes.Equal(hash, dataHash) {
-		return fmt.Errorf("%w: it is not the first transaction of the block", state.ErrProof)
+	none := len(first) == 0 && len(others) == 0 && bytes.Equal(dataHash, rfc6962.DefaultHasher.EmptyRoot())
+	if !none && !bytes.Equal(dataHash, merkle.HashFromByteSlices(hashes)) {
+		return fmt.Errorf("%w: these are not the transactions of the block", state.ErrProof)
 	}
 	return nil
 }

@@ -99,7 +99,10 @@ func Judge(genesisHash [32]byte, now time.Time, c *pb.SlipCase) (*Finding, error
 	case judged < j.slip.Promised:
 		f.Verdict = Pending
 	default:
-		return f, j.blame(f)
+		if err := j.blame(f); err != nil {
+			return nil, err
+		}
+		return f, nil
 	}
 	if len(c.Blocks) > 0 {
 		return nil, fmt.Errorf("%w: blocks are shown, and the promise is %s", ErrCase, f.Verdict)
@@ -123,6 +126,9 @@ func open(genesisHash [32]byte, now time.Time, c *pb.SlipCase) (*judge, error) {
 	if j.slip == nil {
 		return nil, fmt.Errorf("%w: there is no slip", ErrSlip)
 	}
+	if j.slip.Issued > shown.Height {
+		return nil, fmt.Errorf("%w: issued at %d, shown is %d", ErrEarly, j.slip.Issued, shown.Height)
+	}
 	if j.author, err = Promiser(trust, j.slip); err != nil {
 		return nil, err
 	}
@@ -133,9 +139,6 @@ func open(genesisHash [32]byte, now time.Time, c *pb.SlipCase) (*judge, error) {
 		return nil, err
 	}
 	j.size = len(c.Promise.Ballot)
-	if j.slip.Issued > shown.Height {
-		return nil, fmt.Errorf("%w: issued at %d, shown is %d", ErrEarly, j.slip.Issued, shown.Height)
-	}
 	return j, nil
 }
 

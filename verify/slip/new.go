@@ -163,8 +163,12 @@ func (m *maker) proposed(j *judge, height int64) (*pb.ProposedBlock, bool, error
 	if address := organisation.ConsensusAddress(m.s.Validator); !bytes.Equal(block.ProposerAddress, address[:]) {
 		return p, false, nil
 	}
-	if len(block.Txs) > 0 {
-		p.Author, p.AuthorPath = block.Txs[0], block.Txs.Proof(0).Proof.Aunts
+	for i, raw := range block.Txs {
+		if i == 0 {
+			p.Author = raw
+		} else {
+			p.AuthorPath = append(p.AuthorPath, raw.Hash())
+		}
 	}
 	before, err := m.source.StateAt(height - 1)
 	if err != nil {

@@ -3,6 +3,7 @@ package slip
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 
@@ -25,16 +26,18 @@ var (
 	zip215 = &voi.Options{Verify: voi.VerifyOptionsZIP_215}
 )
 
-// signBytes is what the slip key signs: Frame(LabelSlip, canonical bytes of the slip without its signature). Spec 12.1.
-func signBytes(s *pb.AcceptanceSlip) []byte {
-	unsigned := *s
+// signBytes is what the slip key signs: Frame(LabelSlip, canonical bytes of the slip without its signature, SHA-256 of the ballot). The
+// confirmation code does not bind the ballot's proof and signature, and so not its length. Spec 12.1.
+func signBytes(p *pb.Promise) []byte {
+	unsigned, ballot := *p.Slip, sha256.Sum256(p.Ballot)
 	unsigned.Signature = nil
-	return transcript.Frame(transcript.LabelSlip, election.Encode(&unsigned))
+	return transcript.Frame(transcript.LabelSlip, election.Encode(&unsigned), ballot[:])
 }
 
-// Sign signs a slip with the validator's slip key. Ed25519 is deterministic: the same slip gives the same bytes.
-func Sign(s *pb.AcceptanceSlip, key ed25519.PrivateKey) {
-	s.Signature = ed25519.Sign(key, signBytes(s))
+// Sign signs the slip of a promise for its ballot, with the validator's slip key. Ed25519 is deterministic: the same promise gives the
+// same bytes.
+func Sign(p *pb.Promise, key ed25519.PrivateKey) {
+	p.Slip.Signature = ed25519.Sign(key, signBytes(p))
 }
 
 // maxSlipBytes is the length of an encoded slip: chain, election, and fields of fixed length.
@@ -83,7 +86,7 @@ func Check(p *pb.Promise, slipKey []byte) error {
 	if cast.Election != s.Election || cast.RollIndex != s.RollIndex || cast.Sequence != s.Sequence || !bytes.Equal(code[:], s.Code) {
 		return fmt.Errorf("%w: it is for another ballot", ErrSlip)
 	}
-	if len(slipKey) != ed25519.PublicKeySize || !voi.VerifyWithOptions(slipKey, signBytes(s), s.Signature, zip215) {
+	if len(slipKey) != ed25519.PublicKeySize || !voi.VerifyWithOptions(slipKey, signBytes(p), s.Signature, zip215) {
 		return fmt.Errorf("%w: the validator did not sign it", ErrSlip)
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"votenode/app"
 	"votenode/app/state"
 )
 
@@ -13,7 +14,7 @@ import (
 func (l *Ledger) Fork(t testing.TB) *Ledger {
 	t.Helper()
 	fork := *l
-	fork.t, fork.Absent, fork.Evidence, fork.Watch = t, maps.Clone(l.Absent), nil, nil
+	fork.t, fork.App, fork.Absent, fork.Evidence, fork.Watch = t, app.New(l.Genesis.ChainId), maps.Clone(l.Absent), nil, nil
 	// Lists that grow are cut to their length, so that both grow into memory of their own.
 	fork.Blocks, fork.Results, fork.states = slices.Clip(l.Blocks), slices.Clip(l.Results), slices.Clip(l.states)
 	own := &archive{height: l.Height(), values: maps.Clone(l.archive.values)}

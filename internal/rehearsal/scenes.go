@@ -237,9 +237,15 @@ func challenge(t testing.TB, watch func(*Ledger)) {
 // Voting founds a ledger with an open election of so many voters; change may alter the genesis document before.
 func Voting(t testing.TB, voters int, change ...func(*pb.Genesis)) *Election {
 	t.Helper()
+	return Open(t, Manifest("primary"), voters, change...)
+}
+
+// Open founds a ledger with an open election by these rules, which have two styles as Manifest has.
+func Open(t testing.TB, m *pb.Manifest, voters int, change ...func(*pb.Genesis)) *Election {
+	t.Helper()
 	l := New(t, change...)
 	l.Make(1)
-	e := l.Create(Manifest("primary"))
+	e := l.Create(m)
 	e.Enrol(voters)
 	e.Seal()
 	e.Appoint(3)

@@ -62,18 +62,36 @@ func (j *judge) leavesOut(header *cmttypes.Header, b *pb.ProposedBlock) (bool, e
 	if err := transactionsOf(header.DataHash, b.Author, b.AuthorPath); err != nil {
 		return false, err
 	}
-	// An honest proposer goes by the state before its block.
-	before := state.Hash(header.AppHash)
+	made, signed := j.authored(header.Height, b.Author, b.AuthorPath)
+	if !signed {
+		if b.ElectionRecord != nil || b.Parameters != nil {
+			return false, fmt.Errorf("%w: the validator did not sign it", ErrCase)
+		}
+		return false, nil
+	}
+	closing, most, err := j.rules(state.Hash(header.AppHash), b)
+	return made < closing && uint64(j.size) <= most, err
+}
+
+// rules returns the closing, unix nanoseconds, and the greatest length of a ballot in the state before a block, by which an honest
+// proposer goes. Where there is no such election yet, both are 0.
+func (j *judge) rules(before state.Hash, b *pb.ProposedBlock) (closing int64, most uint64, err error) {
+	key := state.ElectionKey(j.slip.Election)
+	if b.ElectionRecord.GetAbsent() {
+		if b.Parameters != nil {
+			return 0, 0, fmt.Errorf("%w: the parameters of a state without the election", ErrCase)
+		}
+		return 0, 0, state.VerifyAbsence(before, key, b.ElectionRecord)
+	}
 	var e pb.Election
-	if err := j.record(before, state.ElectionKey(j.slip.Election), b.ElectionRecord, &e); err != nil {
-		return false, err
+	if err := j.record(before, key, b.ElectionRecord, &e); err != nil {
+		return 0, 0, err
 	}
 	var p pb.Parameters
 	if err := j.record(before, state.KeyParameters, b.Parameters, &p); err != nil {
-		return false, err
+		return 0, 0, err
 	}
-	made, signed := j.authored(header.Height, b.Author, b.AuthorPath)
-	return signed && made < e.Closing*second && uint64(j.size) <= p.Limits.BallotBytes, nil
+	return e.Closing * second, p.Limits.BallotBytes, nil
 }
 
 // authored returns the time at which the promising validator says that it made a block of this height, of this first transaction and

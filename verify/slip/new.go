@@ -170,14 +170,23 @@ func (m *maker) proposed(j *judge, height int64) (*pb.ProposedBlock, bool, error
 			p.AuthorPath = append(p.AuthorPath, raw.Hash())
 		}
 	}
-	before, err := m.source.StateAt(height - 1)
-	if err != nil {
-		return nil, false, err
-	}
-	err = prove(before, []wanted{{state.ElectionKey(m.s.Election), &p.ElectionRecord}, {state.KeyParameters, &p.Parameters}})
-	if err != nil {
-		return nil, false, err
+	if _, signed := j.authored(height, p.Author, p.AuthorPath); signed {
+		if err := m.rules(height-1, p); err != nil {
+			return nil, false, err
+		}
 	}
 	guilty, err := j.leavesOut(&block.Header, p)
 	return p, guilty, err
+}
+
+// rules shows what the validator had to go by in the state after a height.
+func (m *maker) rules(height int64, p *pb.ProposedBlock) error {
+	before, err := m.source.StateAt(height)
+	if err != nil {
+		return err
+	}
+	if err := prove(before, []wanted{{state.ElectionKey(m.s.Election), &p.ElectionRecord}}); err != nil || p.ElectionRecord.Absent {
+		return err
+	}
+	return prove(before, []wanted{{state.KeyParameters, &p.Parameters}})
 }

@@ -2,6 +2,7 @@ package slip_test
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 
 	"votenode/app"
@@ -66,11 +67,17 @@ func (n *honest) mayPromise(p *pb.Promise) bool {
 		switch {
 		case bytes.Equal(w.Ballot, p.Ballot) || w.Slip.RollIndex == p.Slip.RollIndex && w.Slip.Sequence > p.Slip.Sequence:
 			return false
-		case n.refusal(w.Ballot, n.Height()) == nil:
+		case !n.settled(w.Ballot):
 			waiting++
 		}
 	}
 	return waiting < room || n.rash == "more than a block holds"
+}
+
+// settled says whether a ballot is recorded, or refused for good.
+func (n *honest) settled(raw []byte) bool {
+	var r *tx.Refusal
+	return errors.As(n.refusal(raw, n.Height()), &r) && r.Code != tx.CodeTooSoon && r.Code != tx.CodeTooLarge
 }
 
 // prepare begins a proposal of the next height, and returns its transactions.

@@ -56,7 +56,11 @@ func (p *Pool) changeList(r *rand.Rand, v reflect.Value) {
 		return
 	}
 	if n == 0 {
-		v.Set(reflect.Append(v, reflect.New(v.Type().Elem()).Elem()))
+		added := reflect.New(v.Type().Elem()).Elem()
+		if added.Kind() == reflect.Pointer {
+			added.Set(reflect.New(added.Type().Elem()))
+		}
+		v.Set(reflect.Append(v, added))
 		return
 	}
 	i, j := r.IntN(n), r.IntN(n)

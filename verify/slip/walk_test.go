@@ -68,7 +68,9 @@ func (w *walk) change() {
 }
 
 // open says whether there is time to decide something.
-func (w *walk) open() bool { return w.Record().Phase == pb.PHASE_VOTING && w.Record().Closing-w.Now() > 5 }
+func (w *walk) open() bool {
+	return w.Record().Phase == pb.PHASE_VOTING && w.Record().Closing-w.Now() > 5
+}
 
 // moves are what may happen; those of many names happen more often.
 var moves = map[string]func(w *walk){

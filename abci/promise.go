@@ -36,13 +36,13 @@ func (a *Application) promiseAll(ballots []*tx.Verified) []promised {
 	var kept []*pb.Promise
 	var at []int
 	for i, v := range ballots {
-		var s *pb.AcceptanceSlip
+		var s *pb.Promise
 		if answers[i].slip, answers[i].reason = a.slips.find(v.Parsed().Hash()); len(answers[i].slip) > 0 || answers[i].reason != nil {
 			continue
 		}
 		if s, answers[i].reason = a.promise(v); s != nil {
-			answers[i].slip = election.Encode(s)
-			kept, at = append(kept, &pb.Promise{Slip: s, Ballot: v.Parsed().Raw()}), append(at, i)
+			answers[i].slip = election.Encode(s.Slip)
+			kept, at = append(kept, s), append(at, i)
 		}
 	}
 	if len(kept) == 0 {
@@ -62,7 +62,7 @@ func (a *Application) promiseAll(ballots []*tx.Verified) []promised {
 const promiseAttempts = 3
 
 // promise puts one ballot among those promised and signs the slip; or it says why not.
-func (a *Application) promise(v *tx.Verified) (*pb.AcceptanceSlip, error) {
+func (a *Application) promise(v *tx.Verified) (*pb.Promise, error) {
 	if err := a.slips.fault(); err != nil {
 		return nil, err
 	}
@@ -124,11 +124,11 @@ func (a *Application) signsAt(view state.View, height int64) error {
 	return nil
 }
 
-// room returns what may be promised at one time: the promised share of the blocks that this node is to propose while a promise that is
-// made now runs, the one of the next height left out.
+// room returns what may be promised at one time: the promised share of one block, where this node is to propose one while a promise
+// that is made now runs, that of the next height left out. Others can refuse all its proposals but one, which must hold everything.
 func (a *Application) room(view *state.Snapshot, params *pb.Parameters) (room, error) {
 	turns, err := a.options.Turns(view.Height()+1, view.Height()+int64(params.SlipSpan))
-	if err != nil {
+	if err != nil || turns == 0 {
 		return room{}, err
 	}
 	epochs, err := state.MustLoad[pb.ValidatorEpochs](view, state.KeyValidators)
@@ -138,20 +138,20 @@ func (a *Application) room(view *state.Snapshot, params *pb.Parameters) (room, e
 	validators := max(len(epochs.Present.Validators), len(epochs.Next.Validators))
 	block := cmttypes.MaxDataBytes(int64(params.Limits.BlockBytes), organisation.EvidenceBytes, validators) - authorBytes
 	return room{
-		bytes: turns * int(block*promisedShare/4),
-		units: uint64(turns) * (params.Limits.BlockUnits - authorUnits) * promisedShare / 4,
+		bytes: int(block * promisedShare / 4),
+		units: (params.Limits.BlockUnits - authorUnits) * promisedShare / 4,
 	}, nil
 }
 
 // slip signs.
-func (a *Application) slip(v *tx.Verified, issued, until int64) *pb.AcceptanceSlip {
+func (a *Application) slip(v *tx.Verified, issued, until int64) *pb.Promise {
 	m, code := v.Parsed().Body().(*pb.CastBallot), v.Ballot().Code()
-	s := &pb.AcceptanceSlip{
+	p := &pb.Promise{Ballot: v.Parsed().Raw(), Slip: &pb.AcceptanceSlip{
 		ChainId: a.app.Chain(), Election: m.Election, RollIndex: m.RollIndex, Sequence: m.Sequence, Code: code[:],
 		Validator: a.options.Validator, Issued: issued, Promised: until,
-	}
-	slip.Sign(s, a.options.SlipKey)
-	return s
+	}}
+	slip.Sign(p, a.options.SlipKey)
+	return p
 }
 
 // Slip returns the slip that this node signed for a transaction, nil where it has signed none.

@@ -1,6 +1,10 @@
 package abci
 
-import "errors"
+import (
+	"errors"
+
+	cmttypes "github.com/cometbft/cometbft/types"
+)
 
 // This file is the part of the pool that knows what this node has promised. Spec 12.2.
 
@@ -37,7 +41,7 @@ func (p *pool) promise(hash [32]byte, checked int64, r room) (issued int64, err 
 			return 0, errHigher
 		}
 	}
-	if p.promisedBytes+w.size() > r.bytes || p.promisedUnits+w.units() > r.units {
+	if p.promisedBytes+w.framed() > r.bytes || p.promisedUnits+w.units() > r.units {
 		return 0, errRoom
 	}
 	p.enlist(w)
@@ -53,9 +57,14 @@ func (p *pool) resume(hash [32]byte) {
 	}
 }
 
+// framed is what a transaction takes in a block, bytes.
+func (w *waiting) framed() int {
+	return int(cmttypes.ComputeProtoSizeForTxs([]cmttypes.Tx{w.verified.Parsed().Raw()}))
+}
+
 func (p *pool) enlist(w *waiting) {
 	w.promise = p.promised.PushBack(w)
-	p.promisedBytes += w.size()
+	p.promisedBytes += w.framed()
 	p.promisedUnits += w.units()
 }
 
@@ -64,7 +73,7 @@ func (p *pool) settle(w *waiting) {
 	if w.promise != nil {
 		p.promised.Remove(w.promise)
 		w.promise = nil
-		p.promisedBytes -= w.size()
+		p.promisedBytes -= w.framed()
 		p.promisedUnits -= w.units()
 	}
 }

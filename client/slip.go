@@ -17,8 +17,8 @@ import (
 // ErrNotPromised says that a node has taken a ballot and promised nothing.
 var ErrNotPromised = errors.New("the node has taken the ballot, but promises nothing")
 
-// checkSlip checks the slip with which a node answered: that it is one of a validator for this ballot, and issued no earlier than at the
-// certified height at which the voter's last ballot was looked up, so that none before can pass for this one. It fails with
+// checkSlip checks the slip with which a node answered: that it is one of a validator for this ballot, and issued behind the certified
+// height at which the voter's last ballot was looked up, so that this cannot pass for the one promised. It fails with
 // ErrNotPromised or ErrVerification. Spec 12.6.
 func (l *Ledger) checkSlip(a Admission, ballot []byte, height int64) (*pb.Promise, error) {
 	if len(a.Slip) == 0 {
@@ -39,7 +39,7 @@ func (l *Ledger) checkSlip(a Admission, ballot []byte, height int64) (*pb.Promis
 	if err != nil {
 		return nil, verified(err)
 	}
-	if s.Issued < height {
+	if s.Issued <= height {
 		return nil, fmt.Errorf("%w: its slip is issued at height %d, and %d is certified already", ErrVerification, s.Issued, height)
 	}
 	return p, nil

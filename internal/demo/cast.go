@@ -38,6 +38,7 @@ type caster struct {
 	// comes too soon.
 	since    atomic.Int64
 	progress *bar
+	promised *promised
 
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced when waiting shrinks
@@ -54,9 +55,9 @@ type onItsWay struct {
 }
 
 // newCaster begins behind the leaves that the log has already.
-func newCaster(validators []*network.Validator, leaves uint64, progress *bar) *caster {
+func newCaster(validators []*network.Validator, leaves uint64, progress *bar, p *promised) *caster {
 	return &caster{
-		validators: validators, down: make([]atomic.Bool, len(validators)), progress: progress,
+		promised: p, validators: validators, down: make([]atomic.Bool, len(validators)), progress: progress,
 		changed: make(chan struct{}), waiting: map[[32]byte]*onItsWay{}, leaves: leaves,
 	}
 }
@@ -116,7 +117,7 @@ func (c *caster) submit(ctx context.Context, to int, batch [][]byte, again bool)
 				return fmt.Errorf("%s refuses an honest ballot: %d %s: %s", c.validators[to].Name, answer.Code, answer.Name, answer.Message)
 			}
 		}
-		return nil
+		return c.promised.take(batch, answers)
 	}
 }
 
@@ -229,7 +230,7 @@ func (r *run) vote(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c := newCaster(r.network.Validators, 1, progress)
+	c := newCaster(r.network.Validators, 1, progress, r.promised)
 	following, stop := context.WithCancel(ctx)
 	defer stop()
 	g, following := errgroup.WithContext(following)

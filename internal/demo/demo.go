@@ -67,6 +67,7 @@ type run struct {
 	closing  int64 // as scheduled or extended
 
 	early, main, late *spool
+	promised          *promised
 }
 
 // Run holds the election. The error says that it could not be held to its end; that it came out wrong is in the report, see
@@ -77,6 +78,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if r.replay.Voters() < 2 {
 		return nil, errors.New("the figures have fewer than 2 ballots; a demo needs 2 at least")
 	}
+	r.promised = &promised{report: &r.report.Promises}
 	r.report.Contests, r.report.Slots = len(r.replay.Contests), r.replay.Slots
 	folder, err := os.MkdirTemp("", "votenode-demo-")
 	if err != nil {
@@ -112,6 +114,7 @@ func (r *run) all(ctx context.Context, folder string, fail context.CancelCauseFu
 		{"challenge and attacks", r.attack},
 		{"voting", r.vote},
 		{"closing", r.close},
+		{"promises and receipts", r.lookAtPromises},
 		{"decryption", r.decrypt},
 		{"results", r.readResults},
 		{"export", r.export},

@@ -3,10 +3,13 @@ package demo
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"votenode/internal/network"
+	"votenode/verify/slip"
 )
 
 // Report is what came of a demo: the object that --json prints.
@@ -28,6 +31,7 @@ type Report struct {
 	Refused  int       `json:"refused"`
 	Refusals []Refusal `json:"refusals"`
 	Outage   *Outage   `json:"outage"`
+	Promises Promises  `json:"promises"`
 	// Absent trustees were ended before decryption.
 	Absent []string `json:"absent_trustees"`
 
@@ -89,7 +93,8 @@ type Left struct {
 }
 
 func newReport(o Options) *Report {
-	return &Report{Source: o.Source, Towns: len(o.Towns), Differences: []Figure{}, Refusals: []Refusal{}, Absent: []string{}, Audit: "failed"}
+	return &Report{Source: o.Source, Towns: len(o.Towns), Differences: []Figure{}, Refusals: []Refusal{}, Absent: []string{}, Audit: "failed",
+		Promises: Promises{Verdicts: map[string]int{}, Receipts: map[string]int{}}}
 }
 
 func (r *run) left(running []*network.Process) *Left {
@@ -107,6 +112,8 @@ func (r *Report) Failure() error {
 		return fmt.Errorf("audit: %s", r.Audit)
 	case r.Mismatches > 0:
 		return fmt.Errorf("%d of %d figures differ from the results", r.Mismatches, len(r.Results))
+	case r.Promises.Verdicts[slip.Kept.String()] != r.Promises.Judged || r.Promises.Signed == 0:
+		return fmt.Errorf("promises of validators: %d signed, of %d judged: %v", r.Promises.Signed, r.Promises.Judged, r.Promises.Verdicts)
 	}
 	return nil
 }
@@ -146,6 +153,10 @@ func (r *Report) Write(to io.Writer) error {
 		line("  heights whose commit lacks its signature\t%s", ranges(o.Without))
 		line("  first height that has it again\t%d", o.Back)
 	}
+	line("\nPromises and receipts\t")
+	line("  ballots promised by the validator that took them\t%d of %d", r.Promises.Signed, r.Promises.Answered)
+	line("  promises judged\t%s", counts(r.Promises.Verdicts))
+	line("  receipts verified, at most %d bytes\t%s", r.Promises.ReceiptBytes, counts(r.Promises.Receipts))
 	line("\nTimes and sizes\t")
 	for _, s := range r.Stages {
 		line("  %s\t%.1f s", s.Name, s.Seconds)
@@ -183,6 +194,15 @@ func ranges(heights []int64) string {
 			parts = append(parts, fmt.Sprintf("%d-%d", heights[i], heights[j]))
 		}
 		i = j + 1
+	}
+	return strings.Join(parts, ", ")
+}
+
+// counts writes numbers by name, in the order of the names.
+func counts(byName map[string]int) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		parts = append(parts, fmt.Sprintf("%d %s", byName[name], name))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -35,6 +35,7 @@ var organisations = []network.Organisation{
 func parameters() *pb.Parameters {
 	p := genesis.DefaultParameters(len(organisations))
 	p.Limits.BlockUnits /= 2
+	p.SlipMargin = 1 // the vote is over in seconds
 	p.Timeouts = pb.Timeouts{Propose: 1_500, ProposeDelta: 500, Vote: 500, VoteDelta: 500, Commit: 200}
 	return p
 }

@@ -50,6 +50,8 @@ type Ledger struct {
 	Evidence []cmttypes.Evidence
 	// Proposer is the validator that the next block's header names; nil where they take turns. Make forgets it.
 	Proposer *pb.Validator
+	// Alter, where set, changes the next block before it is signed, as validators could that all lie. Make forgets it.
+	Alter func(*cmttypes.Block)
 	// Drift is added to the time of every block, so that it is no whole second.
 	Drift time.Duration
 	// Watch, where set, is called after each block.
@@ -185,13 +187,17 @@ func (l *Ledger) Make(seconds int64, raw ...[]byte) []app.Result {
 	}
 	b.Evidence.Evidence, l.Evidence = l.Evidence, nil
 	b.LastCommit = l.sign()
+	if l.Alter != nil {
+		l.Alter(b)
+	}
 	seal(b)
 	outcome := l.execute(b)
 	results := make([]*abcitypes.ExecTxResult, len(outcome.Results))
 	for i, r := range outcome.Results {
 		results[i] = &abcitypes.ExecTxResult{Code: uint32(r.Code)}
 	}
-	l.Blocks, l.Results, l.Proposer = append(l.Blocks, b), append(l.Results, outcome.Results), nil
+	l.Blocks, l.Results = append(l.Blocks, b), append(l.Results, outcome.Results)
+	l.Proposer, l.Alter = nil, nil
 	l.resultsHash = cmttypes.NewResults(results).Hash()
 	if outcome.Parameters != nil {
 		l.consensusHash = genesis.ConsensusParams(outcome.Parameters).Hash()

@@ -69,7 +69,11 @@ func (j *judge) leavesOut(header *cmttypes.Header, b *pb.ProposedBlock) (bool, e
 		}
 		return false, nil
 	}
-	closing, most, err := j.rules(state.Hash(header.AppHash), b)
+	before, err := stateBefore(header)
+	if err != nil {
+		return false, err
+	}
+	closing, most, err := j.rules(before, b)
 	return made < closing && uint64(j.size) <= most, err
 }
 

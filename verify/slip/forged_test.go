@@ -5,8 +5,10 @@ import (
 	"slices"
 	"testing"
 
+	cmttypes "github.com/cometbft/cometbft/types"
 	"github.com/cosmos/gogoproto/proto"
 
+	"votenode/crypto/ballot"
 	"votenode/internal/rehearsal"
 	pb "votenode/proto/votenode/v1"
 	"votenode/verify/certified"
@@ -65,6 +67,14 @@ func TestPromise(t *testing.T) {
 	}
 	// A case holds them no better: nothing is shown for a promise that is none, nor for one of somebody else.
 	bad["of no validator"] = signed(good, key, func(a *pb.AcceptanceSlip) { a.Validator = node.SlipKey })
+	bad["of another chain, in itself right"] = signed(good, key, func(a *pb.AcceptanceSlip) {
+		_, c, _ := slip.ParseBallot(good.Ballot)
+		code := ballot.ConfirmationCode("another", a.Election, c.Style, a.RollIndex, a.Sequence, c.Ciphertext)
+		a.ChainId, a.Code = "another", code[:]
+	})
+	if err := slip.Check(bad["of another chain, in itself right"], node.SlipKey); err != nil {
+		t.Error(err)
+	}
 	bad["of another validator"] = signed(good, key, func(a *pb.AcceptanceSlip) { a.Validator = other.Key })
 	s.by(node)
 	s.past(good.Slip.Promised + 2)
@@ -241,6 +251,27 @@ func TestStranger(t *testing.T) {
 		change(own)
 		if f, err := s.judge(own); err == nil {
 			t.Errorf("%s: %v", name, f.Verdict)
+		}
+	}
+}
+
+// TestHollow: blocks with an AppHash of another length are refused and no more, even where everybody has signed them.
+func TestHollow(t *testing.T) {
+	for _, by := range []pb.Validator{node, other} {
+		s := open(t)
+		p := promise(s.Vote(0, 3, []int{0}, []int{0}), s.Height())
+		if by.Name == other.Name {
+			s.past(p.Slip.Promised)
+		}
+		s.Alter = func(b *cmttypes.Block) { b.AppHash = b.AppHash[:8] }
+		s.by(by)
+		s.past(p.Slip.Promised + 3)
+		c, err := s.newCase(p, p.Slip.Promised+1)
+		if err == nil {
+			_, err = s.judge(c)
+		}
+		if !errors.Is(err, slip.ErrCase) {
+			t.Errorf("%s: %v", by.Name, err)
 		}
 	}
 }

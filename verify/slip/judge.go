@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	cmttypes "github.com/cometbft/cometbft/types"
+
 	"votenode/app/election"
 	"votenode/app/state"
 	pb "votenode/proto/votenode/v1"
@@ -77,8 +79,8 @@ type judge struct {
 	author *pb.Validator
 }
 
-// Judge gives the verdict that a case shows, by the local time. It fails with the errors of certified.FromLedgerState, with ErrNotCertified,
-// ErrAhead, ErrEarly, state.ErrProof, ErrSlip or ErrCase. Spec 12.3.
+// Judge gives the verdict that a case shows, by the local time. It fails with the errors of certified.FromLedgerState, with
+// certified.ErrNotCertified or ErrAhead, with ErrEarly, state.ErrProof, ErrSlip or ErrCase. Spec 12.3.
 func Judge(genesisHash [32]byte, now time.Time, c *pb.SlipCase) (*Finding, error) {
 	j, err := open(genesisHash, now, c)
 	if err != nil {
@@ -172,6 +174,15 @@ func (j *judge) rootAfter(height int64) (state.Hash, error) {
 	}
 	if header.Height != height+1 {
 		return state.Hash{}, fmt.Errorf("%w: block %d is shown in the place of %d", ErrCase, header.Height, height+1)
+	}
+	return stateBefore(header)
+}
+
+// stateBefore returns the root of the state before a block. A header is read with an AppHash of any length; only validators that all lie
+// can have certified another than 32 bytes.
+func stateBefore(header *cmttypes.Header) (state.Hash, error) {
+	if len(header.AppHash) != state.HashSize {
+		return state.Hash{}, fmt.Errorf("%w: the AppHash of block %d has %d bytes", ErrCase, header.Height, len(header.AppHash))
 	}
 	return state.Hash(header.AppHash), nil
 }

@@ -49,10 +49,12 @@ func NewCase(source Source, ledger *pb.LedgerState, newest *state.Snapshot, p *p
 			return nil, err
 		}
 	}
-	if judged < m.s.Promised {
-		return m.c, nil
+	if judged == m.s.Promised {
+		if err := m.blocks(judged); err != nil {
+			return nil, err
+		}
 	}
-	return m.c, m.blocks(judged)
+	return m.c, nil
 }
 
 // state shows what the judged state says of the voter.

@@ -275,3 +275,23 @@ func TestHollow(t *testing.T) {
 		}
 	}
 }
+
+// TestOtherState: all that is shown is right, but of the state a height after the judged one, or before it.
+func TestOtherState(t *testing.T) {
+	s := open(t)
+	raw := s.Vote(0, 3, []int{0}, []int{0})
+	p := promise(raw, s.Height())
+	s.by(node)
+	s.past(p.Slip.Promised)
+	s.by(other, raw)
+	for height, own := range map[int64]slip.Verdict{p.Slip.Promised + 1: slip.Kept, p.Slip.Promised - 1: slip.Broken} {
+		c := must(s.newCase(promiseBy(node, node.Name+" slip", raw, p.Slip.Issued, height), p.Slip.Promised+2))
+		if f := must(s.judge(c)); f.Verdict != own {
+			t.Fatalf("height %d: %v", height, f.Verdict)
+		}
+		c.Promise = p
+		if f, err := s.judge(c); !errors.Is(err, slip.ErrCase) {
+			t.Errorf("height %d: %v, %v", height, f, err)
+		}
+	}
+}

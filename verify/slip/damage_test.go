@@ -38,7 +38,7 @@ var samples = sync.OnceValue(func() *sample {
 	s.named()
 	s.named(s.author(node.Name+" slip", s.Height(), 0), s.Vote(5, 1, []int{0}))
 	s.named(s.author(node.Name+" slip", s.Height()+1, s.Record().Closing-s.Now()))
-	s.past(idle.Slip.Promised + 1)
+	s.past(idle.Slip.Promised + 3)
 	last := s.Height() - 1
 	pending := promise(s.Vote(5, 9, []int{0}), last-2)
 	out := &sample{s, last, map[slip.Verdict]*pb.SlipCase{}}

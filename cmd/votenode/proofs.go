@@ -69,7 +69,7 @@ func failed(err error) error {
 }
 
 func newVerifyCommand() *cobra.Command {
-	return group("verify", "Verify a file from the genesis hash alone, without a node", newVerifyReceiptCommand(), newVerifySlipCommand())
+	return group("verify", "Verify a file from the genesis hash alone, without a node", newVerifyReceiptCommand(), newVerifySlipCommand(), newVerifyForkCommand())
 }
 
 // shownReceipt is what a receipt proves.

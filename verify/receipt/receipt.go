@@ -68,7 +68,7 @@ func Verify(genesisHash [32]byte, voter uint64, now time.Time, r *pb.Receipt) (*
 		return nil, err
 	}
 	if !shown.Committed && !shown.Certified {
-		return nil, fmt.Errorf("%w: %s", ErrUnsigned, signers(shown))
+		return nil, fmt.Errorf("%w: %s", ErrUnsigned, shown.Signers())
 	}
 	if err := shown.CheckTime(now); err != nil {
 		return nil, err

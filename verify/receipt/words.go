@@ -2,11 +2,9 @@ package receipt
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"votenode/crypto/ballot"
-	"votenode/verify/certified"
 )
 
 // String names a standing.
@@ -28,10 +26,7 @@ func (s Standing) String() string {
 
 // Signed says how far a state is signed for: certified, or committed.
 func (f *Finding) Signed() string {
-	if f.State.Certified {
-		return "certified"
-	}
-	return "committed, not certified"
+	return f.State.Standing()
 }
 
 // Words says in plain words what the receipt proves, one sentence a line.
@@ -39,7 +34,7 @@ func (f *Finding) Words() []string {
 	lines := []string{
 		fmt.Sprintf("The ballot with the confirmation code %s is recorded: ballot %d of the voter with the roll index %d, at place %d of the ballot log of %q on %q.",
 			ballot.FormatCode(f.Code), f.Sequence, f.RollIndex, f.LogIndex, f.Election, f.Chain),
-		fmt.Sprintf("It is %s, in the state after block %d of %s: %s.", f.Signed(), f.State.Height, f.State.Child.Time.UTC().Format(time.RFC3339), signers(f.State)),
+		fmt.Sprintf("It is %s, in the state after block %d of %s: %s.", f.Signed(), f.State.Height, f.State.Child.Time.UTC().Format(time.RFC3339), f.State.Signers()),
 	}
 	if !f.State.Certified {
 		lines = append(lines, "Committed means that an organisation that lies to you could still show others another ledger: ask for the receipt again until it is certified, and tell the observers if it stays so.")
@@ -59,13 +54,4 @@ func (f *Finding) meaning() string {
 		return "The voter's entry of the roll was revoked by the organisations; it is not counted."
 	}
 	return "The election was cancelled; nothing of it is counted."
-}
-
-// signers tells who signed, by organisation.
-func signers(s *certified.State) string {
-	parts := make([]string, len(s.Signed))
-	for i, o := range s.Signed {
-		parts[i] = fmt.Sprintf("%s signed with %d of %d power", o.Organisation, o.Power, o.Total)
-	}
-	return strings.Join(parts, ", ")
 }

@@ -19,10 +19,6 @@ const patience = 20 * time.Second
 // grace is how long slower nodes may still bring a newer certified state once one node has brought a good one.
 const grace = time.Second
 
-// ErrFork says that two different states of one height are certified: in every organisation more validators have signed twice
-// than its certify parameter forgives. Nothing on this ledger can be believed until its organisations have spoken.
-var ErrFork = fmt.Errorf("%w: the ledger is forked", ErrVerification)
-
 // Notice is told of every node that failed, stalled or lied, and why; the work goes on with the others. It is called by several goroutines
 // at once.
 type Notice func(node string, reason error)
@@ -213,43 +209,22 @@ func (l *Ledger) learn(ctx context.Context, n *Node) (*certified.Trust, error) {
 	return trust, nil
 }
 
-// grow makes a newer view the newest once the blocks log shows that it continues the one before.
+// grow makes a newer view the newest once it is proven to continue the one before. It fails with ErrFork.
 func (l *Ledger) grow(ctx context.Context, v *View) error {
 	l.growing.Lock()
 	defer l.growing.Unlock()
-	old := l.shown()
-	switch {
-	case old == nil:
-	case v.height < old.height:
-		return nil
-	case v.height == old.height && v.appHash == old.appHash:
-		return nil
-	case v.height == old.height:
-		return forked(old, v)
-	default:
-		leaf, err := v.Block(ctx, old.height)
-		if err != nil {
-			return err
+	if old := l.shown(); old != nil {
+		if v.height < old.height {
+			return nil
 		}
-		if string(leaf.HeaderHash) != string(old.proven.BlockID.Hash) {
-			return forked(old, v)
+		if err := v.continues(ctx, old); err != nil || v.height == old.height {
+			return err
 		}
 	}
 	l.mu.Lock()
 	l.newest = v
 	l.mu.Unlock()
 	return nil
-}
-
-// forked names those who signed both of two states, where both are of one height.
-func forked(a, b *View) error {
-	var names []string
-	if fork, err := certified.FindFork(a.proven, b.proven); err == nil {
-		for _, s := range fork.Both {
-			names = append(names, s.Organisation+" "+s.Name)
-		}
-	}
-	return fmt.Errorf("%w: heights %d and %d are certified on two branches, signed on both by %q", ErrFork, a.height, b.height, names)
 }
 
 // After returns a certified state of a greater height than given, and waits for it as long as ctx lives.

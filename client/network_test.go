@@ -14,17 +14,15 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"votenode/app/state"
 	"votenode/app/tx"
 	"votenode/client"
 	"votenode/client/keyfile"
-	"votenode/client/trustee"
 	"votenode/crypto/ballot"
 	"votenode/internal/testnet"
+	people "votenode/internal/town"
 	pb "votenode/proto/votenode/v1"
 )
 
@@ -37,7 +35,7 @@ type town struct {
 	voters   []*ballot.SecretKey
 }
 
-const electionID = "primary"
+const electionID = people.Election
 
 func must[T any](v T, err error) T {
 	if err != nil {
@@ -81,25 +79,14 @@ func TestNetwork(t *testing.T) {
 	}
 }
 
+// people returns the town as package town knows it.
+func (w *town) people() *people.Town {
+	return &people.Town{T: w.T, Net: w.net, Ledger: w.ledger, Officers: w.officers}
+}
+
 func (w *town) resolve(d *pb.Resolution) {
 	w.Helper()
-	hash, err := w.officers[0].Propose(w.Context(), d)
-	if err != nil {
-		w.Fatal(err)
-	}
-	if err := w.officers[1].Approve(w.Context(), hash); err != nil {
-		w.Fatal(err)
-	}
-	_, err = w.ledger.Until(w.Context(), func(ctx context.Context, v *client.View) (bool, error) {
-		r, err := client.MustLoad[pb.ResolutionRecord](ctx, v, state.ResolutionKey(hash[:]))
-		if err == nil && r.Status == pb.RESOLUTION_REFUSED {
-			err = &tx.Refusal{Code: tx.Code(r.Code), Detail: "the resolution"}
-		}
-		return err == nil && r.Status == pb.RESOLUTION_EFFECTIVE, err
-	})
-	if err != nil {
-		w.Fatal(err)
-	}
+	w.people().Resolve(d)
 }
 
 // documents: a document of several chunks, interrupted and continued.
@@ -159,20 +146,7 @@ func (w *town) resolutions() {
 	if n := strings.Count(refusal.Error(), refusal.Code.Advice()); n != 1 {
 		w.Errorf("the advice stands %d times in %q", n, refusal)
 	}
-	manifest := `{"election":"primary","title":"Primary","contests":[
-		{"title":"Mazhilis","first_slot":0,"options":["Aigul","Bolat","Dana"],"min_selections":0,"max_selections":2},
-		{"title":"Maslikhat","first_slot":3,"options":["Erlan","Farida"],"min_selections":1,"max_selections":1}],
-		"styles":[{"district":"North","contests":[0,1]},{"district":"South","contests":[1]}],
-		"revote_interval":1,"objection_window":1,"ceremony_step":600,"open_min":1}`
-	m := new(pb.Manifest)
-	if err := json.Unmarshal([]byte(manifest), m); err != nil {
-		w.Fatal(err)
-	}
-	published, err := w.officers[0].Publish(w.Context(), must(m.Marshal()), nil)
-	if err != nil {
-		w.Fatal(err)
-	}
-	w.resolve(&pb.Resolution{Decision: &pb.Resolution_CreateElection{CreateElection: &pb.CreateElection{Manifest: published[:]}}})
+	w.people().Create()
 }
 
 // roll: imported in two parts, the second over the first, and compared.
@@ -213,61 +187,7 @@ func (w *town) roll() {
 }
 
 // ceremony: six trustees follow the network and make the keys; then voting opens.
-func (w *town) ceremony() {
-	ctx, stop := context.WithCancel(w.Context())
-	var running sync.WaitGroup
-	defer running.Wait()
-	defer stop()
-	var boards []pb.TrusteeBoard
-	for _, o := range []string{"league", "party"} {
-		b := pb.TrusteeBoard{Organisation: o, Quorum: 2}
-		for i := range 3 {
-			key := must(must(keyfile.Generate(keyfile.Trustee, rand.Reader)).Ed25519(keyfile.Trustee))
-			b.Trustees = append(b.Trustees, pb.Member{Name: fmt.Sprintf("%s %d", o, i), Key: key[32:]})
-			store := must(trustee.OpenStore(w.TempDir(), w.net.Hash, key.Seed()))
-			t := trustee.Trustee{Ledger: trustee.Follow(w.ledger), Key: key, Store: store, Random: rand.Reader, Say: w.Logf}
-			running.Go(func() {
-				if err := t.Run(ctx, false); ctx.Err() == nil {
-					w.Error(err)
-				}
-				store.Close()
-			})
-		}
-		boards = append(boards, b)
-	}
-	w.resolve(&pb.Resolution{Decision: &pb.Resolution_AppointTrustees{AppointTrustees: &pb.AppointTrustees{Election: electionID, Boards: boards}}})
-	w.untilPhase(pb.PHASE_READY)
-	// However slow the machine is, some opening is late enough for both approvals.
-	for delay := 2 * time.Second; ; delay *= 2 {
-		opening := time.Now().Add(delay).Unix()
-		schedule := &pb.Resolution{Decision: &pb.Resolution_ScheduleElection{
-			ScheduleElection: &pb.ScheduleElection{Election: electionID, Opening: opening, Closing: opening + 3600},
-		}}
-		hash, err := w.officers[0].Propose(ctx, schedule)
-		if err != nil {
-			w.Fatal(err)
-		}
-		if err := w.officers[1].Approve(ctx, hash); err != nil {
-			w.Log(err)
-			continue
-		}
-		v := must(w.ledger.Certified(ctx))
-		if r := must(client.MustLoad[pb.ResolutionRecord](ctx, v, state.ResolutionKey(hash[:]))); r.Status == pb.RESOLUTION_EFFECTIVE {
-			break
-		}
-	}
-	w.untilPhase(pb.PHASE_VOTING)
-}
-
-func (w *town) untilPhase(phase pb.Phase) {
-	w.Helper()
-	if _, err := w.ledger.Until(w.Context(), func(ctx context.Context, v *client.View) (bool, error) {
-		e, err := client.LoadElection(ctx, v, electionID)
-		return err == nil && e.Phase == phase, err
-	}); err != nil {
-		w.Fatal(err)
-	}
-}
+func (w *town) ceremony() { w.people().Ceremony() }
 
 // voter returns a voter who looks its own place up.
 func (w *town) voter(i int) client.Voter {
@@ -519,19 +439,6 @@ func (w *town) validators() {
 	}
 	if err := reached(must(client.Open(w.Context(), w.net.Hash, []string{liar, gateway}, nil))); err != nil {
 		w.Error(err)
-	}
-}
-
-// branch: two certified states of one height are a fork, and those who signed both are named; so is a ledger whose blocks log does not
-// hold the block that was certified before.
-func (w *town) branch() {
-	v := must(w.ledger.Certified(w.Context()))
-	if err := w.ledger.Rival(w.Context()); !errors.Is(err, client.ErrFork) || !strings.Contains(err.Error(), "league-") {
-		w.Errorf("a rival: %v", err)
-	}
-	w.ledger.ForgetBlock()
-	if _, err := w.ledger.After(w.Context(), v.Height()); !errors.Is(err, client.ErrFork) {
-		w.Fatalf("error %v", err)
 	}
 }
 

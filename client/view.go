@@ -42,16 +42,6 @@ func (v *View) Time() time.Time { return v.time }
 // Signed tells the power that signed, by organisation.
 func (v *View) Signed() []certified.Signed { return v.proven.Signed }
 
-// Block returns what the blocks log holds of a height up to the view's own.
-func (v *View) Block(ctx context.Context, height int64) (*pb.BlockLeaf, error) {
-	b, err := v.Leaf(ctx, state.LogBlocks, uint64(height-1))
-	if err != nil {
-		return nil, err
-	}
-	leaf := new(pb.BlockLeaf)
-	return leaf, election.Decode(b, leaf)
-}
-
 // AppHash returns the root of all records after the block.
 func (v *View) AppHash() [32]byte { return v.appHash }
 

@@ -10,13 +10,12 @@ import (
 	"testing"
 
 	cmted25519 "github.com/cometbft/cometbft/crypto/ed25519"
-	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
 	cmttypes "github.com/cometbft/cometbft/types"
 
 	"votenode/genesis"
 	"votenode/internal/rehearsal"
+	"votenode/internal/testnet"
 	pb "votenode/proto/votenode/v1"
-	"votenode/verify/certified"
 	"votenode/verify/prooffile"
 )
 
@@ -27,30 +26,11 @@ var everybody = []string{"league validator 1", "league validator 2", "party vali
 func branch(t *testing.T, l *rehearsal.Ledger, height int64, change func(h *cmttypes.Header), signers ...string) *pb.LedgerState {
 	t.Helper()
 	shown := l.LedgerState(height)
-	var message cmtproto.Header
-	if err := message.Unmarshal(shown.State.Children[0].Header); err != nil {
-		t.Fatal(err)
+	var keys []cmted25519.PrivKey
+	for _, name := range signers {
+		keys = append(keys, cmted25519.PrivKey(rehearsal.Key(name)))
 	}
-	header, err := cmttypes.HeaderFromProto(&message)
-	if err != nil {
-		t.Fatal(err)
-	}
-	change(&header)
-	parts := cmttypes.PartSetHeader{Total: 1, Hash: header.Hash()}
-	commit := &cmttypes.Commit{Height: height + 1, BlockID: cmttypes.BlockID{Hash: header.Hash(), PartSetHeader: parts}}
-	for i, name := range signers {
-		key := cmted25519.PrivKey(rehearsal.Key(name))
-		commit.Signatures = append(commit.Signatures, cmttypes.CommitSig{
-			BlockIDFlag: cmttypes.BlockIDFlagCommit, ValidatorAddress: key.PubKey().Address(), Timestamp: header.Time,
-		})
-		if commit.Signatures[i].Signature, err = key.Sign(commit.VoteSignBytes(header.ChainID, int32(i))); err != nil {
-			t.Fatal(err)
-		}
-	}
-	child, err := certified.FromCommit(&header, commit)
-	if err != nil {
-		t.Fatal(err)
-	}
+	child := testnet.SignHeader(t, shown.State.Children[0].Header, change, keys...)
 	return &pb.LedgerState{Genesis: shown.Genesis, Epochs: shown.Epochs, State: &pb.CertifiedState{Children: []*pb.SignedHeader{child}}}
 }
 

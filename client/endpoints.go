@@ -32,7 +32,9 @@ type Status struct {
 	CatchingUp bool      `json:"catching_up"`
 	Peers      int       `json:"peers"`
 	Version    string    `json:"version"`
-	Pool       int       `json:"pool"`
+	// Alarms are what is wrong with the ledger as the node sees it, whatever the node's own health.
+	Alarms []string `json:"alarms"`
+	Pool   int      `json:"pool"`
 }
 
 // Health is what a node says of its own state.

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 
 	"votenode/abci"
@@ -72,12 +73,14 @@ func (e *evidence) proofFile() string {
 
 // follow looks at every new height until ctx is done.
 func (e *evidence) follow(ctx context.Context) error {
+	alarmed := false
 	for {
 		advanced := e.node.app.Advanced()
 		e.node.progress.rose()
 		if err := e.update(); err != nil {
 			return fmt.Errorf("looking for the newest certified height: %w", err)
 		}
+		alarmed = e.node.tellAlarms(alarmed)
 		select {
 		case <-advanced:
 		case <-ctx.Done():
@@ -128,6 +131,28 @@ func (e *evidence) certificate(h int64) (*pb.CertifiedState, error) {
 		return nil, nil
 	}
 	return shown, err
+}
+
+// lacking tells which organisations signed with too little power for the state after a height to be certified, and how much each has;
+// nothing where it is certified.
+func (e *evidence) lacking(h int64) (string, error) {
+	child, err := gateway.SignedHeader(e.node.blocks, h+1)
+	if err != nil {
+		return "", err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s, err := e.trust.Inspect(&pb.CertifiedState{Children: []*pb.SignedHeader{child}})
+	if err != nil {
+		return "", err
+	}
+	var list []string
+	for _, o := range s.Signed {
+		if !o.Enough {
+			list = append(list, fmt.Sprintf("%s signs with %d of %d power, which is too little", o.Organisation, o.Power, o.Total))
+		}
+	}
+	return strings.Join(list, "; "), nil
 }
 
 // learn keeps the proof of the validator set that a certified state announces, where it is a new one.

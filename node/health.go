@@ -16,6 +16,8 @@ const (
 	stallLeast  = 15 * time.Second
 	// signerLag is how many heights a validator's signatures may be behind the newest block.
 	signerLag = 10
+	// certifiedLag is how many heights the newest certified one may be behind the newest block. As a rule it is 2 behind.
+	certifiedLag = 20
 	// clockAlarm is how far the newest block may be ahead of the local clock.
 	clockAlarm = 5 * time.Second
 )
@@ -74,6 +76,47 @@ func (n *Node) Health() []string {
 		add("the newest block is %.1f seconds ahead of the local clock: check the clock", ahead.Seconds())
 	}
 	return append(reasons, n.validatorHealth(tip.Height)...)
+}
+
+// Alarms returns what is wrong with the ledger as this node sees it, one sentence each, while the node itself may do its work: it is not
+// part of Health. Whoever asks for that takes a sick node out of service; this is the same on all nodes, which go on recording ballots,
+// and it is for people to see to.
+func (n *Node) Alarms() []string {
+	if n.CatchingUp() {
+		return nil // what it sees is past
+	}
+	height, _, _, err := n.evidence.certified()
+	if err != nil {
+		return []string{fmt.Sprintf("the ledger cannot be read: %v", err)}
+	}
+	tip := n.app.Tip().Height
+	if tip-height <= certifiedLag {
+		return nil
+	}
+	since := fmt.Sprintf("since height %d", height)
+	if height == 0 {
+		since = "as far back as this node looked"
+	}
+	why, err := n.evidence.lacking(tip - 2)
+	switch {
+	case err != nil:
+		why = err.Error()
+	case why == "":
+		return nil
+	}
+	return []string{fmt.Sprintf("blocks are committed, but nothing is certified %s: %s", since, why)}
+}
+
+// tellAlarms writes alarms to the log when they come and when they are over. It takes and returns whether there are any.
+func (n *Node) tellAlarms(before bool) bool {
+	alarms := n.Alarms()
+	switch now := len(alarms) > 0; {
+	case now && !before:
+		n.log.Error("alarm", "alarms", alarms)
+	case before && !now:
+		n.log.Info("the alarm is over")
+	}
+	return len(alarms) > 0
 }
 
 // validatorHealth is the part of Health that depends on the validator set.

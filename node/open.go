@@ -197,7 +197,7 @@ func (n *Node) openGateway() (err error) {
 	n.gateway, err = gateway.New(n.config.Gateway, gateway.Source{
 		App: n.app, Blocks: n.blocks, Chain: n.doc.ChainId, GenesisHash: genesis.Hash(n.doc),
 		Document: n.document, Approvals: n.approvals, Version: Version(),
-		NodeID: string(n.key.ID()), Validator: n.self, Clocks: n.clocks, Health: n.Health, CatchingUp: n.CatchingUp, Peers: n.peers.count,
+		NodeID: string(n.key.ID()), Validator: n.self, Clocks: n.clocks, Health: n.Health, Alarms: n.Alarms, CatchingUp: n.CatchingUp, Peers: n.peers.count,
 		Certified: n.evidence.certified, Epochs: n.evidence.epochs, Receipt: n.receipt,
 		SlipCase: n.slipCase, PassOn: validators.passOn,
 	}, n.log.With("part", "gateway"))

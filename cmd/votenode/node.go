@@ -157,6 +157,9 @@ func newNodeStatusCommand() *cobra.Command {
 func writeStatus(w io.Writer, s *client.Status, h *client.Health) {
 	fmt.Fprintf(w, "chain      %s\nvalidator  %s of %s\nheight     %d\ncertified  %d\ntime       %s\napp hash   %s\npeers      %d\npool       %d\n",
 		s.Chain, s.Validator, s.Organisation, s.Height, s.Certified, s.Time.Format("2006-01-02 15:04:05 MST"), s.AppHash, s.Peers, s.Pool)
+	for _, alarm := range s.Alarms {
+		fmt.Fprintf(w, "alarm      %s\n", alarm)
+	}
 	if h.Healthy {
 		fmt.Fprintln(w, "health     good")
 	}

@@ -38,6 +38,8 @@ type status struct {
 	CatchingUp   bool      `json:"catching_up"`
 	Peers        int       `json:"peers"`
 	Version      string    `json:"version"`
+	// Alarms are what is wrong with the ledger as this node sees it.
+	Alarms []string `json:"alarms"`
 	// Pool is how many transactions wait for a block.
 	Pool   int    `json:"pool"`
 	Intake intake `json:"intake"`
@@ -81,7 +83,8 @@ func (s *Server) statusNow() (*status, error) {
 		ChainID: s.source.Chain, GenesisHash: hex.EncodeToString(s.source.GenesisHash[:]), Node: s.source.NodeID,
 		Height: tip.Height, Time: time.Unix(0, tip.Time).UTC(), Certified: certified,
 		CatchingUp: s.source.CatchingUp(), Peers: s.source.Peers(), Version: s.source.Version,
-		Pool: in.Pending, Intake: intake{in.Taken, in.FromPeers, refused, in.PendingBytes, in.Promised}, Clocks: append([]Clock{}, clocks...),
+		Alarms: append([]string{}, s.source.Alarms()...),
+		Pool:   in.Pending, Intake: intake{in.Taken, in.FromPeers, refused, in.PendingBytes, in.Promised}, Clocks: append([]Clock{}, clocks...),
 	}
 	if validator != nil {
 		st.Validator, st.Organisation = validator.Name, validator.Organisation

@@ -108,7 +108,9 @@ type Source struct {
 	Validator func() (*pb.Validator, error)
 	Clocks    func() ([]Clock, error)
 	// Health returns what is wrong, nothing for a healthy node.
-	Health     func() []string
+	Health func() []string
+	// Alarms returns what is wrong with the ledger as this node sees it, whatever its own health.
+	Alarms     func() []string
 	CatchingUp func() bool
 	Peers      func() int
 	// Certified returns the newest certified height with the evidence, and the state after it, nil where it is not kept; height 0

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -55,6 +56,11 @@ func showCase(c *cobra.Command, f *slip.Finding) error {
 	if err := show(c, data, func(w io.Writer) { showLines(w, f.Words()) }); err != nil {
 		return err
 	}
+	return verdict(f)
+}
+
+// verdict is the error of a promise that is not kept.
+func verdict(f *slip.Finding) error {
 	if f.Verdict == slip.Broken || f.Verdict == slip.NoTurn {
 		return unkept{f.Verdict}
 	}
@@ -95,6 +101,10 @@ Exit 0: kept or pending. Exit 3: broken, or no block of the validator was decide
 				if err := out.write(c, prooffile.OfSlipCase(shown)); err != nil {
 					return err
 				}
+			}
+			if out.out == "-" { // standard output is the file
+				showLines(c.ErrOrStderr(), found.Words())
+				return verdict(found)
 			}
 			return showCase(c, found)
 		},
@@ -145,7 +155,7 @@ func writePromises(c *cobra.Command, prepared *client.Prepared, folder string) e
 	}
 	code := strings.ReplaceAll(ballot.FormatCode(prepared.Code()), "-", "")
 	for i, p := range promises {
-		f := fileFlags{out: fmt.Sprintf("%s/slip-%s-%d.json", folder, code[len(code)-12:], i+1), format: "json"}
+		f := fileFlags{out: filepath.Join(folder, fmt.Sprintf("slip-%s-%d.json", code[len(code)-12:], i+1)), format: "json"}
 		if err := f.write(c, prooffile.OfPromise(p)); err != nil {
 			return errors.Join(fmt.Errorf("the ballot was cast, but its slip could not be written"), err)
 		}

@@ -230,12 +230,12 @@ func (w *Town) Promise(e *testnet.Node, raw []byte, issued, promised int64) *pb.
 	_, cast, err := slip.ParseBallot(raw)
 	w.must(err)
 	code := ballot.ConfirmationCode(testnet.Chain, cast.Election, cast.Style, cast.RollIndex, cast.Sequence, cast.Ciphertext)
-	s := &pb.AcceptanceSlip{
+	p := &pb.Promise{Ballot: raw, Slip: &pb.AcceptanceSlip{
 		ChainId: testnet.Chain, Election: cast.Election, RollIndex: cast.RollIndex, Sequence: cast.Sequence, Code: code[:],
 		Validator: e.Validator.Key, Issued: issued, Promised: promised,
-	}
-	slip.Sign(s, key)
-	return &pb.Promise{Slip: s, Ballot: raw}
+	}}
+	slip.Sign(p, key)
+	return p
 }
 
 // Verdict returns what became of a promise, as soon as that is not pending any more.

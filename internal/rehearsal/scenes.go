@@ -36,8 +36,8 @@ func stage(t testing.TB, watch func(*Ledger), m *pb.Manifest, voters, trustees i
 	return e
 }
 
-// begin opens an election whose keys are made.
-func (e *Election) begin() {
+// Begin opens an election whose keys are made.
+func (e *Election) Begin() {
 	e.t.Helper()
 	e.Accept(Each(e.Everybody(), (*Trustee).Trial)...)
 	e.Expect(pb.PHASE_READY)
@@ -88,7 +88,7 @@ func degenerateKeys(t testing.TB, watch func(*Ledger)) {
 func noEncryption(t testing.TB, watch func(*Ledger)) {
 	e := stage(t, watch, Manifest("primary"), 3, 3)
 	e.MakeKeys()
-	e.begin()
+	e.Begin()
 	r := must(forge.Scalar(cryptorand.Reader))
 	first := e.forged(0, 1, [][]uint64{{1, 0, 0}, {1, 0}}, r)
 	second := e.forged(1, 1, [][]uint64{{1, 0, 1}, {0, 1}}, scalar.New().Neg(r))
@@ -146,7 +146,7 @@ func manyContests(t testing.TB, watch func(*Ledger)) {
 	e.Seal()
 	e.Appoint(3)
 	e.MakeKeys()
-	e.begin()
+	e.Begin()
 	for i := range 11 {
 		st := ballot.Statement{Style: uint32(i), RollIndex: uint64(i), Voter: e.Voters[i].Public(), Sequence: 1}
 		d := must(e.Ballots.Encrypt(st, [][]int{{10 * i}}, e.Voters[i], cryptorand.Reader))
@@ -217,7 +217,7 @@ func silence(t testing.TB, watch func(*Ledger)) {
 func challenge(t testing.TB, watch func(*Ledger)) {
 	e := stage(t, watch, Manifest("primary"), 3, 3)
 	e.MakeKeys()
-	e.begin()
+	e.Begin()
 	r := must(forge.Scalar(cryptorand.Reader))
 	again := func(sequence uint64) []byte { return e.forged(0, sequence, [][]uint64{{1, 0, 0}, {1, 0}}, r) }
 	cast := must(tx.Parse(again(3))).Body().(*pb.CastBallot)
@@ -250,7 +250,7 @@ func Open(t testing.TB, m *pb.Manifest, voters int, change ...func(*pb.Genesis))
 	e.Seal()
 	e.Appoint(3)
 	e.MakeKeys()
-	e.begin()
+	e.Begin()
 	e.Expect(pb.PHASE_VOTING)
 	return e
 }

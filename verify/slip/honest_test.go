@@ -13,7 +13,7 @@ import (
 )
 
 // room is the number of promised ballots that a block of the honest node holds.
-const room = 3
+const room = 2
 
 // honest is a node that promises and proposes by spec 12.2.
 type honest struct {

@@ -1,6 +1,7 @@
 package slip_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -93,6 +94,7 @@ func TestNotKept(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t)
+			s.Create(rehearsal.Manifest("another")) // with logs that stand before those of this election
 			// The voter has voted before: that ballot stands behind no height of issue.
 			s.by(other, s.Vote(0, 1, []int{1}, []int{1}))
 			s.Make(5)
@@ -221,9 +223,54 @@ func TestFirstHeight(t *testing.T) {
 	p := promiseBy(node, node.Name+" slip", s.Vote(0, 1, []int{0}, []int{0}), 1, s.Height()+span)
 	s.by(node)
 	s.past(p.Slip.Promised)
-	f := s.found(p, s.Height())
-	// The election was not there yet when the node made its first blocks, so nothing is shown of it but where it signed.
-	if f.Verdict != slip.Broken {
+	height := s.Height()
+	c := must(s.newCase(p, height))
+	if f := must(s.judge(c)); f.Verdict != slip.Broken {
 		t.Errorf("%+v", f)
+	}
+	c.Before = must(s.newCase(promise(p.Ballot, 2), height)).Before
+	if f, err := s.judge(c); !errors.Is(err, slip.ErrCase) {
+		t.Errorf("a block before the first: %v, %v", f, err)
+	}
+}
+
+// TestNoElection: a block that the node signed when there was no such election leaves nothing out; one that it signs later does.
+func TestNoElection(t *testing.T) {
+	for want, later := range map[slip.Verdict]bool{slip.NoTurn: false, slip.Broken: true} {
+		s := open(t)
+		issued := s.Height()
+		s.by(node)
+		e := s.Create(rehearsal.Manifest("another"))
+		e.Enrol(3)
+		e.Seal()
+		e.Appoint(3)
+		e.MakeKeys()
+		e.Begin()
+		if later {
+			s.by(node)
+		}
+		p := promiseBy(node, node.Name+" slip", e.Vote(0, 1, []int{0}, []int{0}), issued, s.Height())
+		c := must(s.newCase(p, p.Slip.Promised))
+		if f := must(s.judge(c)); f.Verdict != want {
+			t.Errorf("%v, want %v", f.Verdict, want)
+		}
+		signed := c.Blocks[0]
+		if later {
+			continue
+		}
+		if !signed.ElectionRecord.Absent || signed.Parameters != nil {
+			t.Fatal("the election is shown")
+		}
+		for name, change := range map[string]func(){
+			"with parameters": func() { signed.Parameters = must(must(s.StateAt(issued)).ProveRecord("parameters")) },
+			"another absence": func() {
+				signed.Parameters, signed.ElectionRecord = nil, must(must(s.StateAt(issued)).ProveRecord("election/bnother"))
+			},
+		} {
+			change()
+			if f, err := s.judge(c); err == nil {
+				t.Errorf("%s: %v", name, f.Verdict)
+			}
+		}
 	}
 }

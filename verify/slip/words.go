@@ -22,10 +22,10 @@ func (f *Finding) Words() []string {
 		return append(lines, fmt.Sprintf("The promise is pending: height %d, by which it is to be kept, has not come.", s.Promised))
 	case Broken:
 		return append(lines,
-			fmt.Sprintf("The promise is broken: %s made block %d, while voting was open by its own clock, and left the ballot out.", f.Validator.Name, f.Height),
+			fmt.Sprintf("The promise is broken: %s made block %d, while voting was open by its own clock, and the ballot was not recorded in it.", f.Validator.Name, f.Height),
 			"This file is evidence against it that anybody can check. Cast the ballot again, through another organisation's node.")
 	}
 	return append(lines,
-		fmt.Sprintf("The promise is not kept, but no block that %s made from height %d to %d, while voting was open by its own clock, was decided.", f.Validator.Name, s.Issued+1, s.Promised),
+		fmt.Sprintf("The promise is not kept, but no block was decided that %s made from height %d to %d, while voting was open by its own clock and a ballot of this length was allowed.", f.Validator.Name, s.Issued+1, s.Promised),
 		"This blames nobody alone: whoever holds a third of the power can refuse a proposer. Cast the ballot again, through another organisation's node.")
 }

@@ -134,7 +134,7 @@ func (v *victim) receipt() string {
 	return path
 }
 
-// neverCertified asks P1 for a certified receipt for as long as its side commits some more heights.
+// neverCertified asks P1 for a certified receipt for as long as its side commits some more heights. By then its status has an alarm.
 func (v *victim) neverCertified() {
 	v.Helper()
 	n, err := client.NewNode(v.p1.Gateway())
@@ -148,10 +148,14 @@ func (v *victim) neverCertified() {
 		_, err := n.Receipt(ctx, town.Election, v.code, true)
 		asked <- err
 	}()
-	v.p1.WaitHeight(v.height + 10)
+	v.p1.WaitHeight(v.height + 22)
 	enough()
 	if err := <-asked; !errors.Is(err, context.Canceled) {
 		v.Errorf("a certified receipt on a branch: %v", err)
+	}
+	told := v.runs(exitOK, "node", "status", "--node", v.p1.Gateway())
+	if !strings.Contains(told, "alarm      blocks are committed, but nothing is certified since height ") || !strings.Contains(told, ": party signs with 1 of 2 power") {
+		v.Errorf("the status of P1:\n%s", told)
 	}
 }
 

@@ -122,6 +122,9 @@ func (a *Application) Submit(ctx context.Context, raws ...[]byte) ([]Admission, 
 		case r := <-answer:
 			if r.refusal != nil {
 				a.refuse(&answers[i], r.refusal)
+				if err := a.recall(&answers[i]); err != nil {
+					return nil, err
+				}
 			} else if answers[i].Slip = r.promised.slip; r.promised.reason != nil {
 				answers[i].Detail = shorten(fmt.Sprintf("received, not promised: %v", r.promised.reason))
 			}
@@ -134,10 +137,11 @@ func (a *Application) Submit(ctx context.Context, raws ...[]byte) ([]Admission, 
 	return answers, nil
 }
 
-// recall finds the slip of a transaction that the state takes no more, so that the same bytes have the same answer.
+// recall finds the slip of a transaction that the state takes no more, or for which there is no room now, so that the same bytes have the
+// same answer.
 func (a *Application) recall(answer *Admission) (err error) {
 	switch answer.Code {
-	case tx.CodeAlreadyDone, tx.CodeSequence, tx.CodeTooSoon, tx.CodeSpoiled, tx.CodeRevoked, tx.CodeWrongPhase:
+	case tx.CodeAlreadyDone, tx.CodeSequence, tx.CodeTooSoon, tx.CodeSpoiled, tx.CodeRevoked, tx.CodeWrongPhase, tx.CodeRetryLater:
 		answer.Slip, err = a.slips.find(answer.Hash)
 	}
 	return err

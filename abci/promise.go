@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	cmttypes "github.com/cometbft/cometbft/types"
 
@@ -34,28 +35,47 @@ var errNoValidator = errors.New("this node is no validator, or not with this sli
 func (a *Application) promiseAll(ballots []*tx.Verified) []promised {
 	answers := make([]promised, len(ballots))
 	var kept []*pb.Promise
-	var at []int
+	var hashes [][32]byte       // of what is kept
+	first := map[[32]byte]int{} // where the same bytes stand first
 	for i, v := range ballots {
+		if _, again := first[v.Parsed().Hash()]; again {
+			continue
+		}
+		first[v.Parsed().Hash()] = i
 		var s *pb.Promise
 		if answers[i].slip, answers[i].reason = a.slips.find(v.Parsed().Hash()); len(answers[i].slip) > 0 || answers[i].reason != nil {
 			continue
 		}
 		if s, answers[i].reason = a.promise(v); s != nil {
 			answers[i].slip = election.Encode(s.Slip)
-			kept, at = append(kept, s), append(at, i)
+			kept, hashes = append(kept, s), append(hashes, v.Parsed().Hash())
 		}
 	}
+	if err := a.keep(kept, hashes); err != nil {
+		for _, hash := range hashes {
+			answers[first[hash]] = promised{reason: err}
+		}
+	}
+	for i, v := range ballots {
+		answers[i] = answers[first[v.Parsed().Hash()]]
+	}
+	return answers
+}
+
+var errDisk = errors.New("the node could not keep its promise on its disk")
+
+// keep writes slips with their ballots, or takes the ballots off the promises.
+func (a *Application) keep(kept []*pb.Promise, hashes [][32]byte) error {
 	if len(kept) == 0 {
-		return answers
+		return nil
 	}
 	if err := a.slips.keep(kept); err != nil {
 		a.log.Error("keeping slips", "error", err)
-		for _, i := range at {
-			a.pool.forget(ballots[i].Parsed().Hash())
-			answers[i] = promised{reason: errors.New("the node could not keep its promise on its disk")}
-		}
+		a.pool.forget(hashes...)
+		return errDisk
 	}
-	return answers
+	a.settle(a.pool.settled(hashes)) // by blocks that were committed meanwhile, before their ballots were written
+	return nil
 }
 
 // promiseAttempts is how often a ballot is checked again where blocks went on meanwhile.
@@ -116,6 +136,10 @@ func (a *Application) signsAt(view state.View, height int64) error {
 	if err != nil {
 		return err
 	}
+	return a.signsIn(epochs, height)
+}
+
+func (a *Application) signsIn(epochs *pb.ValidatorEpochs, height int64) error {
 	address := organisation.ConsensusAddress(a.options.Validator)
 	own := app.ValidatorAt(epochs, height, address[:])
 	if own == nil || !bytes.Equal(own.SlipKey, a.options.SlipKey[32:]) {
@@ -127,12 +151,16 @@ func (a *Application) signsAt(view state.View, height int64) error {
 // room returns what may be promised at one time: the promised share of one block, where this node is to propose one while a promise
 // that is made now runs, that of the next height left out. Others can refuse all its proposals but one, which must hold everything.
 func (a *Application) room(view *state.Snapshot, params *pb.Parameters) (room, error) {
-	turns, err := a.options.Turns(view.Height()+1, view.Height()+int64(params.SlipSpan))
-	if err != nil || turns == 0 {
-		return room{}, err
-	}
 	epochs, err := state.MustLoad[pb.ValidatorEpochs](view, state.KeyValidators)
 	if err != nil {
+		return room{}, err
+	}
+	through := view.Height() + int64(params.SlipSpan)
+	if next := epochs.Next; next.Number != 0 && through >= next.FirstHeight && a.signsIn(epochs, next.FirstHeight) != nil {
+		through = next.FirstHeight - 1 // it leaves
+	}
+	turns, err := a.options.Turns(view.Height()+1, through)
+	if err != nil || turns == 0 {
 		return room{}, err
 	}
 	validators := max(len(epochs.Present.Validators), len(epochs.Next.Validators))
@@ -174,30 +202,34 @@ func (a *Application) restore() error {
 	if view == nil {
 		return nil
 	}
-	for after := []byte(nil); ; {
-		raw, last, err := a.slips.pending(after, batchCount)
-		if err != nil || len(raw) == 0 {
-			return err
-		}
-		if err := a.restoreBatch(view, raw); err != nil {
-			return err
-		}
-		after = last
+	hashes, err := a.slips.pending()
+	if err != nil {
+		return err
 	}
+	for batch := range slices.Chunk(hashes, batchCount) {
+		if err := a.restoreBatch(view, batch); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func (a *Application) restoreBatch(view *state.Snapshot, raw [][]byte) error {
+func (a *Application) restoreBatch(view *state.Snapshot, hashes [][32]byte) error {
 	var parsed []*tx.Parsed
 	var settled [][32]byte
-	for _, b := range raw {
-		p, err := tx.Parse(b)
-		if err == nil {
-			err = a.app.Check(view, a.blockTime(), p)
+	for _, hash := range hashes {
+		raw, err := a.slips.ballot(hash)
+		if err != nil {
+			return err
+		}
+		p, err := tx.Parse(raw)
+		if err != nil {
+			return err
 		}
 		var refusal *tx.Refusal
-		switch {
+		switch err = a.app.Check(view, a.blockTime(), p); {
 		case errors.As(err, &refusal):
-			settled = append(settled, hashOf(b))
+			settled = append(settled, hash)
 		case err != nil:
 			return err
 		default:

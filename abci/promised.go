@@ -89,6 +89,18 @@ func (p *pool) forget(hashes ...[32]byte) {
 	}
 }
 
+// settled returns which transactions are not among those promised.
+func (p *pool) settled(hashes [][32]byte) (list [][32]byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, h := range hashes {
+		if w := p.byHash[h]; w == nil || w.promise == nil {
+			list = append(list, h)
+		}
+	}
+	return list
+}
+
 // recordedAll settles all that was promised to voters of whom a ballot is recorded, and returns the hashes.
 func (p *pool) recordedAll(owners []string) (settled [][32]byte) {
 	p.mu.Lock()

@@ -2,8 +2,10 @@ package abci
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	dbm "github.com/cometbft/cometbft-db"
@@ -20,7 +22,8 @@ type slips struct {
 	db dbm.DB
 
 	mu     sync.Mutex
-	failed error // of a write: nothing is known of the disk, and nothing is promised any more
+	failed error             // of a write: nothing is known of the disk, and nothing is promised any more
+	doubt  map[[32]byte]bool // what that write was to bring, and may have
 }
 
 // Keys of the database: a letter and the hash of the ballot's transaction.
@@ -31,8 +34,17 @@ const (
 
 func slipKey(prefix byte, hash [32]byte) []byte { return append([]byte{prefix}, hash[:]...) }
 
-// find returns the slip for a transaction, nil where there is none.
-func (s *slips) find(hash [32]byte) ([]byte, error) { return s.db.Get(slipKey(slipPrefix, hash)) }
+// find returns the slip for a transaction, nil where there is none. One that a failed write may have brought leaves the node after the
+// next start at the earliest, when its ballot is among those promised again.
+func (s *slips) find(hash [32]byte) ([]byte, error) {
+	s.mu.Lock()
+	doubtful := s.doubt[hash]
+	s.mu.Unlock()
+	if doubtful {
+		return nil, nil
+	}
+	return s.db.Get(slipKey(slipPrefix, hash))
+}
 
 // keep writes slips with their ballots, one sync for all.
 func (s *slips) keep(promises []*pb.Promise) error {
@@ -51,7 +63,10 @@ func (s *slips) keep(promises []*pb.Promise) error {
 	if err != nil {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.failed = fmt.Errorf("slips may not be on the disk, nothing is promised any more: %w", err)
+		s.failed, s.doubt = fmt.Errorf("slips may not be on the disk, nothing is promised any more: %w", err), map[[32]byte]bool{}
+		for _, p := range promises {
+			s.doubt[hashOf(p.Ballot)] = true
+		}
 	}
 	return err
 }
@@ -78,19 +93,31 @@ func (s *slips) settle(hashes [][32]byte) error {
 	return batch.Write()
 }
 
-// pending returns up to n ballots of promises that are not settled, from a hash on.
-func (s *slips) pending(after []byte, n int) (ballots [][]byte, last []byte, err error) {
-	from := []byte{ballotPrefix}
-	if after != nil {
-		from = append(after, 0)
-	}
-	it, err := s.db.Iterator(from, []byte{ballotPrefix + 1})
+// pending returns the hashes of the ballots whose promises are not settled, in the order of their heights of issue. It fails where one is
+// not what was written.
+func (s *slips) pending() ([][32]byte, error) {
+	it, err := s.db.Iterator([]byte{ballotPrefix}, []byte{ballotPrefix + 1})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer it.Close()
-	for ; it.Valid() && len(ballots) < n; it.Next() {
-		ballots, last = append(ballots, bytes.Clone(it.Value())), bytes.Clone(it.Key())
+	var hashes [][32]byte
+	issued := map[[32]byte]int64{}
+	for ; it.Valid(); it.Next() {
+		hash := hashOf(it.Value())
+		var slip pb.AcceptanceSlip
+		b, err := s.find(hash)
+		if err != nil {
+			return nil, err
+		}
+		if !bytes.Equal(it.Key()[1:], hash[:]) || len(b) == 0 || election.Decode(b, &slip) != nil {
+			return nil, fmt.Errorf("the slip or the ballot of the transaction %x is damaged on the disk", it.Key()[1:])
+		}
+		hashes, issued[hash] = append(hashes, hash), slip.Issued
 	}
-	return ballots, last, it.Error()
+	slices.SortStableFunc(hashes, func(x, y [32]byte) int { return cmp.Compare(issued[x], issued[y]) })
+	return hashes, it.Error()
 }
+
+// ballot returns the ballot of a promise that is not settled.
+func (s *slips) ballot(hash [32]byte) ([]byte, error) { return s.db.Get(slipKey(ballotPrefix, hash)) }

@@ -83,6 +83,8 @@ type ledger struct {
 	store *store.Store
 	time  int64 // of the newest block, unix nanoseconds
 	now   int64 // local clock, unix nanoseconds
+
+	amend func(*Options) // of the application when it is opened; nil changes nothing
 }
 
 // open opens, or opens again, the application in a folder.
@@ -110,14 +112,18 @@ func (l *ledger) tryOpen() (err error) {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	l.app, err = New(Options{
+	options := Options{
 		Genesis: l.doc, GenesisHash: genesis.Hash(l.doc), Ledger: kept, ClockFile: filepath.Join(l.dir, "clock.json"), Results: results,
 		Now:     func() time.Time { return time.Unix(0, l.now) },
 		SlipKey: key(own + " slip"), Validator: public(own), Slips: slips,
 		Turns: func(after, through int64) (int, error) { return int(through-after) / 4, nil },
 		Pool:  PoolLimits{Bytes: 8 << 20, Count: 1_000, PerVoter: 2, PerSigner: 8}, Welcome: []string{"00000000000000000000000000000000000000aa"},
 		Logger: slog.New(slog.DiscardHandler),
-	})
+	}
+	if l.amend != nil {
+		l.amend(&options)
+	}
+	l.app, err = New(options)
 	if err != nil {
 		return errors.Join(err, l.store.Close(), results.Close(), slips.Close())
 	}
@@ -137,7 +143,13 @@ func (l *ledger) close() {
 // newLedger returns an application after InitChain.
 func newLedger(t testing.TB) *ledger {
 	t.Helper()
-	l := &ledger{t: t, dir: t.TempDir(), doc: document(t), time: begin * 1e9, now: begin * 1e9}
+	return newLedgerOf(t, nil)
+}
+
+// newLedgerOf returns an application with other options after InitChain.
+func newLedgerOf(t testing.TB, amend func(*Options)) *ledger {
+	t.Helper()
+	l := &ledger{t: t, dir: t.TempDir(), doc: document(t), time: begin * 1e9, now: begin * 1e9, amend: amend}
 	l.open()
 	t.Cleanup(func() { l.close() })
 	l.initChain()
@@ -318,20 +330,7 @@ type booth struct {
 // plant commits block 1 with the booth's election in it.
 func plant(l *ledger, b *booth) {
 	l.t.Helper()
-	l.time += 1e9
-	l.now = max(l.now, l.time)
-	draft := l.app.ledger.NewDraft()
-	outcome, err := l.app.app.Execute(draft, blockOf(l.request(nil), nil))
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	b.write(l.t, draft)
-	block, err := draft.Finish()
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	l.app.next = &finalized{block: block, tip: Tip{l.height() + 1, l.time}, results: resultsOf(l.height()+1, outcome)}
-	l.commit()
+	l.edit(func(w state.Writer) { b.write(l.t, w) })
 	view := l.app.ledger.Newest()
 	e, err := state.LoadElection(view, electionID)
 	if err != nil {
@@ -344,6 +343,25 @@ func plant(l *ledger, b *booth) {
 	if err != nil {
 		l.t.Fatal(err)
 	}
+}
+
+// edit commits a block without transactions, and what is written besides.
+func (l *ledger) edit(write func(w state.Writer)) {
+	l.t.Helper()
+	l.time += 1e9
+	l.now = max(l.now, l.time)
+	draft := l.app.ledger.NewDraft()
+	outcome, err := l.app.app.Execute(draft, blockOf(l.request(nil), nil))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	write(draft)
+	block, err := draft.Finish()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.app.next = &finalized{block: block, tip: Tip{l.height() + 1, l.time}, results: resultsOf(l.height()+1, outcome)}
+	l.commit()
 }
 
 func newBooth(t testing.TB) *booth { return newBoothOf(t, voters) }

@@ -260,7 +260,7 @@ func (p *pool) offer(height int64, maxBytes uint64) [][]byte {
 // propose begins a proposal of a height: from now on nothing is promised with a lower height of issue. It returns what waits: first the
 // ballots of the voters to whom one was promised, in the order of the promises, each voter's by descending number; then the
 // transactions of officers, registrars and trustees, who are few and bounded, so that a queue of ballots never keeps a resolution
-// waiting; then the other voters'; each in order of arrival.
+// waiting; then the other voters'; each in order of arrival, but a voter's ballots together, by descending number.
 func (p *pool) propose(height int64) (promised, others []*tx.Verified) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -279,8 +279,11 @@ func (p *pool) propose(height int64) (promised, others []*tx.Verified) {
 		switch w := e.Value.(*waiting); {
 		case !w.voter:
 			others = append(others, w.verified)
-		case !w.ballot || !first[w.owner]:
+		case !w.ballot:
 			voters = append(voters, w.verified)
+		case !first[w.owner]:
+			first[w.owner] = true
+			voters = append(voters, p.ballots(w.owner)...)
 		}
 	}
 	return promised, append(others, voters...)

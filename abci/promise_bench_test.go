@@ -1,0 +1,89 @@
+package abci
+
+import (
+	"context"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+// promising returns a node that promises without end, and ballots of three options that it has never seen, each of another voter.
+func promising(b *testing.B, ballots int) (*ledger, [][]byte) {
+	l, booth := newLedgerOf(b, func(o *Options) {
+		o.Pool = DefaultPoolLimits()
+		o.Turns = func(int64, int64) (int, error) { return 1_000, nil }
+	}), newBoothOf(b, ballots)
+	plant(l, booth)
+	raws := make([][]byte, ballots)
+	var group sync.WaitGroup
+	for core := range runtime.NumCPU() {
+		group.Go(func() {
+			for i := core; i < ballots; i += runtime.NumCPU() {
+				raws[i] = booth.cast(b, i, 1)
+			}
+		})
+	}
+	group.Wait()
+	b.ResetTimer()
+	return l, raws
+}
+
+// BenchmarkSlips measures how many slips a node gives in a second, where several clients bring ballots in batches. An operation is a ballot:
+// run it with -benchtime 8000x.
+func BenchmarkSlips(b *testing.B) {
+	const clients, batch = 8, 64
+	l, raws := promising(b, b.N)
+	batches := make(chan [][]byte, len(raws)/batch+1)
+	for part := range slices.Chunk(raws, batch) {
+		batches <- part
+	}
+	close(batches)
+	var group sync.WaitGroup
+	start := time.Now()
+	for range clients {
+		group.Go(func() {
+			for part := range batches {
+				answers, err := l.app.Submit(context.Background(), part...)
+				if err != nil {
+					b.Error(err)
+				}
+				for _, a := range answers {
+					if len(a.Slip) == 0 {
+						b.Errorf("no slip: %v, %s", a.Code, a.Detail)
+						return
+					}
+				}
+			}
+		})
+	}
+	group.Wait()
+	b.ReportMetric(float64(len(raws))/time.Since(start).Seconds(), "slips/s")
+}
+
+// BenchmarkSlipLatency measures the time from a submission to the slip, where 500 ballots a second are brought one by one, whether or not
+// those before have their answer. An operation is a ballot: run it with -benchtime 2500x.
+func BenchmarkSlipLatency(b *testing.B) {
+	const rate = 500
+	l, raws := promising(b, b.N)
+	waits := make([]time.Duration, len(raws))
+	var group sync.WaitGroup
+	start := time.Now()
+	for i, raw := range raws {
+		due := start.Add(time.Duration(i) * time.Second / rate)
+		time.Sleep(time.Until(due))
+		group.Go(func() {
+			answers, err := l.app.Submit(context.Background(), raw)
+			if err != nil || len(answers[0].Slip) == 0 {
+				b.Errorf("no slip: %v, %v", answers, err)
+			}
+			waits[i] = time.Since(due)
+		})
+	}
+	group.Wait()
+	slices.Sort(waits)
+	for name, share := range map[string]int{"p50-ms": 50, "p95-ms": 95} {
+		b.ReportMetric(float64(waits[len(waits)*share/100].Microseconds())/1000, name)
+	}
+}

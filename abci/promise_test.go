@@ -255,14 +255,14 @@ func TestNoSlipNearClosing(t *testing.T) {
 	}
 }
 
-// TestNoSlipWithoutRoom: no more is promised than the turns carry, in bytes and in units; settling gives the room back.
+// TestNoSlipWithoutRoom: no more is promised than there is room for, in bytes and in units; settling gives the room back.
 func TestNoSlipWithoutRoom(t *testing.T) {
 	l, b := on(t, nil)
 	ballots := [][]byte{b.cast(t, 0, 1), b.cast(t, 1, 1), b.cast(t, 2, 1)}
 	size, units := 0, uint64(0)
 	for _, raw := range ballots[:2] {
 		v := l.verified(raw)
-		size, units = size+len(raw)+ballotFraming, units+v.Parsed().Units()
+		size, units = size+newWaiting(v, 1).framed(), units+v.Parsed().Units()
 		l.app.pool.add(v, true, 1)
 	}
 	promise := func(i int, r room) error {
@@ -295,29 +295,19 @@ func TestNoSlipWithoutRoom(t *testing.T) {
 	l.unpromised(b.cast(t, 3, 1), "nobody knows")
 }
 
-// TestRoom: what fits the room of a turn fits the promised share of a block of this node, whatever ballots they are.
+// TestRoom: however many turns this node has, what it may promise fits the promised share of one of its blocks; without a turn it is
+// nothing.
 func TestRoom(t *testing.T) {
 	l, _ := on(t, nil)
-	view := l.app.ledger.Newest()
 	p := l.doc.Parameters
-	l.app.options.Turns = func(int64, int64) (int, error) { return 2, nil }
-	r, err := l.app.room(view, &p)
-	if err != nil {
-		t.Fatal(err)
-	}
 	validators := len(organisation.FirstEpoch(l.doc).Validators)
 	share := (cmttypes.MaxDataBytes(int64(p.Limits.BlockBytes), organisation.EvidenceBytes, validators) - authorBytes) * promisedShare / 4
-	waste := int64(p.Limits.BallotBytes)
-	if want := 2 * (share - ballotFraming - waste); int64(r.bytes) != want {
-		t.Errorf("%d bytes, not %d", r.bytes, want)
-	}
-	for _, size := range []int{1, 1 << 10, int(waste)} {
-		if got := cmttypes.ComputeProtoSizeForTxs([]cmttypes.Tx{make([]byte, size)}); got > int64(size)+ballotFraming {
-			t.Errorf("%d bytes take %d", size, got)
+	whole := room{int(share), (p.Limits.BlockUnits - authorUnits) * promisedShare / 4}
+	for turns, want := range map[int]room{0: {}, 1: whole, 7: whole} {
+		l.app.options.Turns = func(int64, int64) (int, error) { return turns, nil }
+		if r, err := l.app.room(l.app.ledger.Newest(), &p); err != nil || r != want {
+			t.Errorf("%d turns: %v, %v; want %v", turns, r, err, want)
 		}
-	}
-	if want := 2 * (int64(p.Limits.BlockUnits-authorUnits)*promisedShare/4 - 10 - waste/32); int64(r.units) != want {
-		t.Errorf("%d units, not %d", r.units, want)
 	}
 }
 

@@ -53,7 +53,7 @@ func (m *model) totals() (bytes, promisedBytes int, promisedUnits uint64) {
 	for _, w := range m.list {
 		size := len(w.v.Parsed().Raw())
 		if bytes += size; w.promised > 0 {
-			promisedBytes, promisedUnits = promisedBytes+size+ballotFraming, promisedUnits+w.v.Parsed().Units()
+			promisedBytes, promisedUnits = promisedBytes+framed(w.v), promisedUnits+w.v.Parsed().Units()
 		}
 	}
 	return bytes, promisedBytes, promisedUnits
@@ -104,7 +104,7 @@ func (m *model) promise(hash [32]byte, checked int64, r room) (int64, error) {
 		}
 	}
 	_, bytes, units := m.totals()
-	if bytes+len(w.v.Parsed().Raw())+ballotFraming > r.bytes || units+w.v.Parsed().Units() > r.units {
+	if bytes+framed(w.v) > r.bytes || units+w.v.Parsed().Units() > r.units {
 		return 0, errRoom
 	}
 	m.enlist(w)
@@ -303,3 +303,6 @@ func hashesOf(list []*tx.Verified) (hashes [][32]byte) {
 	}
 	return hashes
 }
+
+// framed is what a transaction takes in a block.
+func framed(v *tx.Verified) int { return newWaiting(v, 0).framed() }

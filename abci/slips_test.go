@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	dbm "github.com/cometbft/cometbft-db"
+	cmttypes "github.com/cometbft/cometbft/types"
 
 	"votenode/app/state"
 	"votenode/app/tx"
@@ -72,7 +73,7 @@ func (l *ledger) promisedNow(want ...[]byte) {
 		if err != nil {
 			l.t.Fatal(err)
 		}
-		size, units = size+len(raw)+ballotFraming, units+p.Units()
+		size, units = size+int(cmttypes.ComputeProtoSizeForTxs([]cmttypes.Tx{raw})), units+p.Units()
 		if w := l.app.pool.byHash[hashOf(raw)]; w == nil || w.promise == nil {
 			l.t.Error("a ballot is not among those promised")
 		}

@@ -17,6 +17,12 @@ import (
 // no block of the other branch. As a rule CometBFT's consensus panics as soon as it has one with more than 2/3 of the precommits, and
 // the node ends with an error. The other side goes on and still certifies nothing, and a new start of P2 finds its branch as it was.
 // What is to become of the branches is for people to decide.
+//
+// The other end is that P2 stands still, connected to P1, for ever. That is so where the twins went while P2 was at a height of which P1
+// is the first proposer: nobody on P2's side had a proposal, so P2 has counted more than 2/3 of the precommits of round 0 for nil, while P1's
+// side decided in this very round. A types.VoteSet of CometBFT considers the first quorum only: the precommits of L1 and L2 for P1's block
+// conflict with those of their twins, and even where they are counted, because P1 claims a majority for its block, the majority stays the
+// one for nil. So P2 never commits in that round and never asks for the block, and alone it gets to no further round.
 func (w *lied) branchesStayApart(t *testing.T) {
 	t.Helper()
 	behind := w.b[0]

@@ -180,15 +180,15 @@ func TestKilledWithPromises(t *testing.T) {
 				}
 			}
 			k.promisedNow(raw)
+			if got := k.reap(0); !slices.ContainsFunc(got, func(r []byte) bool { return bytes.Equal(r, raw) }) {
+				t.Error("the peers do not get it")
+			}
 			if a := k.ask(raw); !bytes.Equal(a.Slip, want.Slip) && name != "before" {
 				t.Errorf("another slip: %+v", a)
 			}
 			k.submit(publish(1), b.cast(t, 0, 1))
 			if txs := k.prepare(math.MaxInt64); len(txs) != 3 || !bytes.Equal(txs[0], raw) {
 				t.Errorf("it is not the first of %d transactions", len(txs))
-			}
-			if got := k.reap(0); !slices.ContainsFunc(got, func(r []byte) bool { return bytes.Equal(r, raw) }) {
-				t.Error("the peers do not get it")
 			}
 			k.block(raw)
 			if p := k.app.pool; p.open() != 1 || len(k.ballots()) != 1 {

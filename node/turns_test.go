@@ -213,7 +213,7 @@ func TestNoTurns(t *testing.T) {
 		t.Error(err)
 	}
 	states.err = nil
-	for _, c := range []struct{ after, through, want int64 }{{2, 3, 1}, {2, 12, 10}, {2, 2, 0}, {2, 1, 0}} {
+	for _, c := range []struct{ after, through, want int64 }{{2, 3, 1}, {2, 12, 10}, {0, 3, 2}, {2, 2, 0}, {2, 1, 0}} {
 		if n, err := turns.between(c.after, c.through); err != nil || int64(n) != c.want {
 			t.Errorf("%+v: %d, %v", c, n, err)
 		}

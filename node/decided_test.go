@@ -302,3 +302,18 @@ func unhex(t *testing.T, text string) []byte {
 	}
 	return b
 }
+
+// BenchmarkDecided measures what a height costs before its first signature: the block that was decided is written and synced.
+func BenchmarkDecided(b *testing.B) {
+	s := &signer{home: Home(b.TempDir()), stored: blocks(2, 9, 0)}
+	if err := os.MkdirAll(filepath.Dir(s.home.decided()), 0o700); err != nil {
+		b.Fatal(err)
+	}
+	height := int64(1)
+	for b.Loop() {
+		if err := s.decide(height); err != nil {
+			b.Fatal(err)
+		}
+		height = 3 - height
+	}
+}

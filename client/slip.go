@@ -28,21 +28,29 @@ func (l *Ledger) checkSlip(a Admission, ballot []byte, height int64) (*pb.Promis
 	if err != nil {
 		return nil, verified(err)
 	}
-	l.mu.Lock()
-	trust := l.trust
-	l.mu.Unlock()
 	p := &pb.Promise{Slip: s, Ballot: ballot}
-	v, err := slip.Promiser(trust, s)
-	if err == nil {
-		err = slip.Check(p, v.SlipKey)
-	}
-	if err != nil {
-		return nil, verified(err)
+	if err := l.checkPromise(p); err != nil {
+		return nil, err
 	}
 	if s.Issued <= height {
 		return nil, fmt.Errorf("%w: its slip is issued at height %d, and %d is certified already", ErrVerification, s.Issued, height)
 	}
 	return p, nil
+}
+
+// checkPromise checks that a promise is one of a validator of this ledger. It fails with ErrVerification. Spec 12.1.
+func (l *Ledger) checkPromise(p *pb.Promise) error {
+	if p.GetSlip() == nil {
+		return fmt.Errorf("%w: %w: there is no slip", ErrVerification, slip.ErrSlip)
+	}
+	l.mu.Lock()
+	trust := l.trust
+	l.mu.Unlock()
+	v, err := slip.Promiser(trust, p.Slip)
+	if err == nil {
+		err = slip.Check(p, v.SlipKey)
+	}
+	return verified(err)
 }
 
 // SlipCase returns what the node shows of what became of a promise. Unproven: see slip.Judge. It fails with ErrUnknown where that cannot
@@ -81,6 +89,10 @@ func (l *Ledger) SlipCase(ctx context.Context, p *pb.Promise, now time.Time) (*p
 		if _, err := l.After(ctx, p.GetSlip().GetIssued()-1); err != nil {
 			return nil, nil, err
 		}
+	}
+	// The validator sets up to the height of issue are known now; no node has to be believed that this is no promise.
+	if err := l.checkPromise(p); err != nil {
+		return nil, nil, err
 	}
 	var c *pb.SlipCase
 	var f *slip.Finding

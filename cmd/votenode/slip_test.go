@@ -198,6 +198,43 @@ func (b *broken) dropped() {
 			b.Errorf("block %d is by %x", height, address)
 		}
 	}
+	b.noPromise(p)
+}
+
+// checks runs 'slip check' on a promise and returns exit code and output.
+func (b *broken) checks(name string, p *pb.Promise) (code int, stdout, stderr string) {
+	b.Helper()
+	file := filepath.Join(b.folder, name+".pb")
+	if err := os.WriteFile(file, prooffile.Bytes(prooffile.OfPromise(p)), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	return votenode("slip", "check", file, "--node="+b.Net.Nodes[2].Gateway(), fmt.Sprintf("--genesis-hash=%x", b.Net.Hash))
+}
+
+// noPromise: what is no promise, or runs still, is not mistaken for one that was dropped.
+func (b *broken) noPromise(dropped *pb.Promise) {
+	b.Helper()
+	issued, unsigned, observed := dropped.Slip.Issued, *dropped.Slip, *dropped.Slip
+	unsigned.Promised++
+	observed.Validator = b.Net.Document.Organisations[0].Organisation.Officers[0].Key
+	for name, promise := range map[string]*pb.Promise{
+		"unsigned":     {Slip: &unsigned, Ballot: dropped.Ballot},
+		"another's":    {Slip: b.Promise(b.Net.Nodes[2], dropped.Ballot, issued, issued+1).Slip, Ballot: b.Ballot(0, 2)},
+		"no validator": {Slip: &observed, Ballot: dropped.Ballot},
+		"no ballot":    {Slip: dropped.Slip},
+		"no slip":      {Ballot: dropped.Ballot},
+		"nothing":      {},
+		"too early":    b.Promise(b.victim, dropped.Ballot, issued+10_000, issued+10_001),
+		"too long":     b.Promise(b.victim, dropped.Ballot, issued, issued+slip.MaxSpan+1),
+	} {
+		if code, stdout, stderr := b.checks(name, promise); code != exitVerification || stdout != "" || strings.Contains(stderr, "not kept") {
+			b.Errorf("%s: exit %d\n%s\n%s", name, code, stdout, stderr)
+		}
+	}
+	running := b.Promise(b.victim, dropped.Ballot, issued, issued+slip.MaxSpan)
+	if code, stdout, _ := b.checks("running", running); code != exitOK || !strings.Contains(stdout, "The promise is pending: ") {
+		b.Errorf("a promise that runs: exit %d\n%s", code, stdout)
+	}
 }
 
 // address is the victim's as proposer.

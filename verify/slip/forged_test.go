@@ -172,6 +172,7 @@ func TestForged(t *testing.T) {
 		"what was not signed, with records": {idle, func(c *pb.SlipCase) { c.Blocks[3].ElectionRecord = c.Blocks[4].ElectionRecord }},
 		"parameters of what was not signed": {idle, func(c *pb.SlipCase) { c.Blocks[3].Parameters = c.ElectionRecord }},
 		"hashes of another's block":         {idle, func(c *pb.SlipCase) { c.Blocks[0].AuthorPath = [][]byte{make([]byte, 32)} }},
+		"hashes of an empty block":          {idle, func(c *pb.SlipCase) { c.Blocks[2].AuthorPath = [][]byte{make([]byte, 32)} }},
 		"a short hash":                      {broken, func(c *pb.SlipCase) { c.Blocks[0].AuthorPath[0] = c.Blocks[0].AuthorPath[0][:31] }},
 	} {
 		t.Run(name, func(t *testing.T) {

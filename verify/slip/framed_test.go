@@ -3,6 +3,7 @@ package slip_test
 import (
 	"testing"
 
+	"votenode/app/tx"
 	"votenode/internal/rehearsal"
 	pb "votenode/proto/votenode/v1"
 	"votenode/verify/slip"
@@ -213,6 +214,12 @@ var forgeries = map[string]func(n *honest, refused [][]byte) [][]byte{
 	"the other proposer's own": func(n *honest, refused [][]byte) [][]byte {
 		n.Proposer = &other
 		return n.Authored(0)
+	},
+	"for another's address": func(n *honest, refused [][]byte) [][]byte {
+		n.Proposer = &other
+		raw := n.Authored(0)
+		m := must(tx.Parse(raw[0])).Body().(*pb.AuthorBlock)
+		return [][]byte{rehearsal.Sign(node.Name+" slip", m)}
 	},
 	"of another round, with nothing behind it": func(n *honest, refused [][]byte) [][]byte { return refused[:1] },
 	"of another round, with another behind it": func(n *honest, refused [][]byte) [][]byte {

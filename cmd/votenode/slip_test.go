@@ -187,7 +187,7 @@ func (b *broken) dropped() {
 	p := b.Promise(b.victim, b.Ballot(0, 1), issued, issued+2*validators)
 	b.reach(p.Slip.Promised)
 	c, f, words := b.judged("dropped", p, slip.Broken)
-	if !strings.Contains(words, fmt.Sprintf("The promise is broken: %s made block %d, while voting was open by its own clock, and left the ballot out.", b.victim.Name, f.Height)) {
+	if !strings.Contains(words, fmt.Sprintf("The promise is broken: %s made block %d, while voting was open by its own clock, and the ballot was not recorded in it.", b.victim.Name, f.Height)) {
 		b.Error(words)
 	}
 	if len(c.Blocks) != 1 || f.Height <= issued || f.Height > p.Slip.Promised {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -201,19 +202,26 @@ func BenchmarkJudge(b *testing.B) {
 	}
 }
 
+// FuzzCase puts some bytes into a file in the place of some others, and reads them as a file by themselves. What it works on is made
+// anew in every process, so the input says what to change and not what comes out.
 func FuzzCase(f *testing.F) {
-	good := map[string]bool{}
-	for _, c := range samples().cases {
+	var files [][]byte
+	for _, verdict := range []slip.Verdict{slip.Broken, slip.Kept, slip.NoTurn, slip.Pending} {
+		c := samples().cases[verdict]
 		for _, file := range []*pb.ProofFile{prooffile.OfSlipCase(c), prooffile.OfPromise(c.Promise)} {
-			for _, b := range [][]byte{prooffile.Bytes(file), must(prooffile.JSON(file))} {
-				f.Add(b)
-				good[string(b)] = true
-			}
+			files = append(files, prooffile.Bytes(file), must(prooffile.JSON(file)))
 		}
 	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		if !refused(b) && !good[string(b)] {
-			t.Errorf("other bytes are a case or a promise: %q", b)
+	f.Add(uint8(0), uint16(3), uint16(1), []byte{0})
+	f.Add(uint8(1), uint16(1), uint16(0), []byte(" "))
+	f.Add(uint8(8), uint16(900), uint16(32), bytes.Repeat([]byte{1}, 32))
+	f.Fuzz(func(t *testing.T, which uint8, at, cut uint16, put []byte) {
+		whole := files[int(which)%len(files)]
+		from := int(at) % (len(whole) + 1)
+		b := slices.Concat(whole[:from], put, whole[min(len(whole), from+int(cut)):])
+		if !refused(b) && !bytes.Equal(b, whole) {
+			t.Errorf("other bytes are a case or a promise: file %d with %q for %d bytes at %d", int(which)%len(files), put, cut, from)
 		}
+		refused(put)
 	})
 }

@@ -256,3 +256,16 @@ func TestReplaced(t *testing.T) {
 		t.Error(codes)
 	}
 }
+
+// TestProposedNeverFalls: a proposal of a lower height does not bring the height of issue down.
+func TestProposedNeverFalls(t *testing.T) {
+	l, b := on(t, nil)
+	raw := b.cast(t, 0, 1)
+	p := newPool(DefaultPoolLimits(), 1)
+	p.add(l.verified(raw), true, 5)
+	p.propose(6)
+	p.propose(5)
+	if issued, err := p.promise(hashOf(raw), 5, room{1 << 20, 1 << 20}); issued != 6 || err != nil {
+		t.Errorf("issued at %d, %v", issued, err)
+	}
+}

@@ -286,6 +286,7 @@ func TestCannotRestore(t *testing.T) {
 	}{
 		"a damaged ballot":    {set(key, flipped(raw, 40)), set(key, raw), "is damaged on the disk"},
 		"a damaged slip":      {set(slipKey(slipPrefix, hash), kept[1:]), set(slipKey(slipPrefix, hash), kept), "is damaged on the disk"},
+		"another place":       {set(slipKey(ballotPrefix, [32]byte{1}), raw), func(db dbm.DB) error { return db.Delete(slipKey(ballotPrefix, [32]byte{1})) }, "is damaged on the disk"},
 		"no slip":             {func(db dbm.DB) error { return db.Delete(slipKey(slipPrefix, hash)) }, set(slipKey(slipPrefix, hash), kept), "is damaged on the disk"},
 		"a false proof":       {doInvalid, undoInvalid, "does not verify"},
 		"another transaction": {doNone, undoNone, "what this node has promised"},

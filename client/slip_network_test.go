@@ -19,7 +19,7 @@ import (
 	"votenode/app/tx"
 	"votenode/client"
 	"votenode/internal/testnet"
-	"votenode/internal/voting"
+	people "votenode/internal/town"
 	"votenode/node"
 	pb "votenode/proto/votenode/v1"
 	"votenode/verify/slip"
@@ -28,7 +28,7 @@ import (
 // promises is a town whose last two nodes are observers: one that knows no validator's gateway, and one that hands ballots to two
 // validators, a liar and then an honest one.
 type promises struct {
-	*voting.Town
+	*people.Booth
 	lost, passing *testnet.Node
 	liar, honest  *upstream
 }
@@ -47,7 +47,7 @@ func TestPromises(t *testing.T) {
 	}})
 	p.lost, p.passing = n.Nodes[4], n.Nodes[5]
 	p.liar.target.Store(n.Nodes[0])
-	p.Town = voting.Open(t, n, 11)
+	p.Booth = people.Open(t, n, 11)
 	for _, step := range []struct {
 		name string
 		run  func(p *promises)
@@ -55,7 +55,7 @@ func TestPromises(t *testing.T) {
 		{"kept", (*promises).kept}, {"replaced", (*promises).replaced}, {"passed on", (*promises).passedOn}, {"lies", (*promises).lies},
 	} {
 		t.Run(step.name, func(t *testing.T) {
-			p.TB = t
+			p.T = t
 			step.run(p)
 		})
 	}
@@ -226,7 +226,7 @@ func (p *promises) replaced() {
 			higher := p.holds(b, second, high)
 			p.isKept(lower)
 			p.isKept(higher)
-			leaf := must(must(p.Ledger.Certified(p.Context())).Voter(p.Context(), voting.Election, lower.Slip.RollIndex))
+			leaf := must(must(p.Ledger.Certified(p.Context())).Voter(p.Context(), people.Election, lower.Slip.RollIndex))
 			if leaf.Sequence < sequence || leaf.Sequence > sequence+1 {
 				p.Errorf("ballot %d counts, cast were %d and %d", leaf.Sequence, sequence, sequence+1)
 			}

@@ -18,7 +18,7 @@ import (
 	"votenode/app/organisation"
 	"votenode/client"
 	"votenode/internal/testnet"
-	"votenode/internal/voting"
+	"votenode/internal/town"
 	pb "votenode/proto/votenode/v1"
 	"votenode/verify/prooffile"
 	"votenode/verify/slip"
@@ -78,7 +78,7 @@ func (r *refusers) Write(line []byte) (int, error) {
 
 // broken is a town where promises are not kept.
 type broken struct {
-	*voting.Town
+	*town.Booth
 	refusers *refusers
 	victim   *testnet.Node
 	folder   string
@@ -101,16 +101,16 @@ func TestUnkeptPromises(t *testing.T) {
 	for i, each := range n.Nodes {
 		names[i] = each.Name
 	}
-	b := &broken{Town: voting.Open(t, n, 3), refusers: r, victim: n.Nodes[3], folder: t.TempDir()}
+	b := &broken{Booth: town.Open(t, n, 3), refusers: r, victim: n.Nodes[3], folder: t.TempDir()}
 	for i := range r.apps {
 		r.apps[i].Store(n.Nodes[i].Running().App())
 	}
 	t.Run("dropped", func(t *testing.T) {
-		b.TB = t
+		b.T = t
 		b.dropped()
 	})
 	t.Run("refused", func(t *testing.T) {
-		b.TB = t
+		b.T = t
 		b.refused()
 	})
 }

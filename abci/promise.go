@@ -82,7 +82,8 @@ func (a *Application) keep(kept []*pb.Promise, hashes [][32]byte) error {
 const promiseAttempts = 3
 
 // promise puts one ballot among those promised and signs the slip; or it says why not.
-func (a *Application) promise(v *tx.Verified) (*pb.Promise, error) {
+func (a *Application) promise(v *tx.Verified) (p *pb.Promise, err error) {
+	defer recovered(&err)
 	if err := a.slips.fault(); err != nil {
 		return nil, err
 	}

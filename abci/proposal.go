@@ -151,7 +151,7 @@ func (a *Application) PrepareProposal(_ context.Context, req *abcitypes.RequestP
 	txs, err := a.propose(req, (*chooser).fill)
 	if err != nil {
 		a.log.Error("proposing a block of nobody's transactions", "height", req.Height, "error", err)
-		txs, err = a.propose(req, func(*chooser, *pb.Parameters) error { return nil })
+		txs, err = a.propose(req, (*chooser).nothing)
 	}
 	if err != nil {
 		a.log.Error("proposing a block that does not say who made it, and that nobody accepts", "height", req.Height, "error", err)
@@ -182,6 +182,17 @@ func (a *Application) propose(req *abcitypes.RequestPrepareProposal, choose func
 		return nil, err
 	}
 	return c.checked()
+}
+
+// errPromises says that an empty block would break promises.
+var errPromises = errors.New("ballots are promised")
+
+// nothing chooses no transactions.
+func (c *chooser) nothing(*pb.Parameters) error {
+	if promised, _ := c.a.pool.propose(c.view.Height() + 1); len(promised) > 0 {
+		return errPromises
+	}
+	return nil
 }
 
 // fill chooses transactions of the pool: what this node has promised first, up to its share of the block and however long that takes;

@@ -106,8 +106,11 @@ func (e *evidence) update() error {
 			return err
 		}
 		if shown != nil {
+			first := e.height == 0
 			e.height, e.shown = h, shown
-			e.state, _ = e.node.app.Ledger().At(h) // not kept: proofs are made of newer states only
+			if e.state, err = e.keptAt(h, first); err != nil {
+				return err
+			}
 			break
 		}
 	}
@@ -116,6 +119,19 @@ func (e *evidence) update() error {
 		return nil
 	}
 	return e.learn(e.state, e.shown)
+}
+
+// keptAt returns the state after a height, nil where it is not kept: proofs are then made of newer states only. After a start it is read
+// from the store, so that what was certified before can be shown though nothing new is.
+func (e *evidence) keptAt(h int64, started bool) (*state.Snapshot, error) {
+	s, err := e.node.app.Ledger().At(h)
+	if errors.Is(err, state.ErrPruned) && started {
+		s, err = state.OpenAt(e.node.store, h)
+	}
+	if errors.Is(err, state.ErrPruned) {
+		return nil, nil
+	}
+	return s, err
 }
 
 // certificate returns the evidence that a height is certified: the precommits of the next height that the block after that carries.

@@ -156,7 +156,8 @@ func newVoterReceiptCommand() *cobra.Command {
 		Use:   "receipt",
 		Short: "Fetch the receipt of a recorded ballot",
 		Long: `Fetch the receipt of a recorded ballot: a file that proves, without any node, that the ballot stands on the ledger and what becomes of
-it. Anybody who has the confirmation code can fetch it; it shows nothing of the ballot's content.`,
+it. Anybody who has the confirmation code can fetch it; it shows nothing of the ballot's content. The command waits until the ballot is recorded
+and signed for; of a code that never is, until it is stopped.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			wait, err := client.ParseWait(until)

@@ -264,14 +264,23 @@ func BenchmarkVerify(b *testing.B) {
 	}
 }
 
+// FuzzReceipt: whatever is put in the place of a part of a receipt, nothing but the receipt itself verifies.
 func FuzzReceipt(f *testing.F) {
 	e, r := sample()
-	f.Add(prooffile.Bytes(prooffile.OfReceipt(r)))
-	f.Add(must(prooffile.JSON(prooffile.OfReceipt(r))))
-	whole := [][]byte{prooffile.Bytes(prooffile.OfReceipt(r)), must(prooffile.JSON(prooffile.OfReceipt(r)))}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		if !refused(e, b) && !bytes.Equal(b, whole[0]) && !bytes.Equal(b, whole[1]) {
-			t.Errorf("other bytes verify: %q", b)
+	files := [][]byte{prooffile.Bytes(prooffile.OfReceipt(r)), must(prooffile.JSON(prooffile.OfReceipt(r)))}
+	f.Add(false, uint16(3), uint16(1), []byte{0})
+	f.Add(true, uint16(1), uint16(0), []byte(" "))
+	f.Add(false, uint16(900), uint16(32), bytes.Repeat([]byte{1}, 32))
+	f.Fuzz(func(t *testing.T, text bool, at, cut uint16, put []byte) {
+		whole := files[0]
+		if text {
+			whole = files[1]
 		}
+		from := int(at) % (len(whole) + 1)
+		b := slices.Concat(whole[:from], put, whole[min(len(whole), from+int(cut)):])
+		if !refused(e, b) && !bytes.Equal(b, whole) {
+			t.Errorf("other bytes verify: %q for %d bytes at %d", put, cut, from)
+		}
+		refused(e, put)
 	})
 }

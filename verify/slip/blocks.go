@@ -54,15 +54,15 @@ func (j *judge) blame(f *Finding) error {
 func (j *judge) leavesOut(header *cmttypes.Header, b *pb.ProposedBlock) (bool, error) {
 	address := organisation.ConsensusAddress(j.slip.Validator)
 	if !bytes.Equal(header.ProposerAddress, address[:]) {
-		if len(b.Author) > 0 || len(b.AuthorPath) > 0 || b.ElectionRecord != nil || b.Parameters != nil {
+		if len(b.Author) > 0 || len(b.Others) > 0 || b.ElectionRecord != nil || b.Parameters != nil {
 			return false, fmt.Errorf("%w: another validator made it", ErrCase)
 		}
 		return false, nil
 	}
-	if err := transactionsOf(header.DataHash, b.Author, b.AuthorPath); err != nil {
+	if err := transactionsOf(header.DataHash, b.Author, b.Others); err != nil {
 		return false, err
 	}
-	made, signed := j.authored(header.Height, b.Author, b.AuthorPath)
+	made, signed := j.authored(header.Height, b.Author, b.Others)
 	if !signed {
 		if b.ElectionRecord != nil || b.Parameters != nil {
 			return false, fmt.Errorf("%w: the validator did not sign it", ErrCase)

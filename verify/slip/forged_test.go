@@ -154,7 +154,7 @@ func TestForged(t *testing.T) {
 		"all blocks, the guilty one too":    {broken, func(c *pb.SlipCase) { c.Blocks = show(upTo(issued+1, promised)...) }},
 		"one that nobody signed":            {broken, func(c *pb.SlipCase) { c.Blocks = show(first + 2) }},
 		"without its author":                {broken, func(c *pb.SlipCase) { c.Blocks[0].Author = nil }},
-		"without the others":                {broken, func(c *pb.SlipCase) { c.Blocks[0].AuthorPath = nil }},
+		"without the others":                {broken, func(c *pb.SlipCase) { c.Blocks[0].Others = nil }},
 		"without election and parameters":   {broken, func(c *pb.SlipCase) { c.Blocks[0].ElectionRecord, c.Blocks[0].Parameters = nil, nil }},
 		"without parameters":                {broken, func(c *pb.SlipCase) { c.Blocks[0].Parameters = nil }},
 		"the election of the judged state":  {broken, func(c *pb.SlipCase) { c.Blocks[0].ElectionRecord = c.ElectionRecord }},
@@ -171,9 +171,9 @@ func TestForged(t *testing.T) {
 		"an empty one":                      {idle, func(c *pb.SlipCase) { c.Blocks[0] = &pb.ProposedBlock{} }},
 		"what was not signed, with records": {idle, func(c *pb.SlipCase) { c.Blocks[3].ElectionRecord = c.Blocks[4].ElectionRecord }},
 		"parameters of what was not signed": {idle, func(c *pb.SlipCase) { c.Blocks[3].Parameters = c.ElectionRecord }},
-		"hashes of another's block":         {idle, func(c *pb.SlipCase) { c.Blocks[0].AuthorPath = [][]byte{make([]byte, 32)} }},
-		"hashes of an empty block":          {idle, func(c *pb.SlipCase) { c.Blocks[2].AuthorPath = [][]byte{make([]byte, 32)} }},
-		"a short hash":                      {broken, func(c *pb.SlipCase) { c.Blocks[0].AuthorPath[0] = c.Blocks[0].AuthorPath[0][:31] }},
+		"hashes of another's block":         {idle, func(c *pb.SlipCase) { c.Blocks[0].Others = [][]byte{make([]byte, 32)} }},
+		"hashes of an empty block":          {idle, func(c *pb.SlipCase) { c.Blocks[2].Others = [][]byte{make([]byte, 32)} }},
+		"a short hash":                      {broken, func(c *pb.SlipCase) { c.Blocks[0].Others[0] = c.Blocks[0].Others[0][:31] }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			forged := proto.Clone(c.of).(*pb.SlipCase)

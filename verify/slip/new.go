@@ -169,10 +169,10 @@ func (m *maker) proposed(j *judge, height int64) (*pb.ProposedBlock, bool, error
 		if i == 0 {
 			p.Author = raw
 		} else {
-			p.AuthorPath = append(p.AuthorPath, raw.Hash())
+			p.Others = append(p.Others, raw.Hash())
 		}
 	}
-	if _, signed := j.authored(height, p.Author, p.AuthorPath); signed {
+	if _, signed := j.authored(height, p.Author, p.Others); signed {
 		if err := m.rules(height-1, p); err != nil {
 			return nil, false, err
 		}

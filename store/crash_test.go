@@ -143,3 +143,25 @@ func runChild(t *testing.T, dir string, draw *rand.Rand) (reported int64) {
 	}
 	return reported
 }
+
+// TestKilledBeforeTheFirstByte: log files that Badger has created and not written to are no reason not to open, and nothing is lost.
+func TestKilledBeforeTheFirstByte(t *testing.T) {
+	want, dir := reference(t, 8), t.TempDir()
+	s := open(t, Options{Dir: dir})
+	l := openLedger(t, s)
+	for range 8 {
+		mustNext(t, l)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"000090.vlog", "000091.vlog", "00090.mem"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l = openLedger(t, open(t, Options{Dir: dir}))
+	if n := l.Newest(); n.Height() != 7 || n.AppHash() != want[7] {
+		t.Errorf("height %d, AppHash %x after the kill", n.Height(), n.AppHash())
+	}
+}

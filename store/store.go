@@ -82,7 +82,7 @@ func Open(o Options) (*Store, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, err
 	}
-	db, err := badger.OpenManaged(badgerOptions(o))
+	db, err := openBadger(badgerOptions(o))
 	if err != nil {
 		return nil, fmt.Errorf("opening the store in %s: %w", o.Dir, unopened(err))
 	}
@@ -98,6 +98,23 @@ func Open(o Options) (*Store, error) {
 		return nil, errors.Join(err, db.Close())
 	}
 	return s, nil
+}
+
+// begun is what Badger says of a log file that it had created and not written a byte to when it was killed. It has written the file's
+// header when it says so, and opens it the next time.
+const begun = "Create a new file"
+
+// begunFiles bounds how many files a kill leaves so: Badger begins one log of each of two kinds at a time.
+const begunFiles = 4
+
+// openBadger opens the database, again where a kill has left files of no bytes, which hold nothing.
+func openBadger(o badger.Options) (db *badger.DB, err error) {
+	for range begunFiles {
+		if db, err = badger.OpenManaged(o); err == nil || !strings.Contains(err.Error(), begun) {
+			break
+		}
+	}
+	return db, err
 }
 
 // badgerOptions are the settings, each with its reason.

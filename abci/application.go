@@ -32,7 +32,7 @@ type Options struct {
 	ClockFile string
 	// Results holds the index of results; the application closes it.
 	Results dbm.DB
-	// Now reads the local clock. It is used by the two clock rules of proposals and nowhere else.
+	// Now reads the local clock. It is used by the clock rules of proposals, in a block's author transaction, and before a promise.
 	Now func() time.Time
 	// Pool bounds the pool.
 	Pool PoolLimits

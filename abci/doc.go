@@ -1,14 +1,15 @@
 // Package abci joins CometBFT and the state machine of package app: it turns ABCI calls into calls of app and holds what lies
 // between them, the pool of transactions that wait for a block, the verdicts on signatures and proofs, and the index of results.
 //
-// It contains no election rule, and no reading of a clock: the two clock rules of proposals are app.ClockFault, and the local
-// time is handed in by package node.
+// It contains no election rule, and reads no clock of its own: the clock rules of proposals are in app, and the local time, by which no
+// ballot is promised near closing either, is handed in by package node.
 //
 //	what CometBFT asks                    file
 //	Info, InitChain, snapshots            application.go
 //	PrepareProposal, ProcessProposal      proposal.go
 //	FinalizeBlock, Commit                 block.go
 //	CheckTx, InsertTx, ReapTxs            admission.go, pool.go
+//	acceptance slips                      promise.go, promised.go, slips.go
 //	Query                                 query.go
 //	the client without locks              client.go
 //

@@ -32,7 +32,7 @@ import (
 //	sign-state/decided.json  the last block that the node decided and signed on, height and hash: never copied, never restored
 //	sign-state/retired       why the consensus key never signs again, in words; only where it is so
 //	data/ledger              the state, Badger
-//	data/comet               CometBFT's blocks, states, evidence and write-ahead log, and the index of results, goleveldb
+//	data/comet               CometBFT's blocks, states, evidence and write-ahead log, the index of results and the slips, goleveldb
 //	data/commit-time.json    local time of the last commit
 type Home string
 

@@ -15,6 +15,7 @@ import (
 	"votenode/genesis/examples"
 	"votenode/internal/demo"
 	"votenode/internal/figures"
+	"votenode/internal/talk"
 )
 
 func newDemoCommand() *cobra.Command {
@@ -54,7 +55,7 @@ The exported record is kept. Exit code 3: the results differ from the figures, o
 				}
 			}
 			options.Keep = keep
-			options.Talk = &demo.Talk{To: c.ErrOrStderr(), Terminal: isTerminal(c.ErrOrStderr())}
+			options.Talk = &talk.Talk{To: c.ErrOrStderr(), Terminal: isTerminal(c.ErrOrStderr())}
 			report, err := demo.Run(c.Context(), options)
 			if err != nil {
 				return err

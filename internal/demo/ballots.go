@@ -5,13 +5,12 @@ import (
 	"crypto/rand"
 	"fmt"
 	"path/filepath"
-	"runtime"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"votenode/app/tx"
 	"votenode/crypto/ballot"
+	"votenode/internal/parallel"
+	"votenode/internal/spool"
 	pb "votenode/proto/votenode/v1"
 )
 
@@ -26,37 +25,37 @@ func votesTwice(voter int) bool { return voter%25 == 1 }
 func (r *run) proveBallots(ctx context.Context) error {
 	start := time.Now()
 	for _, s := range []struct {
-		spool **spool
-		name  string
+		file **spool.File
+		name string
 	}{{&r.early, "early"}, {&r.main, "main"}, {&r.late, "late"}} {
 		var err error
-		if *s.spool, err = newSpool(filepath.Join(r.network.Folder, s.name)); err != nil {
+		if *s.file, err = spool.Create(filepath.Join(r.network.Folder, s.name)); err != nil {
 			return err
 		}
 	}
-	progress := r.Talk.bar("ballots proven", r.replay.Voters())
-	defer progress.clear()
-	err := inOrder(ctx, r.replay.Voters(), r.ballotsOf, func(voter int, ballots [][]byte) error {
-		progress.set(voter + 1)
+	progress := r.Talk.Bar("ballots proven", r.replay.Voters())
+	defer progress.Clear()
+	err := parallel.InOrder(ctx, r.replay.Voters(), r.ballotsOf, func(voter int, ballots [][]byte) error {
+		progress.Set(voter + 1)
 		switch len(ballots) {
 		case 0:
 			return nil
 		case 1:
-			return r.main.put(ballots[0])
+			return r.main.Put(ballots[0])
 		}
-		if err := r.early.put(ballots[0]); err != nil {
+		if err := r.early.Put(ballots[0]); err != nil {
 			return err
 		}
-		return r.late.put(ballots[1])
+		return r.late.Put(ballots[1])
 	})
 	if err != nil {
 		return err
 	}
-	for _, s := range []*spool{r.early, r.main, r.late} {
-		if err := s.rewind(); err != nil {
+	for _, s := range []*spool.File{r.early, r.main, r.late} {
+		if err := s.Rewind(); err != nil {
 			return err
 		}
-		r.report.Proven += s.size
+		r.report.Proven += s.Size()
 	}
 	r.report.ProvingSeconds = time.Since(start).Seconds()
 	r.say("%d ballots proven and signed", r.report.Proven)
@@ -98,33 +97,4 @@ func (r *run) makeBallot(voter int, sequence uint64, selections [][]int) ([]byte
 	return tx.Ballot(&pb.CastBallot{
 		Election: electionID, Style: statement.Style, RollIndex: statement.RollIndex, Sequence: sequence, Ciphertext: ciphertext, Proof: proof,
 	}, signature), nil
-}
-
-// inOrder makes n things on all cores and hands them on in order, holding a few hundred at most.
-func inOrder[T any](ctx context.Context, n int, make_ func(i int) (T, error), take func(i int, made T) error) error {
-	const chunk = 256
-	var made [chunk]T
-	for first := 0; first < n; first += chunk {
-		count := min(chunk, n-first)
-		var g errgroup.Group
-		g.SetLimit(runtime.GOMAXPROCS(0))
-		for i := range count {
-			g.Go(func() (err error) {
-				made[i], err = make_(first + i)
-				return err
-			})
-		}
-		if err := g.Wait(); err != nil {
-			return err
-		}
-		for i := range count {
-			if err := take(first+i, made[i]); err != nil {
-				return err
-			}
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-	}
-	return nil
 }

@@ -15,6 +15,8 @@ import (
 	"votenode/app/tx"
 	"votenode/client"
 	"votenode/internal/network"
+	"votenode/internal/spool"
+	"votenode/internal/talk"
 )
 
 const (
@@ -37,7 +39,7 @@ type caster struct {
 	// since is the height that a validator must have before it is sent anything: its block time decides whether a second ballot
 	// comes too soon.
 	since    atomic.Int64
-	progress *bar
+	progress *talk.Bar
 	promised *promised
 
 	mu      sync.Mutex
@@ -55,7 +57,7 @@ type onItsWay struct {
 }
 
 // newCaster begins behind the leaves that the log has already.
-func newCaster(validators []*network.Validator, leaves uint64, progress *bar, p *promised) *caster {
+func newCaster(validators []*network.Validator, leaves uint64, progress *talk.Bar, p *promised) *caster {
 	return &caster{
 		promised: p, validators: validators, down: make([]atomic.Bool, len(validators)), progress: progress,
 		changed: make(chan struct{}), waiting: map[[32]byte]*onItsWay{}, leaves: leaves,
@@ -63,12 +65,12 @@ func newCaster(validators []*network.Validator, leaves uint64, progress *bar, p 
 }
 
 // send takes up to n ballots from a spool and sends them, one sender per validator.
-func (c *caster) send(ctx context.Context, s *spool, n int) error {
+func (c *caster) send(ctx context.Context, s *spool.File, n int) error {
 	var taking sync.Mutex
 	take := func() ([][]byte, error) {
 		taking.Lock()
 		defer taking.Unlock()
-		batch, err := s.take(min(batchSize, n))
+		batch, err := s.Take(min(batchSize, n))
 		n -= len(batch)
 		return batch, err
 	}
@@ -193,7 +195,7 @@ func (c *caster) read(ctx context.Context, from *client.Node, height int64) erro
 		}
 		own := c.own
 		c.mu.Unlock()
-		c.progress.set(own)
+		c.progress.Set(own)
 		if len(leaves) == 0 {
 			return nil
 		}
@@ -223,8 +225,8 @@ func (c *caster) sendAgain(ctx context.Context) error {
 // vote sends all ballots: the early ones; half of the rest, upon which a validator is killed; the other half; and the second ballots
 // of those who vote twice. The officers extend the voting where it would close before all are recorded.
 func (r *run) vote(ctx context.Context) error {
-	progress := r.Talk.bar("ballots recorded", r.report.Proven)
-	defer progress.clear()
+	progress := r.Talk.Bar("ballots recorded", r.report.Proven)
+	defer progress.Clear()
 	victim := r.network.Validators[1]
 	before, err := network.Allocated(r.network.Validators[0].Home)
 	if err != nil {
@@ -255,10 +257,10 @@ func (r *run) vote(ctx context.Context) error {
 
 func (r *run) castAll(ctx context.Context, c *caster, victim *network.Validator) error {
 	start := time.Now()
-	if err := c.send(ctx, r.early, r.early.size); err != nil {
+	if err := c.send(ctx, r.early, r.early.Size()); err != nil {
 		return err
 	}
-	if err := c.send(ctx, r.main, r.main.size/2); err != nil {
+	if err := c.send(ctx, r.main, r.main.Size()/2); err != nil {
 		return err
 	}
 	outage, err := r.kill(ctx, c, victim)
@@ -268,7 +270,7 @@ func (r *run) castAll(ctx context.Context, c *caster, victim *network.Validator)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return outage.end(ctx) })
 	g.Go(func() error {
-		if err := c.send(ctx, r.main, r.main.size); err != nil {
+		if err := c.send(ctx, r.main, r.main.Size()); err != nil {
 			return err
 		}
 		if err := c.recorded(ctx); err != nil {
@@ -277,7 +279,7 @@ func (r *run) castAll(ctx context.Context, c *caster, victim *network.Validator)
 		if err := r.awaitInterval(ctx, c); err != nil {
 			return err
 		}
-		if err := c.send(ctx, r.late, r.late.size); err != nil {
+		if err := c.send(ctx, r.late, r.late.Size()); err != nil {
 			return err
 		}
 		if err := c.recorded(ctx); err != nil {
@@ -308,7 +310,7 @@ func (r *run) keepOpen(ctx context.Context, c *caster) error {
 	n := r.network.Validators[0].Node
 	s, err := n.Status(ctx)
 	for ; err == nil; s, err = n.WaitHeight(ctx, s.Height+1) {
-		if s.Time.Add(time.Duration(r.extension())*time.Second/2+2*r.deciding).Unix() > r.closing {
+		if s.Time.Add(time.Duration(r.extension())*time.Second/2+2*r.officials.Deciding).Unix() > r.closing {
 			if err = r.extend(ctx, "ballots are still on their way"); err != nil {
 				break
 			}

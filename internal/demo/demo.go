@@ -29,6 +29,8 @@ import (
 	"votenode/crypto/ballot"
 	"votenode/internal/figures"
 	"votenode/internal/network"
+	"votenode/internal/spool"
+	"votenode/internal/talk"
 	pb "votenode/proto/votenode/v1"
 )
 
@@ -46,7 +48,7 @@ type Options struct {
 	Record string
 	// Keep leaves the network up.
 	Keep bool
-	Talk *Talk
+	Talk *talk.Talk
 }
 
 // run is a demo on its way.
@@ -56,9 +58,8 @@ type run struct {
 	replay  *figures.Replay
 	network *network.Network
 	ledger  *client.Ledger
-	// nonce is that of the last resolution, deciding how long it took: as far ahead, and more, times are set.
-	nonce    uint64
-	deciding time.Duration
+	// officials are the officers and registrars.
+	officials *network.Officials
 
 	manifest *pb.Manifest
 	trustees []*network.Process
@@ -66,7 +67,7 @@ type run struct {
 	shared   *ballot.Election
 	closing  int64 // as scheduled or extended
 
-	early, main, late *spool
+	early, main, late *spool.File
 	promised          *promised
 }
 
@@ -135,4 +136,4 @@ func (r *run) all(ctx context.Context, folder string, fail context.CancelCauseFu
 }
 
 // say writes a line of progress.
-func (r *run) say(format string, args ...any) { r.Talk.say(format, args...) }
+func (r *run) say(format string, args ...any) { r.Talk.Say(format, args...) }

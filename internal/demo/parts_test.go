@@ -2,14 +2,12 @@ package demo
 
 import (
 	"bytes"
-	"fmt"
 	"math/bits"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"votenode/internal/figures"
 	pb "votenode/proto/votenode/v1"
@@ -78,64 +76,6 @@ func TestCompare(t *testing.T) {
 	results[0] = pb.Result{Status: pb.RESULT_WITHHELD}
 	if _, differ := compare(towns, r, results); len(differ) != 3 {
 		t.Errorf("a withheld contest: %v", differ)
-	}
-}
-
-func TestSpool(t *testing.T) {
-	s, err := newSpool(filepath.Join(t.TempDir(), "spool"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.close()
-	for i := range 10 {
-		if err := s.put(bytes.Repeat([]byte{byte(i)}, i*1000)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := s.rewind(); err != nil {
-		t.Fatal(err)
-	}
-	next := 0
-	for {
-		got, err := s.take(3)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(got) == 0 {
-			break
-		}
-		for _, b := range got {
-			if !bytes.Equal(b, bytes.Repeat([]byte{byte(next)}, next*1000)) {
-				t.Fatalf("ballot %d has %d bytes", next, len(b))
-			}
-			next++
-		}
-	}
-	if next != 10 {
-		t.Fatalf("%d ballots of 10", next)
-	}
-}
-
-func TestBarInPlainLines(t *testing.T) {
-	var out strings.Builder
-	talk := &Talk{To: &out, begin: time.Now()}
-	b := talk.bar("ballots", 10)
-	for i := range 11 {
-		b.set(i)
-	}
-	b.set(3)
-	b.clear()
-	got := 0
-	for line := range strings.Lines(out.String()) {
-		var seconds float64
-		var done int
-		if _, err := fmt.Sscanf(line, "%f s ballots: %d of 10", &seconds, &done); err != nil {
-			t.Fatalf("%q: %v", line, err)
-		}
-		got++
-	}
-	if got != 3 {
-		t.Fatalf("%d lines:\n%s", got, &out)
 	}
 }
 

@@ -4,17 +4,13 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"votenode/app/election"
-	"votenode/app/state"
 	"votenode/client"
-	"votenode/client/keyfile"
 	"votenode/crypto/ballot"
 	"votenode/genesis"
 	"votenode/internal/network"
+	"votenode/internal/parallel"
 	pb "votenode/proto/votenode/v1"
 )
 
@@ -63,60 +59,12 @@ func (r *run) found(ctx context.Context, folder string, fail context.CancelCause
 	if r.ledger, err = client.Open(ctx, n.Hash, n.Addresses(), nil); err != nil {
 		return err
 	}
+	r.officials = &network.Officials{Network: n, Ledger: r.ledger, Say: r.say}
 	v, err := r.ledger.After(ctx, 0)
 	if err == nil {
 		r.say("height %d is certified by both organisations", v.Height())
 	}
 	return err
-}
-
-// decide has a quorum of officers of both organisations approve a resolution, and waits until it has taken effect.
-func (r *run) decide(ctx context.Context, reason string, resolution pb.Resolution) error {
-	defer func(start time.Time) { r.deciding = time.Since(start) }(time.Now())
-	r.nonce++
-	resolution.Nonce, resolution.Reason = r.nonce, reason
-	var officers []client.Officer
-	for _, o := range organisations {
-		for _, key := range r.network.Officers[o.ID][:o.Quorum] {
-			officers = append(officers, client.Officer{Ledger: r.ledger, Key: key, Wait: client.WaitCommitted})
-		}
-	}
-	hash, err := officers[0].Propose(ctx, &resolution)
-	if err != nil {
-		return err
-	}
-	g, approving := errgroup.WithContext(ctx)
-	for _, officer := range officers[1:] {
-		g.Go(func() error { return officer.Approve(approving, hash) })
-	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	_, err = r.ledger.Until(ctx, func(ctx context.Context, v *client.View) (bool, error) {
-		record, err := client.Load[pb.ResolutionRecord](ctx, v, state.ResolutionKey(hash[:]))
-		if err == nil && record != nil && record.Status == pb.RESOLUTION_REFUSED {
-			err = fmt.Errorf("the ledger refuses the resolution %q with code %d", reason, record.Code)
-		}
-		return err == nil && record != nil && record.Status == pb.RESOLUTION_EFFECTIVE, err
-	})
-	if err == nil {
-		r.say("resolution in force, approved by officers of both organisations: %s", reason)
-	}
-	return err
-}
-
-// untilPhase waits until the election is certified to be in a phase, or in a later one.
-func (r *run) untilPhase(ctx context.Context, phase pb.Phase) (*client.View, error) {
-	return r.ledger.Until(ctx, func(ctx context.Context, v *client.View) (bool, error) {
-		e, err := client.LoadElection(ctx, v, electionID)
-		if err != nil {
-			return false, err
-		}
-		if e.Phase == pb.PHASE_CANCELLED {
-			return false, fmt.Errorf("the election was cancelled")
-		}
-		return e.Phase >= phase, nil
-	})
 }
 
 // createElection publishes the manifest, creates the election by resolution, brings the roll and seals it.
@@ -129,38 +77,27 @@ func (r *run) createElection(ctx context.Context) error {
 		return fmt.Errorf("these figures make no manifest: %w", err)
 	}
 	r.say("%d towns, %d contests on %d slots, %d voters", len(r.replay.Towns), len(r.replay.Contests), r.replay.Slots, r.replay.Voters())
-	officer := client.Officer{Ledger: r.ledger, Key: r.network.Officers["party"][0], Wait: client.WaitCommitted}
-	hash, err := officer.Publish(ctx, election.Encode(r.manifest), nil)
-	if err != nil {
-		return err
-	}
-	err = r.decide(ctx, "hold the primary by this manifest", pb.Resolution{
-		Decision: &pb.Resolution_CreateElection{CreateElection: &pb.CreateElection{Manifest: hash[:]}},
-	})
-	if err != nil {
+	if err := r.officials.CreateElection(ctx, r.manifest); err != nil {
 		return err
 	}
 	roll, err := r.makeRoll(ctx)
 	if err != nil {
 		return err
 	}
-	progress := r.Talk.bar("roll entries", len(roll))
-	registrar := client.Registrar{Ledger: r.ledger, Key: r.network.Registrars["party"]}
-	head, err := registrar.Import(ctx, electionID, roll, progress.set)
-	progress.clear()
+	progress := r.Talk.Bar("roll entries", len(roll))
+	head, err := r.officials.ImportRoll(ctx, electionID, roll, progress.Set)
+	progress.Clear()
 	if err != nil {
 		return err
 	}
-	return r.decide(ctx, fmt.Sprintf("seal the roll of %d voters", head.Size), pb.Resolution{
-		Decision: &pb.Resolution_SealRoll{SealRoll: &pb.SealRoll{Election: electionID, Size_: head.Size, Root: head.Root[:]}},
-	})
+	return r.officials.SealRoll(ctx, electionID, head)
 }
 
 // makeRoll makes a key for every voter.
 func (r *run) makeRoll(ctx context.Context) ([]pb.RollEntry, error) {
 	roll := make([]pb.RollEntry, 0, r.replay.Voters())
 	r.secrets = make([][]byte, 0, r.replay.Voters())
-	err := inOrder(ctx, r.replay.Voters(), func(int) (*ballot.SecretKey, error) { return ballot.GenerateKey(rand.Reader) },
+	err := parallel.InOrder(ctx, r.replay.Voters(), func(int) (*ballot.SecretKey, error) { return ballot.GenerateKey(rand.Reader) },
 		func(voter int, key *ballot.SecretKey) error {
 			r.secrets = append(r.secrets, key.Bytes())
 			roll = append(roll, pb.RollEntry{Key: key.Public().Bytes(), Style: uint32(r.replay.Style(voter))})
@@ -171,38 +108,14 @@ func (r *run) makeRoll(ctx context.Context) ([]pb.RollEntry, error) {
 
 // holdCeremony appoints trustees, starts their programs and waits until the election is ready: keys made, trial decryption passed.
 func (r *run) holdCeremony(ctx context.Context) error {
-	appoint := &pb.AppointTrustees{Election: electionID}
-	var names []string
-	for _, o := range organisations {
-		board := pb.TrusteeBoard{Organisation: o.ID, Quorum: trusteeQuorum}
-		for i := range trusteesEach {
-			name := fmt.Sprintf("%s-trustee-%d", o.ID, i+1)
-			key, err := r.network.NewPerson(keyfile.Trustee, name)
-			if err != nil {
-				return err
-			}
-			board.Trustees = append(board.Trustees, pb.Member{Name: name, Key: key[32:]})
-			names = append(names, name)
-		}
-		appoint.Boards = append(appoint.Boards, board)
-	}
-	for _, name := range names {
-		p, err := r.network.StartTrustee(name)
-		if err != nil {
-			return err
-		}
-		r.trustees = append(r.trustees, p)
-	}
-	r.say("%d trustees run, each with its key file, the genesis hash and the nodes' addresses", len(r.trustees))
-	reason := fmt.Sprintf("appoint %d trustees of each organisation, %d of each open the totals", trusteesEach, trusteeQuorum)
-	if err := r.decide(ctx, reason, pb.Resolution{Decision: &pb.Resolution_AppointTrustees{AppointTrustees: appoint}}); err != nil {
+	var err error
+	if r.trustees, err = r.officials.AppointTrustees(ctx, electionID, trusteesEach, trusteeQuorum); err != nil {
 		return err
 	}
-	v, err := r.untilPhase(ctx, pb.PHASE_READY)
+	v, err := r.ledger.Certified(ctx)
 	if err != nil {
 		return err
 	}
-	r.say("keys made by all trustees, trial decryption passed, election ready at height %d", v.Height())
 	r.shared, _, err = client.LoadBallotElection(ctx, v, electionID)
 	return err
 }
@@ -212,19 +125,9 @@ func (r *run) open(ctx context.Context) error {
 	if err := r.tryBeforeOpening(ctx); err != nil {
 		return err
 	}
-	opening := time.Now().Add(2*time.Second + 3*r.deciding).Unix()
+	opening := r.officials.Opening()
 	r.closing = opening + 20 + int64(r.replay.Voters()/600)
-	err := r.decide(ctx, fmt.Sprintf("vote for %d seconds", r.closing-opening), pb.Resolution{
-		Decision: &pb.Resolution_ScheduleElection{ScheduleElection: &pb.ScheduleElection{Election: electionID, Opening: opening, Closing: r.closing}},
-	})
-	if err != nil {
-		return err
-	}
-	v, err := r.untilPhase(ctx, pb.PHASE_VOTING)
-	if err == nil {
-		r.say("voting is open since height %d or shortly before", v.Height())
-	}
-	return err
+	return r.officials.Schedule(ctx, electionID, opening, r.closing)
 }
 
 // extension is by how much officers extend the voting when ballots are still on their way, seconds.
@@ -233,7 +136,7 @@ func (r *run) extension() int64 { return 20 + int64(r.replay.Voters()/1000) }
 // extend sets a later closing by resolution.
 func (r *run) extend(ctx context.Context, reason string) error {
 	r.closing += r.extension()
-	return r.decide(ctx, reason, pb.Resolution{
+	return r.officials.Decide(ctx, reason, pb.Resolution{
 		Decision: &pb.Resolution_ExtendElection{ExtendElection: &pb.ExtendElection{Election: electionID, Closing: r.closing}},
 	})
 }

@@ -15,7 +15,7 @@ import (
 // organisation away.
 func (r *run) close(ctx context.Context) error {
 	r.say("voting closes at %s", time.Unix(r.closing, 0).Format(time.TimeOnly))
-	v, err := r.untilPhase(ctx, pb.PHASE_CLOSED)
+	v, err := r.officials.UntilPhase(ctx, electionID, pb.PHASE_CLOSED)
 	if err != nil {
 		return err
 	}
@@ -42,15 +42,15 @@ func (r *run) close(ctx context.Context) error {
 
 // decrypt waits for the trustees who are left.
 func (r *run) decrypt(ctx context.Context) error {
-	progress := r.Talk.bar("contests opened", len(r.manifest.Contests))
-	defer progress.clear()
+	progress := r.Talk.Bar("contests opened", len(r.manifest.Contests))
+	defer progress.Clear()
 	v, err := r.ledger.Until(ctx, func(ctx context.Context, v *client.View) (bool, error) {
 		e, err := client.LoadElection(ctx, v, electionID)
 		if err != nil {
 			return false, err
 		}
 		if e.Phase == pb.PHASE_DECRYPTING {
-			progress.set(len(r.manifest.Contests) - int(e.ContestsOpen))
+			progress.Set(len(r.manifest.Contests) - int(e.ContestsOpen))
 		}
 		return e.Phase == pb.PHASE_FINAL, nil
 	})
@@ -62,7 +62,7 @@ func (r *run) decrypt(ctx context.Context) error {
 
 // readResults reads the result of every contest with its proof and holds it against the figures.
 func (r *run) readResults(ctx context.Context) error {
-	v, err := r.untilPhase(ctx, pb.PHASE_FINAL)
+	v, err := r.officials.UntilPhase(ctx, electionID, pb.PHASE_FINAL)
 	if err != nil {
 		return err
 	}

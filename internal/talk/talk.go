@@ -1,4 +1,5 @@
-package demo
+// Package talk tells a person how far long work on this machine is.
+package talk
 
 import (
 	"fmt"
@@ -9,7 +10,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// Talk tells a person how far the demo is: with bars on a terminal, in plain lines elsewhere. It is safe for concurrent use.
+// Talk tells a person how far the work is: with bars on a terminal, in plain lines elsewhere. It is safe for concurrent use.
 type Talk struct {
 	// To is where it goes, standard error as a rule.
 	To io.Writer
@@ -21,8 +22,8 @@ type Talk struct {
 	drawn *progressbar.ProgressBar // on the terminal at the moment
 }
 
-// say writes a line with the seconds since the first one.
-func (t *Talk) say(format string, args ...any) {
+// Say writes a line with the seconds since the first one.
+func (t *Talk) Say(format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.begin.IsZero() {
@@ -34,8 +35,8 @@ func (t *Talk) say(format string, args ...any) {
 	fmt.Fprintf(t.To, "%6.1f s  %s\n", time.Since(t.begin).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// bar shows work of a known amount, one at a time. Without a terminal it writes a line for each quarter.
-type bar struct {
+// Bar shows work of a known amount, one at a time. Without a terminal it writes a line for each quarter.
+type Bar struct {
 	talk  *Talk
 	what  string
 	total int
@@ -44,8 +45,9 @@ type bar struct {
 	done int
 }
 
-func (t *Talk) bar(what string, total int) *bar {
-	b := &bar{talk: t, what: what, total: total}
+// Bar begins to show work of a total amount.
+func (t *Talk) Bar(what string, total int) *Bar {
+	b := &Bar{talk: t, what: what, total: total}
 	if t.Terminal {
 		t.mu.Lock()
 		defer t.mu.Unlock()
@@ -55,8 +57,8 @@ func (t *Talk) bar(what string, total int) *bar {
 	return b
 }
 
-// set says how much is done, which never shrinks.
-func (b *bar) set(done int) {
+// Set says how much is done, which never shrinks.
+func (b *Bar) Set(done int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if done <= b.done {
@@ -69,7 +71,7 @@ func (b *bar) set(done int) {
 		return
 	}
 	if quarter(b.done) > before && b.done < b.total {
-		b.talk.say("%s: %d of %d", b.what, b.done, b.total)
+		b.talk.Say("%s: %d of %d", b.what, b.done, b.total)
 	}
 }
 
@@ -83,8 +85,8 @@ func (t *Talk) draw(done int) bool {
 	return t.drawn != nil
 }
 
-// clear takes the bar off the terminal.
-func (b *bar) clear() {
+// Clear takes the bar off the terminal.
+func (b *Bar) Clear() {
 	b.talk.mu.Lock()
 	defer b.talk.mu.Unlock()
 	if b.talk.drawn != nil {

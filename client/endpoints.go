@@ -137,16 +137,41 @@ func (n *Node) Submit(ctx context.Context, transactions ...[]byte) ([]Admission,
 	return results, nil
 }
 
-func (n *Node) submitOnce(ctx context.Context, transactions [][]byte) ([]Admission, time.Duration, error) {
-	request := struct {
-		Transactions [][]byte `json:"transactions"`
-	}{transactions}
-	var answer struct {
-		Results []Admission `json:"results"`
+// Offer hands transactions to the node, in order, once. It fails with ErrBusy where the node does not even look at them now; one for
+// which it has no room has the code tx.CodeRetryLater.
+func (n *Node) Offer(ctx context.Context, transactions ...[]byte) ([]Admission, error) {
+	body, err := json.Marshal(submission{transactions})
+	if err != nil {
+		return nil, err
 	}
-	pause, err := n.request(ctx, http.MethodPost, "/v1/transactions", nil, request, &answer)
-	if err == nil && len(answer.Results) != len(transactions) {
-		err = fmt.Errorf("%s: %d answers for %d transactions", n.base, len(answer.Results), len(transactions))
+	var answer admissions
+	if _, err := n.once(ctx, http.MethodPost, "/v1/transactions", nil, body, &answer); err != nil {
+		return nil, err
+	}
+	return answer.Results, answer.check(n, len(transactions))
+}
+
+// submission is the body of a request with transactions, and admissions the answer to it.
+type submission struct {
+	Transactions [][]byte `json:"transactions"`
+}
+
+type admissions struct {
+	Results []Admission `json:"results"`
+}
+
+func (a *admissions) check(n *Node, want int) error {
+	if len(a.Results) != want {
+		return fmt.Errorf("%s: %d answers for %d transactions", n.base, len(a.Results), want)
+	}
+	return nil
+}
+
+func (n *Node) submitOnce(ctx context.Context, transactions [][]byte) ([]Admission, time.Duration, error) {
+	var answer admissions
+	pause, err := n.request(ctx, http.MethodPost, "/v1/transactions", nil, submission{transactions}, &answer)
+	if err == nil {
+		err = answer.check(n, len(transactions))
 	}
 	return answer.Results, pause, err
 }

@@ -29,8 +29,12 @@ const (
 	maxResponse = 32 << 20
 )
 
-// ErrUnknown says that a node does not have, or not yet, what was asked for (404).
-var ErrUnknown = errors.New("the node does not have it")
+var (
+	// ErrUnknown says that a node does not have, or not yet, what was asked for (404).
+	ErrUnknown = errors.New("the node does not have it")
+	// ErrBusy says that a node has too much to do, and when to come again (429, 503).
+	ErrBusy = errors.New("the node has too much to do; come again in a moment")
+)
 
 // NodeError is a node's refusal of a request.
 type NodeError struct {
@@ -45,9 +49,9 @@ func (e *NodeError) Error() string {
 	return fmt.Sprintf("the node answers %d: %s", e.Status, e.Message)
 }
 
-// Is lets a 404 match ErrUnknown.
+// Is lets a 404 match ErrUnknown, and what asks to come again ErrBusy.
 func (e *NodeError) Is(target error) bool {
-	return target == ErrUnknown && e.Status == http.StatusNotFound
+	return target == ErrUnknown && e.Status == http.StatusNotFound || target == ErrBusy && e.pause > 0
 }
 
 // Node speaks to the gateway of one node (docs/spec section 7.8). Nothing it returns is proven: see Ledger. It is safe for

@@ -179,9 +179,9 @@ const (
 	gossipSleep = 10 * time.Millisecond
 )
 
-// cometConfig makes CometBFT's configuration: nothing of it is an operator's to choose. The timeouts are those of the parameters
-// on the ledger when the node starts.
-func cometConfig(h Home, c Config, p *pb.Parameters) (*cmtcfg.Config, error) {
+// CometConfig makes CometBFT's configuration: nothing of it is an operator's to choose. The timeouts are those of the parameters
+// on the ledger when the node starts. A benchmark runs CometBFT alone with it.
+func CometConfig(h Home, c Config, p *pb.Parameters) (*cmtcfg.Config, error) {
 	cc := cmtcfg.DefaultConfig().SetRoot(h.comet())
 	cc.Moniker = "votenode"
 	cc.DBBackend = "goleveldb"

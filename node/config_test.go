@@ -51,7 +51,7 @@ func TestConfigRefuses(t *testing.T) {
 // TestCometConfig: what must be so on every node is so, whatever the operator writes.
 func TestCometConfig(t *testing.T) {
 	p := genesis.DefaultParameters(2)
-	c, err := cometConfig("home", DefaultConfig(), p)
+	c, err := CometConfig("home", DefaultConfig(), p)
 	if err != nil {
 		t.Fatal(err)
 	}

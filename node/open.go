@@ -135,7 +135,7 @@ func (n *Node) openComet(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	config, err := cometConfig(n.home, n.config, params)
+	config, err := CometConfig(n.home, n.config, params)
 	if err != nil {
 		return err
 	}

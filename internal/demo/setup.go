@@ -51,10 +51,8 @@ func (r *run) found(ctx context.Context, folder string, fail context.CancelCause
 		}
 		r.say("%s is process %d, gateway %s", v.Name, v.Process.PID(), v.Node.Address())
 	}
-	for _, v := range n.Validators {
-		if _, err := v.Node.AwaitHeight(ctx, 2); err != nil {
-			return err
-		}
+	if err := n.AwaitHeight(ctx, 2); err != nil {
+		return err
 	}
 	if r.ledger, err = client.Open(ctx, n.Hash, n.Addresses(), nil); err != nil {
 		return err

@@ -32,10 +32,11 @@ type Plan struct {
 	Parameters    *pb.Parameters
 }
 
-// Organisation is one of a plan: so many validators of power 1, officers of whom Quorum suffice, and one registrar.
+// Organisation is one of a plan: so many validators of one Power, 1 where that is 0, officers of whom Quorum suffice, and one registrar.
 type Organisation struct {
 	ID, Title                    string
 	Validators, Officers, Quorum int
+	Power                        int64
 }
 
 // Network is a founded ledger with its people and processes.
@@ -62,10 +63,7 @@ type Validator struct {
 
 // Found makes all keys, homes and the genesis document in a folder, and starts nothing.
 func Found(ctx context.Context, folder, binary string, plan Plan, fail context.CancelCauseFunc) (*Network, error) {
-	n := &Network{
-		Processes: Processes{Binary: binary, Logs: filepath.Join(folder, "logs"), Fail: fail}, Folder: folder,
-		Officers: map[string][]ed25519.PrivateKey{}, Registrars: map[string]ed25519.PrivateKey{},
-	}
+	n := in(folder, binary, fail)
 	for _, dir := range []string{n.Logs, filepath.Join(folder, "people")} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, err
@@ -99,6 +97,14 @@ func Found(ctx context.Context, folder, binary string, plan Plan, fail context.C
 		}
 	}
 	return n, nil
+}
+
+// in returns a network in a folder of which nothing is known yet.
+func in(folder, binary string, fail context.CancelCauseFunc) *Network {
+	return &Network{
+		Processes: Processes{Binary: binary, Logs: filepath.Join(folder, "logs"), Fail: fail}, Folder: folder,
+		Officers: map[string][]ed25519.PrivateKey{}, Registrars: map[string]ed25519.PrivateKey{},
+	}
 }
 
 // founding collects what a genesis document is assembled from.
@@ -155,7 +161,7 @@ func (f *founding) validator(ctx context.Context, o Organisation, name string) e
 	if err != nil {
 		return err
 	}
-	public.Organisation, public.Name, public.Power, public.Address = o.ID, name, 1, ports[0]
+	public.Organisation, public.Name, public.Power, public.Address = o.ID, name, max(o.Power, 1), ports[0]
 	slip, err := node.SlipKey(home)
 	if err != nil {
 		return err
@@ -164,13 +170,18 @@ func (f *founding) validator(ctx context.Context, o Organisation, name string) e
 	if err := f.enter(o, entry, slip); err != nil {
 		return err
 	}
-	gateway, err := client.NewNode(ports[1])
+	return f.network.addValidator(&public, ports[1])
+}
+
+// addValidator adds a validator whose home is below the folder.
+func (n *Network) addValidator(v *pb.Validator, gateway string) error {
+	node, err := client.NewNode(gateway)
 	if err != nil {
 		return err
 	}
-	address := organisation.ConsensusAddress(public.Key)
-	f.network.Validators = append(f.network.Validators, &Validator{
-		Name: name, Organisation: o.ID, Home: home, Address: address[:], Node: gateway,
+	address := organisation.ConsensusAddress(v.Key)
+	n.Validators = append(n.Validators, &Validator{
+		Name: v.Name, Organisation: v.Organisation, Home: filepath.Join(n.Folder, v.Name), Address: address[:], Node: node,
 	})
 	return nil
 }
@@ -222,6 +233,16 @@ func (n *Network) StartValidator(v *Validator) error {
 	var err error
 	v.Process, err = n.Start(v.Name, "node", "start", "--home", v.Home)
 	return err
+}
+
+// AwaitHeight waits until all validators, which may still be starting, have a height.
+func (n *Network) AwaitHeight(ctx context.Context, height int64) error {
+	for _, v := range n.Validators {
+		if _, err := v.Node.AwaitHeight(ctx, height); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Addresses are those of all gateways.

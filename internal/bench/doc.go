@@ -1,0 +1,13 @@
+// Package bench measures what a network can carry, for whoever plans one: the cost of the cryptography, the throughput and the delays
+// of a network of the real program on this machine beside the ceiling that CometBFT alone would reach there, the import of a roll,
+// and the audit. It asserts nothing but that its own accounts add up; figures of two machines are not to be compared, ratios are.
+//
+//	file         what
+//	stage.go     an election that is open, with ballots that no node has seen, kept on disk
+//	network.go   the order of a measurement of a network, and its report
+//	node.go      the nodes of a network, in this process or in their own
+//	ceiling.go   nodes of CometBFT alone, with an application that checks nothing
+//	offer.go     clients that offer transactions
+//	ledger.go    what became of every transaction, and when
+//	figures.go   percentiles
+package bench

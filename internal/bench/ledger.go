@@ -1,0 +1,250 @@
+package bench
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"sync"
+	"time"
+
+	"votenode/app/tx"
+)
+
+// ledger knows what became of every transaction of a measurement, and when. It is safe for concurrent use.
+type ledger struct {
+	begin time.Time
+
+	mu        sync.Mutex
+	changed   chan struct{} // closed and replaced when something is recorded
+	index     map[[32]byte]int
+	entries   []entry
+	accounts  Accounts
+	pending   int // accepted, not yet recorded
+	last      time.Duration
+	uncertain []int // recorded, not yet certified
+	blocks    []blockFact
+}
+
+// entry is one transaction. Times are since the beginning, 0 for never.
+type entry struct {
+	first, answered, recorded, certified time.Duration
+	height                               int64
+	accepted, promised                   bool
+}
+
+// blockFact is what is known of one block.
+type blockFact struct {
+	seen time.Duration
+	size int // transactions of the measurement
+}
+
+// Accounts add up: Offered is Accepted, RetryLater and OtherCodes together, and when all is over Recorded is Accepted. Every offer of the
+// same transaction counts.
+type Accounts struct {
+	Offered    uint64 `json:"offered"`
+	Accepted   uint64 `json:"accepted"`
+	Slipped    uint64 `json:"slipped"`
+	RetryLater uint64 `json:"retry_later"`
+	// OtherCodes are refusals with another code, by its name.
+	OtherCodes map[string]uint64 `json:"other_codes"`
+	// Recorded are distinct transactions that stand in blocks; Foreign those in blocks of which nothing is known here.
+	Recorded uint64 `json:"recorded"`
+	// Unaccepted were recorded without having been accepted.
+	Unaccepted uint64 `json:"unaccepted"`
+}
+
+// Fault says where the accounts do not add up, nil where they do.
+func (a *Accounts) Fault() error {
+	others := uint64(0)
+	for _, n := range a.OtherCodes {
+		others += n
+	}
+	switch {
+	case a.Offered != a.Accepted+a.RetryLater+others:
+		return fmt.Errorf("%d offered are not %d accepted, %d told to come later and %d refused", a.Offered, a.Accepted, a.RetryLater, others)
+	case a.Recorded != a.Accepted:
+		return fmt.Errorf("%d were accepted and %d recorded", a.Accepted, a.Recorded)
+	case a.Slipped > a.Accepted:
+		return fmt.Errorf("%d were accepted and %d promised", a.Accepted, a.Slipped)
+	case a.Unaccepted > 0:
+		return fmt.Errorf("%d were recorded that nobody has accepted", a.Unaccepted)
+	}
+	return nil
+}
+
+func newLedger(n int) *ledger {
+	return &ledger{
+		begin: time.Now(), changed: make(chan struct{}), index: make(map[[32]byte]int, n), entries: make([]entry, 0, n),
+		accounts: Accounts{OtherCodes: map[string]uint64{}},
+	}
+}
+
+// offered notes that transactions are on their way to a node.
+func (l *ledger) offered(raws [][]byte) {
+	hashes := make([][32]byte, len(raws))
+	for i, raw := range raws {
+		hashes[i] = sha256.Sum256(raw)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Since(l.begin)
+	l.accounts.Offered += uint64(len(raws))
+	for _, hash := range hashes {
+		if _, again := l.index[hash]; !again {
+			l.index[hash] = len(l.entries)
+			l.entries = append(l.entries, entry{first: now})
+		}
+	}
+}
+
+// answered notes the answers of a node, and returns the transactions that it had no room for.
+func (l *ledger) answered(raws [][]byte, answers []answer) (later [][]byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Since(l.begin)
+	for i, a := range answers {
+		e := &l.entries[l.index[sha256.Sum256(raws[i])]]
+		switch a.code {
+		case tx.CodeOK:
+			l.accounts.Accepted++
+			e.accepted = true
+			if e.height == 0 {
+				l.pending++
+			}
+			if a.promised {
+				l.accounts.Slipped++
+				e.promised, e.answered = true, now
+			}
+		case tx.CodeRetryLater:
+			l.accounts.RetryLater++
+			later = append(later, raws[i])
+		default:
+			l.accounts.OtherCodes[a.code.String()]++
+		}
+	}
+	return later
+}
+
+// follow reads blocks until ctx ends, which is no error.
+func (l *ledger) follow(ctx context.Context, c chain, height int64) error {
+	for {
+		blocks, certified, err := c.blocksAfter(ctx, height)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		l.saw(height, blocks, certified)
+		height += int64(len(blocks))
+	}
+}
+
+func (l *ledger) saw(height int64, blocks [][][32]byte, certified int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Since(l.begin)
+	for b, hashes := range blocks {
+		fact := blockFact{seen: now}
+		for _, hash := range hashes {
+			i, known := l.index[hash]
+			if !known || l.entries[i].height != 0 {
+				continue
+			}
+			e := &l.entries[i]
+			e.height, e.recorded = height+int64(b)+1, now
+			l.uncertain = append(l.uncertain, i)
+			l.accounts.Recorded++
+			fact.size++
+			if e.accepted {
+				l.pending--
+			}
+			l.last = now
+		}
+		l.blocks = append(l.blocks, fact)
+	}
+	rest := l.uncertain[:0]
+	for _, i := range l.uncertain {
+		if e := &l.entries[i]; e.height <= certified {
+			e.certified = now
+		} else {
+			rest = append(rest, i)
+		}
+	}
+	l.uncertain = rest
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+// until waits for a block after which a condition holds.
+func (l *ledger) until(ctx context.Context, holds func() bool) error {
+	for {
+		l.mu.Lock()
+		ok, changed := holds(), l.changed
+		l.mu.Unlock()
+		if ok {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// room waits until fewer than n accepted transactions wait for a block.
+func (l *ledger) room(ctx context.Context, n int) error {
+	return l.until(ctx, func() bool { return l.pending < n })
+}
+
+// settled waits until all that was accepted is recorded and certified.
+func (l *ledger) settled(ctx context.Context) error {
+	return l.until(ctx, func() bool { return l.pending == 0 && len(l.uncertain) == 0 })
+}
+
+// close returns the accounts, which are final now.
+func (l *ledger) close() Accounts {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range l.entries {
+		if e := &l.entries[i]; e.height != 0 && !e.accepted {
+			l.accounts.Unaccepted++
+		}
+	}
+	return l.accounts
+}
+
+// delays returns the percentiles of what a function tells of an entry; negative is nothing.
+func (l *ledger) delays(of func(e *entry) time.Duration) Delays {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := make([]time.Duration, 0, len(l.entries))
+	for i := range l.entries {
+		if d := of(&l.entries[i]); d >= 0 {
+			all = append(all, d)
+		}
+	}
+	return delaysOf(all)
+}
+
+func slipDelay(e *entry) time.Duration {
+	if !e.promised {
+		return -1
+	}
+	return e.answered - e.first
+}
+
+func recordDelay(e *entry) time.Duration {
+	if e.height == 0 {
+		return -1
+	}
+	return e.recorded - e.first
+}
+
+func certifiedDelay(e *entry) time.Duration {
+	if e.certified == 0 {
+		return -1
+	}
+	return e.certified - e.first
+}

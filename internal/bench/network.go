@@ -1,0 +1,352 @@
+package bench
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"text/tabwriter"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"votenode/internal/network"
+	"votenode/internal/spool"
+)
+
+// Network says what to measure of a network.
+type Network struct {
+	Stage
+	// InProcess runs all nodes in this process, with Direct without their gateways. Otherwise each is a process.
+	InProcess, Direct bool
+	// Clients offer up to Batch transactions in a request, each one request at a time. At most Window accepted ones wait for a block.
+	Clients, Batch, Window int
+	// Rate is how many transactions are offered a second for Lasting, whatever becomes of them; 0 offers as fast as they are taken.
+	Rate    int
+	Lasting time.Duration
+	// NoCeiling leaves the ceiling out.
+	NoCeiling bool
+}
+
+// NetworkReport is what came of it.
+type NetworkReport struct {
+	Validators  int    `json:"validators"`
+	Options     int    `json:"options"`
+	Contests    int    `json:"contests"`
+	Ballots     int    `json:"ballots"`
+	BallotBytes int    `json:"ballot_bytes"`
+	Mode        string `json:"mode"`
+	Clients     int    `json:"clients"`
+	Batch       int    `json:"batch"`
+	Cores       int    `json:"cores"`
+
+	// CeilingTPS is what CometBFT alone carries of transactions of the same size, with the same settings and clients.
+	CeilingTPS       float64 `json:"ceiling_tps,omitempty"`
+	BallotsPerSecond float64 `json:"ballots_per_second"`
+	Ratio            float64 `json:"ratio,omitempty"`
+
+	SlipMS      Delays `json:"slip_ms"`
+	LedgerMS    Delays `json:"ledger_ms"`
+	CertifiedMS Delays `json:"certified_ms"`
+
+	Seconds float64 `json:"seconds"`
+	Blocks  int     `json:"blocks"`
+	// LargestBlock in ballots, LongestPauseMS between two blocks.
+	LargestBlock   int     `json:"largest_block"`
+	LongestPauseMS float64 `json:"longest_pause_ms"`
+
+	// RSSBytes is the greatest resident memory: of this process with all nodes in it, or of a validator's.
+	RSSBytes           int64   `json:"rss_bytes"`
+	DiskBytesPerBallot float64 `json:"disk_bytes_per_ballot"`
+
+	Rounds   []RoundReport `json:"rounds"`
+	Accounts Accounts      `json:"accounts"`
+}
+
+// RoundReport is one round of ballots of all voters, or a tenth of one.
+type RoundReport struct {
+	Round            int     `json:"round"`
+	BallotsPerSecond float64 `json:"ballots_per_second"`
+}
+
+// Run prepares what is not on disk yet and measures. Where the accounts do not add up it fails.
+func (n *Network) Run(ctx context.Context) (*NetworkReport, error) {
+	if err := n.Prepare(ctx); err != nil {
+		return nil, err
+	}
+	folder, err := os.MkdirTemp("", "votenode-bench-")
+	if err != nil {
+		return nil, err
+	}
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	r := &NetworkReport{
+		Validators: n.Validators, Options: n.Options, Contests: n.Contests, Mode: n.mode(), Clients: n.Clients, Batch: n.Batch,
+		Cores: runtime.GOMAXPROCS(0),
+	}
+	err = n.all(ctx, folder, fail, r)
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		err = cause
+	}
+	return r, errors.Join(err, os.RemoveAll(folder))
+}
+
+func (n *Network) mode() string {
+	switch {
+	case n.Direct:
+		return "in process, direct"
+	case n.InProcess:
+		return "in process, gateway"
+	}
+	return "processes, gateway"
+}
+
+func (n *Network) all(ctx context.Context, folder string, fail context.CancelCauseFunc, r *NetworkReport) error {
+	if !n.NoCeiling {
+		if err := n.ceiling(ctx, filepath.Join(folder, "ceiling"), r); err != nil {
+			return fmt.Errorf("the ceiling: %w", err)
+		}
+	}
+	copied, err := network.Copy(n.networkFolder(), filepath.Join(folder, "network"), n.Binary, fail)
+	if err != nil {
+		return err
+	}
+	resetPeak()
+	var running nodes
+	if n.InProcess {
+		running, err = startInProcess(ctx, copied, n.Direct)
+	} else {
+		running, err = startProcesses(ctx, copied)
+	}
+	if err == nil {
+		err = n.measure(ctx, running, copied, r)
+	}
+	return errors.Join(err, running.stop())
+}
+
+// ceiling measures what CometBFT alone carries.
+func (n *Network) ceiling(ctx context.Context, folder string, r *NetworkReport) error {
+	size, err := n.ballotBytes()
+	if err != nil {
+		return err
+	}
+	bare, err := startBare(ctx, folder, n.Validators, n.parameters())
+	if err == nil {
+		var l *ledger
+		if l, err = n.offerAll(ctx, bare, noise(n.Voters, size), n.Voters, "transactions of the ceiling", 0); err == nil {
+			r.CeilingTPS = float64(n.Voters) / l.last.Seconds()
+			n.Talk.Say("ceiling: CometBFT alone carries %.0f transactions of %d bytes a second", r.CeilingTPS, size)
+		}
+	}
+	err = errors.Join(err, bare.stop())
+	bare = nil
+	runtime.GC()
+	debug.FreeOSMemory()
+	return err
+}
+
+// noise is a source of so many different transactions of a size.
+func noise(count, size int) source {
+	var mu sync.Mutex
+	return func(n int) ([][]byte, error) {
+		mu.Lock()
+		n = min(n, count)
+		count -= n
+		mu.Unlock()
+		raws := make([][]byte, n)
+		for i := range raws {
+			raws[i] = make([]byte, size)
+			if _, err := io.ReadFull(rand.Reader, raws[i]); err != nil {
+				return nil, err
+			}
+		}
+		return raws, nil
+	}
+}
+
+// ballotBytes returns the length of the first ballot.
+func (n *Network) ballotBytes() (int, error) {
+	f, err := spool.Open(n.ballots(1))
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	first, err := f.Take(1)
+	if err != nil || len(first) == 0 {
+		return 0, fmt.Errorf("%s has no ballot: %w", n.ballots(1), err)
+	}
+	return len(first[0]), nil
+}
+
+// offerAll offers all that a source has, waits until it is recorded, and returns the accounts.
+func (n *Network) offerAll(ctx context.Context, running nodes, next source, count int, what string, after int64) (*ledger, error) {
+	l := newLedger(count)
+	following, stop := context.WithCancel(ctx)
+	g, following := errgroup.WithContext(following)
+	g.Go(func() error { return l.follow(following, running.chain(), after) })
+	g.Go(func() error {
+		defer stop()
+		c := &clients{count: n.Clients, batch: n.Batch, window: n.Window, pause: pause, ledger: l}
+		bar := n.Talk.Bar(what, count)
+		defer bar.Clear()
+		counted := func(k int) ([][]byte, error) {
+			raws, err := next(k)
+			l.mu.Lock()
+			bar.Set(int(l.accounts.Recorded))
+			l.mu.Unlock()
+			return raws, err
+		}
+		var err error
+		if n.Rate > 0 {
+			err = c.at(following, running.targets(), counted, n.Rate, n.Lasting)
+		} else {
+			err = c.all(following, running.targets(), counted)
+		}
+		if err == nil {
+			err = l.settled(following)
+		}
+		return err
+	})
+	return l, g.Wait()
+}
+
+// pause is how long a client waits whom a node told to come later.
+const pause = 250 * time.Millisecond
+
+// measure offers all ballots of all rounds.
+func (n *Network) measure(ctx context.Context, running nodes, copied *network.Network, r *NetworkReport) error {
+	height, err := n.ready(ctx, running)
+	if err != nil {
+		return err
+	}
+	home := copied.Validators[0].Home
+	before, err := network.Allocated(home)
+	if err != nil {
+		return err
+	}
+	for round := 1; round <= n.Rounds; round++ {
+		file, err := spool.Open(n.ballots(round))
+		if err != nil {
+			return err
+		}
+		var mu sync.Mutex
+		next := func(k int) ([][]byte, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			return file.Take(k)
+		}
+		l, err := n.offerAll(ctx, running, next, file.Size(), fmt.Sprintf("ballots of round %d recorded", round), height)
+		if err = errors.Join(err, file.Close()); err != nil {
+			return err
+		}
+		height += int64(len(l.blocks))
+		if err := r.add(round, l); err != nil {
+			return err
+		}
+	}
+	after, err := network.Allocated(home)
+	if err != nil {
+		return err
+	}
+	if r.BallotBytes, err = n.ballotBytes(); err != nil {
+		return err
+	}
+	r.DiskBytesPerBallot = float64(after-before) / float64(r.Ballots)
+	r.BallotsPerSecond = float64(r.Ballots) / r.Seconds
+	if r.CeilingTPS > 0 {
+		r.Ratio = r.BallotsPerSecond / r.CeilingTPS
+	}
+	r.RSSBytes = network.PeakMemory(os.Getpid())
+	if !n.InProcess {
+		r.RSSBytes = 0
+		for _, v := range copied.Validators {
+			r.RSSBytes = max(r.RSSBytes, network.PeakMemory(v.Process.PID()))
+		}
+	}
+	return nil
+}
+
+// ready waits until the network makes blocks, and returns a height.
+func (n *Network) ready(ctx context.Context, running nodes) (int64, error) {
+	height := int64(0)
+	for range 3 {
+		blocks, _, err := running.chain().blocksAfter(ctx, height)
+		if err != nil {
+			return 0, err
+		}
+		height += int64(len(blocks))
+	}
+	return height, nil
+}
+
+// add takes in what came of a round.
+func (r *NetworkReport) add(round int, l *ledger) error {
+	a := l.close()
+	if err := a.Fault(); err != nil {
+		return fmt.Errorf("the accounts do not add up: %w", err)
+	}
+	r.Accounts.add(a)
+	r.Ballots += int(a.Recorded)
+	r.Seconds += l.last.Seconds()
+	r.Rounds = append(r.Rounds, RoundReport{Round: round, BallotsPerSecond: float64(a.Recorded) / l.last.Seconds()})
+	r.SlipMS, r.LedgerMS, r.CertifiedMS = l.delays(slipDelay), l.delays(recordDelay), l.delays(certifiedDelay)
+	for i, b := range l.blocks {
+		r.LargestBlock = max(r.LargestBlock, b.size)
+		if i > 0 {
+			r.LongestPauseMS = max(r.LongestPauseMS, float64((b.seen-l.blocks[i-1].seen).Microseconds())/1000)
+		}
+	}
+	r.Blocks += len(l.blocks)
+	return nil
+}
+
+func (a *Accounts) add(b Accounts) {
+	a.Offered += b.Offered
+	a.Accepted += b.Accepted
+	a.Slipped += b.Slipped
+	a.RetryLater += b.RetryLater
+	a.Recorded += b.Recorded
+	if a.OtherCodes == nil {
+		a.OtherCodes = map[string]uint64{}
+	}
+	for name, n := range b.OtherCodes {
+		a.OtherCodes[name] += n
+	}
+}
+
+// resetPeak makes the greatest memory of this process that of this moment, where the system can.
+func resetPeak() { _ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) }
+
+// Write writes the report as a table.
+func (r *NetworkReport) Write(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	row := func(name, format string, args ...any) { fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
+	row("network", "%d validators, %s, %d cores", r.Validators, r.Mode, r.Cores)
+	row("ballots", "%d of %d options, %d bytes, %d contests", r.Ballots, r.Options, r.BallotBytes, r.Contests)
+	row("clients", "%d, %d ballots a request", r.Clients, r.Batch)
+	if r.CeilingTPS > 0 {
+		row("ceiling", "%.0f transactions a second", r.CeilingTPS)
+	}
+	row("recorded", "%.0f ballots a second", r.BallotsPerSecond)
+	if r.Ratio > 0 {
+		row("ratio", "%.3f", r.Ratio)
+	}
+	for _, d := range []struct {
+		name string
+		d    Delays
+	}{{"to the slip", r.SlipMS}, {"to the ledger", r.LedgerMS}, {"to certified", r.CertifiedMS}} {
+		row(d.name, "p50 %.0f ms, p95 %.0f ms, p99 %.0f ms", d.d.P50, d.d.P95, d.d.P99)
+	}
+	row("blocks", "%d in %.1f s, largest %d ballots, longest pause %.0f ms", r.Blocks, r.Seconds, r.LargestBlock, r.LongestPauseMS)
+	row("memory", "%d MiB", r.RSSBytes>>20)
+	row("disk", "%.0f bytes a ballot", r.DiskBytesPerBallot)
+	row("accounts", "%d offered = %d accepted (%d promised) + %d told to come later + refused %v; %d recorded",
+		r.Accounts.Offered, r.Accounts.Accepted, r.Accounts.Slipped, r.Accounts.RetryLater, r.Accounts.OtherCodes, r.Accounts.Recorded)
+	return t.Flush()
+}

@@ -1,0 +1,131 @@
+package network
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"votenode/client/keyfile"
+	"votenode/genesis"
+	"votenode/node"
+	pb "votenode/proto/votenode/v1"
+)
+
+// Copy makes a network out of the folder of another one, none of whose processes runs, with keys, ledgers and all, on ports that are
+// free now. Of the two only one may ever run: their keys are the same. It starts nothing.
+func Copy(from, folder, binary string, fail context.CancelCauseFunc) (*Network, error) {
+	if err := copyFolder(from, folder); err != nil {
+		return nil, err
+	}
+	n := in(folder, binary, fail)
+	homes, err := filepath.Glob(filepath.Join(folder, "*", filepath.Base(node.Home("").GenesisFile())))
+	if err != nil || len(homes) == 0 {
+		return nil, fmt.Errorf("%s has no home of a node: %w", from, err)
+	}
+	document, err := os.ReadFile(homes[0])
+	if err != nil {
+		return nil, err
+	}
+	if n.Document, err = genesis.Parse(document); err != nil {
+		return nil, err
+	}
+	n.Hash = genesis.Hash(n.Document)
+	var validators []*pb.Validator
+	for i := range n.Document.Organisations {
+		o := &n.Document.Organisations[i]
+		for j := range o.Validators {
+			validators = append(validators, &o.Validators[j])
+		}
+		for _, officer := range o.Organisation.Officers {
+			key, err := n.person(keyfile.Officer, officer.Name)
+			if err != nil {
+				return nil, err
+			}
+			n.Officers[o.Organisation.Id] = append(n.Officers[o.Organisation.Id], key)
+		}
+		if n.Registrars[o.Organisation.Id], err = n.person(keyfile.Registrar, o.Organisation.Registrars[0].Name); err != nil {
+			return nil, err
+		}
+	}
+	return n, n.settle(validators)
+}
+
+// copyFolder copies folders and files with their permissions, which keys insist on.
+func copyFolder(from, to string) error {
+	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(to, strings.TrimPrefix(path, from))
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			return os.MkdirAll(target, info.Mode().Perm())
+		}
+		return copyFile(path, target, info.Mode().Perm())
+	})
+}
+
+func copyFile(from, to string, mode fs.FileMode) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
+}
+
+// person reads the key of a person.
+func (n *Network) person(role keyfile.Role, name string) (ed25519.PrivateKey, error) {
+	key, err := keyfile.Load(n.KeyFile(name), nil)
+	if err != nil {
+		return nil, err
+	}
+	return key.Ed25519(role)
+}
+
+// settle gives every validator ports that are free now, and tells it those of the others.
+func (n *Network) settle(validators []*pb.Validator) error {
+	ports, err := FreePorts(2 * len(validators))
+	if err != nil {
+		return err
+	}
+	peers := map[string]string{}
+	for i, v := range validators {
+		peers[hex.EncodeToString(v.NodeId)] = ports[2*i]
+	}
+	for i, v := range validators {
+		if err := n.addValidator(v, ports[2*i+1]); err != nil {
+			return err
+		}
+		file := node.Home(filepath.Join(n.Folder, v.Name)).ConfigFile()
+		c, err := node.ReadConfig(file)
+		if err != nil {
+			return err
+		}
+		c.P2P.Listen, c.Gateway.Listen, c.P2P.Peers = ports[2*i], ports[2*i+1], map[string]string{}
+		for id, address := range peers {
+			if id != hex.EncodeToString(v.NodeId) {
+				c.P2P.Peers[id] = address
+			}
+		}
+		if err := os.WriteFile(file, c.Bytes(), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}

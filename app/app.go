@@ -24,6 +24,7 @@ type App struct {
 	ballots   map[[32]byte]*ballotElection // by key digest, which binds the election; immutable values
 	tallies   map[string]cachedTally       // by record key; used by Execute alone
 	logs      *threshold.LogTable          // built when the first contest is opened
+	roll      recentRoll
 }
 
 // New returns the state machine of a chain.

@@ -21,7 +21,7 @@ func checkCastBallot(r *reading, _ *tx.Parsed, m *pb.CastBallot) error {
 	if err != nil {
 		return err
 	}
-	entry, err := rollEntry(r, m.Election, e, m.RollIndex)
+	entry, err := r.rollEntry(r, m.Election, e, m.RollIndex)
 	if err != nil {
 		return err
 	}

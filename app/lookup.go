@@ -86,7 +86,7 @@ func (l lookup) VoterKey(id string, index uint64) (ballot.PublicKey, error) {
 	if e == nil {
 		return ballot.PublicKey{}, tx.Refuse(tx.CodeUnknownElection, "there is no election %q", id)
 	}
-	entry, err := rollEntry(l.view, id, e, index)
+	entry, err := l.rollEntry(l.view, id, e, index)
 	if err != nil {
 		return ballot.PublicKey{}, err
 	}
@@ -97,13 +97,17 @@ func (l lookup) VoterKey(id string, index uint64) (ballot.PublicKey, error) {
 	return key, nil
 }
 
-// rollEntry returns an entry of a sealed roll, or a refusal.
-func rollEntry(v state.View, id string, e *pb.Election, index uint64) (*pb.RollEntry, error) {
+// rollEntry returns an entry of a sealed roll, or a refusal. It must not be changed.
+func (a *App) rollEntry(v state.View, id string, e *pb.Election, index uint64) (*pb.RollEntry, error) {
 	if !e.RollSealed {
 		return nil, tx.Refuse(tx.CodeWrongPhase, "the roll of %q is not sealed", id)
 	}
 	if index >= e.RollSize {
 		return nil, tx.Refuse(tx.CodeUnknownVoter, "the roll of %q has no entry %d", id, index)
+	}
+	place := rollPlace{[32]byte(e.RollRoot), index}
+	if entry := a.roll.get(place); entry != nil {
+		return entry, nil
 	}
 	b, err := v.Leaf(state.LogRoll(id), index)
 	if err != nil {
@@ -113,6 +117,7 @@ func rollEntry(v state.View, id string, e *pb.Election, index uint64) (*pb.RollE
 	if err := election.Decode(b, entry); err != nil {
 		return nil, fmt.Errorf("%w: roll entry %d of %q is %v", state.ErrCorrupted, index, id, err)
 	}
+	a.roll.put(place, entry)
 	return entry, nil
 }
 

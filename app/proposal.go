@@ -45,11 +45,13 @@ func AheadOfClock(blockTime, local int64) bool { return blockTime-local > MaxAhe
 // MaxLate. local is the clock at which the node committed the block before, so that the verdict is the same in every round
 // of a height. Spec 7.3.
 func (a *App) LateBallot(v state.View, txs []*tx.Parsed, local int64) (bool, error) {
+	asked := map[string]bool{}
 	for _, p := range txs {
 		m, ok := p.Body().(*pb.CastBallot)
-		if !ok {
+		if !ok || asked[m.Election] {
 			continue
 		}
+		asked[m.Election] = true
 		e, err := state.LoadElection(v, m.Election)
 		if err != nil {
 			return false, err

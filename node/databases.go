@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	dbm "github.com/cometbft/cometbft-db"
+	cmtcfg "github.com/cometbft/cometbft/config"
 )
 
 // databases are the open goleveldb databases in a folder, by name.
@@ -31,6 +32,15 @@ func (d *databases) get(name string) (dbm.DB, error) {
 	d.open[name] = &database{DB: db}
 	return d.open[name], nil
 }
+
+// CometDatabases opens CometBFT's databases in a home for CometBFT alone, which closes them when it stops.
+func CometDatabases(h Home) cmtcfg.DBProvider {
+	d := &databases{dir: h.comet(), open: map[string]dbm.DB{}}
+	return d.provide
+}
+
+// provide is what CometBFT calls for a database.
+func (d *databases) provide(c *cmtcfg.DBContext) (dbm.DB, error) { return d.get(c.ID) }
 
 // release forgets databases that somebody else closes.
 func (d *databases) release(names ...string) {

@@ -8,7 +8,6 @@ import (
 	"os"
 
 	dbm "github.com/cometbft/cometbft-db"
-	cmtcfg "github.com/cometbft/cometbft/config"
 	"github.com/cometbft/cometbft/consensus"
 	cmtjson "github.com/cometbft/cometbft/libs/json"
 	cmtnode "github.com/cometbft/cometbft/node"
@@ -143,10 +142,9 @@ func (n *Node) openComet(ctx context.Context) error {
 		return err
 	}
 	n.signer.first = func() (int64, error) { return n.evidence.mayBegin(n.signer.file.Key.PubKey.Bytes()) }
-	provide := func(c *cmtcfg.DBContext) (dbm.DB, error) { return n.dbs.get(c.ID) }
 	n.comet, err = cmtnode.NewNodeWithContext(ctx, config, newStandIn(), n.key, abci.NewClientCreator(n.app),
 		func() (*cmttypes.GenesisDoc, error) { return genesis.CometGenesis(n.doc) },
-		provide, cmtnode.DefaultMetricsProvider(config.Instrumentation), cometLogger{n.log.With("part", "cometbft")})
+		n.dbs.provide, cmtnode.DefaultMetricsProvider(config.Instrumentation), cometLogger{n.log.With("part", "cometbft")})
 	if err != nil {
 		return err
 	}

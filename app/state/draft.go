@@ -201,9 +201,8 @@ func (d *Draft) CreateVoters(election string, size uint64) {
 		d.fail(fmt.Errorf("%w: a voters' tree of %d places for election %q, which has %d", ErrMisuse, size, election, d.Voters(election)))
 		return
 	}
-	none := hashLeaf(nil)
 	d.voters[election] = &votersDraft{
-		base:   tree{}.resized(0, size, func(uint64) Hash { return none }),
+		base:   tree{}.resized(0, size, func(uint64) Hash { return emptyLeaf }),
 		leaves: map[uint64][]byte{},
 	}
 }

@@ -79,9 +79,8 @@ func (s *Snapshot) loadVoters(election string, head Head, near tree) error {
 		return fmt.Errorf("%w: a voters' tree of %d places", ErrCorrupted, head.Size)
 	}
 	leaves := make([]Hash, head.Size)
-	none := hashLeaf(nil)
 	for i := range leaves {
-		leaves[i] = none
+		leaves[i] = emptyLeaf
 	}
 	prefix := numbered(keyVoter, election, 0)
 	prefix = prefix[:len(prefix)-8]

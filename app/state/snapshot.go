@@ -11,14 +11,15 @@ import (
 )
 
 // Snapshot is the state after the block of one height, with all trees. It is immutable and implements View; it can in
-// addition prove what it says. Records and voters' leaves are checked against their trees whenever they are read, so that
-// bytes that rotted on the disk are ErrCorrupted and never part of a transition.
+// addition prove what it says. Records and voters' leaves are checked against their trees whenever they are read from the backend, so
+// that bytes that rotted on the disk are ErrCorrupted and never part of a transition.
 type Snapshot struct {
 	height  int64
 	reader  Reader // the bytes at height; nil until committed
 	records *recordMap
 	logs    map[string]*logTree
 	voters  map[string]tree
+	read    memo // owned by Record
 }
 
 var _ View = (*Snapshot)(nil)
@@ -43,9 +44,15 @@ func (s *Snapshot) Record(key string) ([]byte, error) {
 	if !present {
 		return nil, nil
 	}
+	if value, known := s.read.get(key); known {
+		return value, nil
+	}
 	value, err := s.must(recordKey(key))
 	if err == nil && hashRecord(key, sha256.Sum256(value)) != s.records.tree.at(0, uint64(at)) {
 		err = fmt.Errorf("%w: record %s of height %d is not what was written", ErrCorrupted, key, s.height)
+	}
+	if err == nil {
+		s.read.put(key, value)
 	}
 	return value, err
 }
@@ -122,8 +129,12 @@ func (s *Snapshot) Voter(election string, index uint64) ([]byte, error) {
 	if size := s.Voters(election); index >= size {
 		return nil, fmt.Errorf("%w: voter %d of election %s, which has %d", ErrNotFound, index, election, size)
 	}
+	hash := s.voters[election].at(0, index)
+	if hash == emptyLeaf {
+		return nil, nil
+	}
 	leaf, err := s.reader.Get(numbered(keyVoter, election, index))
-	if err == nil && hashLeaf(leaf) != s.voters[election].at(0, index) {
+	if err == nil && hashLeaf(leaf) != hash {
 		err = fmt.Errorf("%w: voter %d of election %s is not what was written", ErrCorrupted, index, election)
 	}
 	return leaf, err

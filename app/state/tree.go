@@ -27,6 +27,9 @@ func hashChildren(left, right []byte) []byte {
 // emptyRoot is the root of a tree without leaves: SHA-256 of nothing.
 var emptyRoot = Hash(rfc6962.DefaultHasher.EmptyRoot())
 
+// emptyLeaf is the hash of a leaf of no bytes: of a voter who has not voted.
+var emptyLeaf = hashLeaf(nil)
+
 // pageSize is the number of hashes that are copied together when one of them changes.
 const pageSize = 16
 

@@ -93,6 +93,7 @@ All validators and clients share the cores of this machine. Compare the ratio to
 	f.IntVar(&seconds, "seconds", 0, "for how long, with --rate")
 	f.IntVar(&commit, "commit-ms", 200, "the commit timeout of the network, milliseconds")
 	f.BoolVar(&n.NoCeiling, "no-ceiling", false, "leave out what CometBFT alone carries")
+	f.StringVar(&n.Profile, "profile", "", "file for a CPU profile of this process, of use with --in-process")
 	f.StringVar(&n.Cache, "cache", cacheFolder(), "folder in which prepared elections are kept")
 	return c
 }

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	abcitypes "github.com/cometbft/cometbft/abci/types"
-	cmtcfg "github.com/cometbft/cometbft/config"
 	cmted25519 "github.com/cometbft/cometbft/crypto/ed25519"
 	"github.com/cometbft/cometbft/libs/log"
 	cmtnode "github.com/cometbft/cometbft/node"
@@ -186,14 +185,15 @@ func startBare(ctx context.Context, folder string, validators int, p *pb.Paramet
 	for i := range validators {
 		config := node.DefaultConfig()
 		config.P2P.Listen = ports[i]
-		comet, err := node.CometConfig(node.Home(filepath.Join(folder, fmt.Sprint(i))), config, p)
+		home := node.Home(filepath.Join(folder, fmt.Sprint(i)))
+		comet, err := node.CometConfig(home, config, p)
 		if err != nil {
 			return b, err
 		}
 		comet.P2P.PersistentPeers = strings.Join(append(append([]string(nil), addresses[:i]...), addresses[i+1:]...), ",")
 		app := newBare()
 		n, err := cmtnode.NewNodeWithContext(ctx, comet, signers[i], keys[i], proxy.NewConnSyncLocalClientCreator(app),
-			func() (*cmttypes.GenesisDoc, error) { return doc, nil }, cmtcfg.DefaultDBProvider, cmtnode.DefaultMetricsProvider(comet.Instrumentation), log.NewNopLogger())
+			func() (*cmttypes.GenesisDoc, error) { return doc, nil }, node.CometDatabases(home), cmtnode.DefaultMetricsProvider(comet.Instrumentation), log.NewNopLogger())
 		if err != nil {
 			return b, err
 		}

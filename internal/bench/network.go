@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"runtime/pprof"
 	"sync"
 	"text/tabwriter"
 	"time"
@@ -32,6 +33,8 @@ type Network struct {
 	Lasting time.Duration
 	// NoCeiling leaves the ceiling out.
 	NoCeiling bool
+	// Profile, if not empty, is a file for a CPU profile of this process while ballots are offered.
+	Profile string
 }
 
 // NetworkReport is what came of it.
@@ -50,6 +53,11 @@ type NetworkReport struct {
 	CeilingTPS       float64 `json:"ceiling_tps,omitempty"`
 	BallotsPerSecond float64 `json:"ballots_per_second"`
 	Ratio            float64 `json:"ratio,omitempty"`
+
+	// CPUMicroseconds are those of all cores for one ballot, clients included where the nodes are in this process; CeilingCPUMicroseconds
+	// those for one transaction of the ceiling. They depend less than the rates on what else the machine does.
+	CPUMicroseconds        float64 `json:"cpu_us"`
+	CeilingCPUMicroseconds float64 `json:"ceiling_cpu_us,omitempty"`
 
 	SlipMS      Delays `json:"slip_ms"`
 	LedgerMS    Delays `json:"ledger_ms"`
@@ -139,8 +147,10 @@ func (n *Network) ceiling(ctx context.Context, folder string, r *NetworkReport) 
 	bare, err := startBare(ctx, folder, n.Validators, n.parameters())
 	if err == nil {
 		var l *ledger
+		used := network.CPUTime(os.Getpid())
 		if l, err = n.offerAll(ctx, bare, noise(n.Voters, size), n.Voters, "transactions of the ceiling", 0); err == nil {
 			r.CeilingTPS = float64(n.Voters) / l.last.Seconds()
+			r.CeilingCPUMicroseconds = each(network.CPUTime(os.Getpid())-used, n.Voters)
 			n.Talk.Say("ceiling: CometBFT alone carries %.0f transactions of %d bytes a second", r.CeilingTPS, size)
 		}
 	}
@@ -150,6 +160,9 @@ func (n *Network) ceiling(ctx context.Context, folder string, r *NetworkReport) 
 	debug.FreeOSMemory()
 	return err
 }
+
+// each returns the microseconds for one of n.
+func each(d time.Duration, n int) float64 { return float64(d.Microseconds()) / float64(n) }
 
 // noise is a source of so many different transactions of a size.
 func noise(count, size int) source {
@@ -230,6 +243,12 @@ func (n *Network) measure(ctx context.Context, running nodes, copied *network.Ne
 	if err != nil {
 		return err
 	}
+	stop, err := n.profile()
+	if err != nil {
+		return err
+	}
+	defer stop()
+	used := n.cpuTime(copied)
 	for round := 1; round <= n.Rounds; round++ {
 		file, err := spool.Open(n.ballots(round))
 		if err != nil {
@@ -250,6 +269,7 @@ func (n *Network) measure(ctx context.Context, running nodes, copied *network.Ne
 			return err
 		}
 	}
+	r.CPUMicroseconds = each(n.cpuTime(copied)-used, r.Ballots)
 	after, err := network.Allocated(home)
 	if err != nil {
 		return err
@@ -270,6 +290,37 @@ func (n *Network) measure(ctx context.Context, running nodes, copied *network.Ne
 		}
 	}
 	return nil
+}
+
+// cpuTime is what all nodes have used, and clients that are in the same process.
+func (n *Network) cpuTime(copied *network.Network) (total time.Duration) {
+	if n.InProcess {
+		return network.CPUTime(os.Getpid())
+	}
+	for _, v := range copied.Validators {
+		total += network.CPUTime(v.Process.PID())
+	}
+	return total
+}
+
+// profile begins a CPU profile where one is wanted, and returns what ends it.
+func (n *Network) profile() (stop func(), err error) {
+	if n.Profile == "" {
+		return func() {}, nil
+	}
+	file, err := os.Create(n.Profile)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(file); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		if err := file.Close(); err != nil {
+			n.Talk.Say("%s: %v", n.Profile, err)
+		}
+	}, nil
 }
 
 // ready waits until the network makes blocks, and returns a height.
@@ -337,6 +388,7 @@ func (r *NetworkReport) Write(w io.Writer) error {
 	if r.Ratio > 0 {
 		row("ratio", "%.3f", r.Ratio)
 	}
+	row("cores", "%.0f us a ballot; of the ceiling %.0f us a transaction", r.CPUMicroseconds, r.CeilingCPUMicroseconds)
 	for _, d := range []struct {
 		name string
 		d    Delays

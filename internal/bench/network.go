@@ -49,7 +49,8 @@ type NetworkReport struct {
 	Batch       int    `json:"batch"`
 	Cores       int    `json:"cores"`
 
-	// CeilingTPS is what CometBFT alone carries of transactions of the same size, with the same settings and clients.
+	// CeilingTPS is what CometBFT alone carries of transactions of the same size, with the same settings and clients, all nodes in this
+	// process and without a gateway, whatever the mode is.
 	CeilingTPS       float64 `json:"ceiling_tps,omitempty"`
 	BallotsPerSecond float64 `json:"ballots_per_second"`
 	Ratio            float64 `json:"ratio,omitempty"`

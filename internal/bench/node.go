@@ -122,12 +122,13 @@ func (a application) blocksAfter(ctx context.Context, height int64) (blocks [][]
 type processes struct{ network *network.Network }
 
 func startProcesses(ctx context.Context, n *network.Network) (*processes, error) {
+	p := &processes{n}
 	for _, v := range n.Validators {
 		if err := n.StartValidator(v); err != nil {
-			return nil, errors.Join(err, n.EndAll())
+			return p, err
 		}
 	}
-	return &processes{n}, nil
+	return p, n.AwaitHeight(ctx, 1)
 }
 
 func (p *processes) targets() []target { return gateways(p.network) }

@@ -14,7 +14,7 @@ import (
 )
 
 func newBenchCommand() *cobra.Command {
-	return group("bench", "Measure what a network can carry, on this machine", newBenchNetworkCommand())
+	return group("bench", "Measure what a network can carry, on this machine", newBenchNetworkCommand(), newBenchCryptoCommand())
 }
 
 // talkOf tells a person who calls a command how far it is.

@@ -23,6 +23,8 @@ type Options struct {
 	GenesisHash *[32]byte
 	// Progress is told, now and then, how many bytes of how many have been dealt with; it may be nil.
 	Progress func(done, all int64)
+	// Stage is told which work begins, many times for each; it may be nil. Who keeps time between the calls knows what each takes.
+	Stage func(Stage)
 	// Rand gives the weights of batched verification; nil is that of the operating system. It must be safe for concurrent use.
 	Rand io.Reader
 }
@@ -55,6 +57,9 @@ func Run(ctx context.Context, files fs.FS, o Options) (*Report, error) {
 	if o.Progress == nil {
 		o.Progress = func(int64, int64) {}
 	}
+	if o.Stage == nil {
+		o.Stage = func(Stage) {}
+	}
 	a := &auditor{Options: o, checks: newChecks(), report: &Report{Trusted: o.GenesisHash == nil}}
 	if _, err := fs.Stat(files, "."); err != nil {
 		return nil, err
@@ -63,12 +68,14 @@ func Run(ctx context.Context, files fs.FS, o Options) (*Report, error) {
 	if err != nil && !errors.Is(err, errStop) {
 		return nil, err
 	}
+	a.Stage(StageReport)
 	a.finish()
 	return a.report, nil
 }
 
 func (a *auditor) all(ctx context.Context, files fs.FS) error {
 	var err error
+	a.Stage(StageFiles)
 	if a.folder, err = record.Open(files); err != nil {
 		return a.stop(checkFiles, err)
 	}
@@ -166,7 +173,9 @@ func (a *auditor) blocks(ctx context.Context) error {
 	in := a.folder.Blocks()
 	defer in.Close()
 	for {
+		a.Stage(StageRead)
 		window, end := a.window(in)
+		a.Stage(StageVerify)
 		if err := a.verifyAhead(window); err != nil {
 			return a.stop(checkState, err)
 		}
@@ -178,6 +187,7 @@ func (a *auditor) blocks(ctx context.Context) error {
 				return err
 			}
 			if len(a.recount.Moved()) > 0 { // an election may have become ready
+				a.Stage(StageVerify)
 				if err := a.verifyAhead(window[i+1:]); err != nil {
 					return a.stop(checkState, err)
 				}
@@ -191,6 +201,7 @@ func (a *auditor) blocks(ctx context.Context) error {
 			return a.stop(checkBlocks, end)
 		}
 	}
+	a.Stage(StageRecount)
 	a.recount.end()
 	if got := a.report.Height; got != a.folder.Index.Height {
 		a.checks.fault(checkBlocks, "the last block is that of height %d, not %d as in %s", got, a.folder.Index.Height, record.IndexName)
@@ -225,6 +236,7 @@ func (a *auditor) window(in *record.Blocks) ([]*block, error) {
 // block takes one block through all checks. Nobody has signed for the last block: it is there for the commit that it holds, and is not
 // executed. Spec 10.4.
 func (a *auditor) block(b *block) error {
+	a.Stage(StageChain)
 	a.report.Height = b.Height
 	a.checks.read(checkBlocks, 1)
 	a.chain.header(b)
@@ -234,9 +246,11 @@ func (a *auditor) block(b *block) error {
 	if b.Height == a.folder.Index.Height {
 		return nil
 	}
+	a.Stage(StageVerify)
 	if err := a.verify(b); err != nil {
 		return a.stop(checkState, err)
 	}
+	a.Stage(StageReplay)
 	if err := a.proposal(b); err != nil {
 		return a.stop(checkState, err)
 	}
@@ -245,7 +259,9 @@ func (a *auditor) block(b *block) error {
 		return a.stop(checkState, fmt.Errorf("height %d: the state machine stops: %w", b.Height, err))
 	}
 	a.checks.read(checkResults, int64(len(b.Txs)))
+	a.Stage(StageRecount)
 	a.recount.block(b, done.outcome)
+	a.Stage(StageChain)
 	a.tally.block(b, done.outcome)
 	a.chain.advance(b, done)
 	if err := a.validators(); err != nil {

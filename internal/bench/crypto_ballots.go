@@ -63,11 +63,11 @@ func newBox(ctx context.Context, options, n int) (*box, error) {
 	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for i := range n {
-		g.Go(func() error {
-			if err := ctx.Err(); err != nil {
+		g.Go(func() (err error) {
+			if err = ctx.Err(); err != nil {
 				return err
 			}
-			if err := b.prove(i); err != nil {
+			if err = b.prove(i); err != nil {
 				return err
 			}
 			b.parsed[i], b.decoded[i], err = b.decode(i)

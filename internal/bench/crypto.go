@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"slices"
+	"syscall"
 	"time"
 
 	"votenode/crypto/ballot"
@@ -38,6 +39,9 @@ type CryptoReport struct {
 	// Signature is one Ed25519 signature, as all but voters sign.
 	Signature CryptoSignature `json:"ed25519"`
 	LogTable  CryptoLogTable  `json:"log_table"`
+	// LeastCPUShare is the smallest part of the processor time it asked for that a measurement had, 0 to 1. Well below 1 something else
+	// ran, and the numbers are worse than the machine.
+	LeastCPUShare float64 `json:"least_cpu_share"`
 	// Seconds is how long all of it took, the making of ballots too.
 	Seconds float64 `json:"seconds"`
 }
@@ -126,7 +130,7 @@ func MeasureCrypto(ctx context.Context, plan CryptoPlan) (*CryptoReport, error) 
 	options := slices.Compact(slices.Sorted(slices.Values(plan.Options)))
 	r := &CryptoReport{Cores: runtime.GOMAXPROCS(0), Go: runtime.Version(), AssumedUnitUS: genesis.UnitMicroseconds}
 	const each, once = 7, 3 // measurements of a number of options besides batches, and of the whole
-	c := &cryptoRun{plan: plan, all: int64(len(options)*(each+3*len(batches)) + once)}
+	c := &cryptoRun{plan: plan, share: 1, all: int64(len(options)*(each+3*len(batches)) + once)}
 	for _, n := range options {
 		b, err := c.ballots(ctx, n, batches)
 		if err != nil {
@@ -141,7 +145,7 @@ func MeasureCrypto(ctx context.Context, plan CryptoPlan) (*CryptoReport, error) 
 	if r.LogTable, err = c.logTable(ctx); err != nil {
 		return nil, err
 	}
-	r.Seconds = time.Since(start).Seconds()
+	r.LeastCPUShare, r.Seconds = c.share, time.Since(start).Seconds()
 	return r, nil
 }
 
@@ -149,10 +153,12 @@ func MeasureCrypto(ctx context.Context, plan CryptoPlan) (*CryptoReport, error) 
 type cryptoRun struct {
 	plan      CryptoPlan
 	done, all int64
+	share     float64 // of the processor time that was asked for, the least so far
 }
 
-// step tells that one measurement is done.
-func (c *cryptoRun) step() {
+// step notes that one measurement is done, and how much processor time it had of what it asked for.
+func (c *cryptoRun) step(had, asked time.Duration) {
+	c.share = min(c.share, float64(had)/float64(max(asked, 1)))
 	c.done++
 	if c.plan.Progress != nil {
 		c.plan.Progress(c.done, c.all)
@@ -168,7 +174,7 @@ func (c *cryptoRun) oneCore(ctx context.Context, things int, work func(round int
 		return 0, err
 	}
 	runtime.GC()
-	start := time.Now()
+	start, cpu := time.Now(), processorTime()
 	for round := 1; ; round++ {
 		if err := ctx.Err(); err != nil {
 			return 0, err
@@ -177,7 +183,7 @@ func (c *cryptoRun) oneCore(ctx context.Context, things int, work func(round int
 			return 0, err
 		}
 		if spent := time.Since(start); spent >= c.plan.Span {
-			c.step()
+			c.step(processorTime()-cpu, spent)
 			return microseconds(spent) / float64(round*things), nil
 		}
 	}
@@ -187,12 +193,14 @@ func (c *cryptoRun) oneCore(ctx context.Context, things int, work func(round int
 // last round, so that none is measured while it waits for the others.
 func (c *cryptoRun) allCores(ctx context.Context, things int, work func(core, round int) error) (float64, error) {
 	type part struct {
-		rate float64
-		err  error
+		rate  float64
+		spent time.Duration
+		err   error
 	}
 	cores := runtime.GOMAXPROCS(0)
 	parts := make(chan part, cores)
 	runtime.GC()
+	cpu := processorTime()
 	for core := range cores {
 		go func() {
 			start := time.Now()
@@ -202,25 +210,36 @@ func (c *cryptoRun) allCores(ctx context.Context, things int, work func(core, ro
 					err = work(core, round)
 				}
 				if spent := time.Since(start); err != nil || spent >= c.plan.Span {
-					parts <- part{float64((round+1)*things) / spent.Seconds(), err}
+					parts <- part{float64((round+1)*things) / spent.Seconds(), spent, err}
 					return
 				}
 			}
 		}()
 	}
 	var rate float64
+	var asked time.Duration
 	var err error
 	for range cores { // all are waited for, so that none goes on into the next measurement
 		p := <-parts
-		if rate += p.rate; err == nil {
+		rate, asked = rate+p.rate, asked+p.spent
+		if err == nil {
 			err = p.err
 		}
 	}
 	if err != nil {
 		return 0, err
 	}
-	c.step()
+	c.step(processorTime()-cpu, asked)
 	return rate, nil
+}
+
+// processorTime is what this process has had so far.
+func processorTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func microseconds(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }

@@ -51,6 +51,9 @@ func TestMeasureCrypto(t *testing.T) {
 	if r.Signature.VerifyUS <= 0 || r.Signature.Units != 10 || r.LogTable.BuildMS <= 0 || r.LogTable.SolveUS <= 0 {
 		t.Errorf("%+v %+v", r.Signature, r.LogTable)
 	}
+	if r.LeastCPUShare < 0 || r.LeastCPUShare > 1 {
+		t.Errorf("share %f", r.LeastCPUShare)
+	}
 	var text bytes.Buffer
 	if err := r.Write(&text); err != nil || text.Len() == 0 {
 		t.Error(err)

@@ -6,6 +6,9 @@ import (
 	"text/tabwriter"
 )
 
+// quiet is the share of the processor time above which nothing else of account ran.
+const quiet = 0.9
+
 // Write shows the report to a person.
 func (r *CryptoReport) Write(to io.Writer) error {
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', tabwriter.AlignRight)
@@ -43,6 +46,9 @@ func (r *CryptoReport) Write(to io.Writer) error {
 	}
 	title("\nTable for totals up to %d: %.0f ms once; the longest search %.0f us.", r.LogTable.Max, r.LogTable.BuildMS, r.LogTable.SolveUS)
 	title("One Ed25519 signature: %.0f us, %d units, %.1f us a unit.", r.Signature.VerifyUS, r.Signature.Units, r.Signature.UnitUS)
-	title("All of this took %.0f s.", r.Seconds)
+	title("All of this took %.0f s. Every measurement had at least %.0f%% of the processor time it asked for.", r.Seconds, 100*r.LeastCPUShare)
+	if r.LeastCPUShare < quiet {
+		title("Something else ran meanwhile: the machine can do more than this. Measure again with a longer --seconds when it is quiet.")
+	}
 	return w.Flush()
 }

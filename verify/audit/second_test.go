@@ -32,7 +32,7 @@ func (panicking) Fatalf(format string, args ...any) { panic(append([]any{format}
 // audited audits a record after a change to the auditor itself, which stands for a bug in the state machine.
 func audited(t *testing.T, files fs.FS, change func(a *auditor)) *Report {
 	t.Helper()
-	a := &auditor{Options: Options{Rand: rand.Reader, Progress: func(int64, int64) {}}, checks: newChecks(), report: new(Report)}
+	a := &auditor{Options: Options{Rand: rand.Reader, Progress: func(int64, int64) {}, Stage: func(Stage) {}}, checks: newChecks(), report: new(Report)}
 	folder, err := record.Open(files)
 	if err != nil {
 		t.Fatal(err)

@@ -53,6 +53,16 @@ func missingEntries(roll, wanted []pb.RollEntry) ([]pb.RollEntry, error) {
 	return missing, nil
 }
 
+// partOfRoll returns how many entries go into one transaction.
+func partOfRoll(ctx context.Context, v *View) (int, error) {
+	const entry, rest = 48, 512 // bytes, more than either takes
+	p, err := MustLoad[pb.Parameters](ctx, v, state.KeyParameters)
+	if err != nil {
+		return 0, err
+	}
+	return min(tx.MaxRollEntries, int(p.Limits.TransactionBytes-rest)/entry), nil
+}
+
 // Import appends the entries that the roll does not hold yet, and returns once a certified state holds them all, with the head of
 // the roll, which is what a resolution seals. Run again after a failure it goes on where it stopped. progress, if not nil, is told
 // how many entries are in blocks.
@@ -69,11 +79,15 @@ func (r Registrar) Import(ctx context.Context, electionID string, entries []pb.R
 	if err != nil {
 		return state.Head{}, err
 	}
+	part, err := partOfRoll(ctx, v)
+	if err != nil {
+		return state.Head{}, err
+	}
 	first := uint64(len(roll))
 	for len(missing) > 0 {
-		n := min(len(missing), tx.MaxRollEntries)
-		part := &pb.AddRollEntries{Election: electionID, First: first, Entries: missing[:n]}
-		if _, err := r.Ledger.Send(ctx, tx.Sign(r.Ledger.Chain(), part, r.Key), WaitCommitted, nil); err != nil {
+		n := min(len(missing), part)
+		body := &pb.AddRollEntries{Election: electionID, First: first, Entries: missing[:n]}
+		if _, err := r.Ledger.Send(ctx, tx.Sign(r.Ledger.Chain(), body, r.Key), WaitCommitted, nil); err != nil {
 			return state.Head{}, fmt.Errorf("entries from %d on: %w", first, err)
 		}
 		missing, first = missing[n:], first+uint64(n)

@@ -14,7 +14,7 @@ const (
 	// MaxDocument is the length of a document, bytes, whatever the parameters say.
 	MaxDocument = 64 << 20
 	// MaxRollEntries is the number of entries of one AddRollEntries.
-	MaxRollEntries = 2_000
+	MaxRollEntries = 5_000
 	// MaxPartials is the number of contests of one PostPartials.
 	MaxPartials = 256
 	// MaxRevocations is the number of voters of one RevokeVoters.

@@ -14,7 +14,7 @@ import (
 )
 
 func newBenchCommand() *cobra.Command {
-	return group("bench", "Measure what a network can carry, on this machine", newBenchNetworkCommand(), newBenchCryptoCommand())
+	return group("bench", "Measure what a network can carry, on this machine", newBenchNetworkCommand(), newBenchRollCommand(), newBenchCryptoCommand(), newBenchAuditCommand())
 }
 
 // talkOf tells a person who calls a command how far it is.
@@ -95,5 +95,42 @@ All validators and clients share the cores of this machine. Compare the ratio to
 	f.BoolVar(&n.NoCeiling, "no-ceiling", false, "leave out what CometBFT alone carries")
 	f.StringVar(&n.Profile, "profile", "", "file for a CPU profile of this process, of use with --in-process")
 	f.StringVar(&n.Cache, "cache", cacheFolder(), "folder in which prepared elections are kept")
+	return c
+}
+
+func newBenchRollCommand() *cobra.Command {
+	r := bench.Roll{}
+	var commit int
+	c := &cobra.Command{
+		Use:     "roll",
+		Short:   "Import a roll into a network on this machine and seal it",
+		Example: `  votenode bench roll --entries 1000000`,
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, args []string) (err error) {
+			switch {
+			case r.Validators < 2:
+				return usagef("--validators: a ledger has at least two organisations, each with a validator")
+			case r.Voters < 1 || commit < 1:
+				return usagef("--entries and --commit-ms are at least 1")
+			}
+			r.Options, r.Contests = 2, 1
+			r.Commit = time.Duration(commit) * time.Millisecond
+			r.Talk = talkOf(c)
+			if r.Binary, err = os.Executable(); err != nil {
+				return err
+			}
+			report, err := r.Run(c.Context())
+			if err != nil {
+				return err
+			}
+			var shown error
+			err = show(c, report, func(w io.Writer) { shown = report.Write(w) })
+			return errors.Join(err, shown)
+		},
+	}
+	f := c.Flags()
+	f.IntVar(&r.Validators, "validators", 4, "validators of both organisations together")
+	f.IntVar(&r.Voters, "entries", 100_000, "entries of the roll")
+	f.IntVar(&commit, "commit-ms", 1000, "the commit timeout of the network, milliseconds")
 	return c
 }

@@ -107,7 +107,7 @@ func MeasureAudit(ctx context.Context, plan AuditPlan) (*AuditReport, error) {
 // run audits the record and fills in what it took.
 func (r *AuditReport) run(ctx context.Context, folder string, written *scribe.Written, progress func(done, all int64)) error {
 	debug.FreeOSMemory() // what the making held is not the auditor's
-	told := resetPeakMemory()
+	told := network.ResetPeakMemory()
 	clock := stageClock{spent: map[audit.Stage]time.Duration{}, since: time.Now()}
 	start := time.Now()
 	found, err := audit.Run(ctx, os.DirFS(folder), audit.Options{
@@ -200,11 +200,6 @@ func folderBytes(folder string) (int64, error) {
 		total += info.Size()
 	}
 	return total, nil
-}
-
-// resetPeakMemory makes the present resident memory of this process the greatest that it has had, and says whether the system can.
-func resetPeakMemory() bool {
-	return os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) == nil // 5: see proc(5)
 }
 
 // Failure says why the audit is not a success, and is nil where it is one.

@@ -126,7 +126,7 @@ func (n *Network) all(ctx context.Context, folder string, fail context.CancelCau
 	if err != nil {
 		return err
 	}
-	resetPeak()
+	network.ResetPeakMemory()
 	var running nodes
 	if n.InProcess {
 		running, err = startInProcess(ctx, copied, n.Direct)
@@ -371,9 +371,6 @@ func (a *Accounts) add(b Accounts) {
 		a.OtherCodes[name] += n
 	}
 }
-
-// resetPeak makes the greatest memory of this process that of this moment, where the system can.
-func resetPeak() { _ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) }
 
 // Write writes the report as a table.
 func (r *NetworkReport) Write(w io.Writer) error {

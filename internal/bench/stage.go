@@ -145,26 +145,12 @@ func (s *Stage) build(ctx context.Context) (err error) {
 		return err
 	}
 	defer os.RemoveAll(folder)
-	ctx, fail := context.WithCancelCause(ctx)
-	defer fail(nil)
-	plan := network.Plan{Chain: chainID, Organisations: organisations(s.Validators), Parameters: s.parameters()}
-	n, err := network.Found(ctx, filepath.Join(folder, "network"), s.Binary, plan, fail)
-	if err != nil {
-		return err
-	}
 	var made *statement
-	for _, v := range n.Validators {
-		if err == nil {
-			err = n.StartValidator(v)
-		}
-	}
-	if err == nil {
-		made, err = s.hold(ctx, n)
-	}
-	if cause := context.Cause(ctx); err != nil && cause != nil {
-		err = cause
-	}
-	if err = errors.Join(err, n.EndAll()); err != nil {
+	err = s.with(ctx, filepath.Join(folder, "network"), func(ctx context.Context, o *network.Officials) (err error) {
+		made, err = s.hold(ctx, o)
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	b, err := json.Marshal(made)
@@ -177,19 +163,39 @@ func (s *Stage) build(ctx context.Context) (err error) {
 	return os.Rename(folder, s.folder())
 }
 
-// hold goes through an election up to its opening.
-func (s *Stage) hold(ctx context.Context, n *network.Network) (*statement, error) {
-	if err := n.AwaitHeight(ctx, 2); err != nil {
-		return nil, err
+// with founds a network in a new folder, runs its validators, calls do when their blocks are certified, and ends all processes.
+func (s *Stage) with(ctx context.Context, folder string, do func(ctx context.Context, o *network.Officials) error) error {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	plan := network.Plan{Chain: chainID, Organisations: organisations(s.Validators), Parameters: s.parameters()}
+	n, err := network.Found(ctx, folder, s.Binary, plan, fail)
+	if err != nil {
+		return err
 	}
+	running, err := startProcesses(ctx, n)
+	if err == nil {
+		err = s.meet(ctx, n, do)
+	}
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		err = cause // what failed first
+	}
+	return errors.Join(err, running.stop())
+}
+
+// meet calls do when the blocks of a network that runs are certified.
+func (s *Stage) meet(ctx context.Context, n *network.Network, do func(ctx context.Context, o *network.Officials) error) error {
 	ledger, err := client.Open(ctx, n.Hash, n.Addresses(), nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if _, err := ledger.After(ctx, 0); err != nil {
-		return nil, err
+		return err
 	}
-	o := &network.Officials{Network: n, Ledger: ledger, Say: s.Talk.Say}
+	return do(ctx, &network.Officials{Network: n, Ledger: ledger, Say: s.Talk.Say})
+}
+
+// hold goes through an election up to its opening.
+func (s *Stage) hold(ctx context.Context, o *network.Officials) (*statement, error) {
 	m := s.manifest()
 	if err := election.CheckManifest(m); err != nil {
 		return nil, err
@@ -197,11 +203,7 @@ func (s *Stage) hold(ctx context.Context, n *network.Network) (*statement, error
 	if err := o.CreateElection(ctx, m); err != nil {
 		return nil, err
 	}
-	roll := make([]pb.RollEntry, 0, s.Voters)
-	err = parallel.InOrder(ctx, s.Voters, voter, func(i int, key *ballot.SecretKey) error {
-		roll = append(roll, pb.RollEntry{Key: key.Public().Bytes(), Style: s.style(i)})
-		return nil
-	})
+	roll, err := s.roll(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -221,7 +223,17 @@ func (s *Stage) hold(ctx context.Context, n *network.Network) (*statement, error
 	if err := o.Schedule(ctx, electionID, opening, opening+open); err != nil {
 		return nil, err
 	}
-	return read(ctx, ledger)
+	return read(ctx, o.Ledger)
+}
+
+// roll makes the entries of all voters.
+func (s *Stage) roll(ctx context.Context) ([]pb.RollEntry, error) {
+	roll := make([]pb.RollEntry, 0, s.Voters)
+	err := parallel.InOrder(ctx, s.Voters, voter, func(i int, key *ballot.SecretKey) error {
+		roll = append(roll, pb.RollEntry{Key: key.Public().Bytes(), Style: s.style(i)})
+		return nil
+	})
+	return roll, err
 }
 
 // read reads what ballots depend on.

@@ -1237,7 +1237,7 @@ type AddRollEntries struct {
 	Election string `protobuf:"bytes,1,opt,name=election,proto3" json:"election,omitempty"`
 	// Roll index of the first entry: the present size of the roll.
 	First uint64 `protobuf:"varint,2,opt,name=first,proto3" json:"first,omitempty"`
-	// 1 to 2,000.
+	// 1 to 5,000.
 	Entries []RollEntry `protobuf:"bytes,3,rep,name=entries,proto3" json:"entries"`
 }
 

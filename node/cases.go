@@ -24,7 +24,7 @@ type history struct{ *Node }
 func (h history) StateAt(height int64) (*state.Snapshot, error) {
 	s, err := h.app.Ledger().At(height)
 	if errors.Is(err, state.ErrPruned) {
-		return state.OpenAt(h.store, height)
+		return state.OpenAt(h.ledger, height)
 	}
 	return s, err
 }

@@ -126,7 +126,7 @@ func (e *evidence) update() error {
 func (e *evidence) keptAt(h int64, started bool) (*state.Snapshot, error) {
 	s, err := e.node.app.Ledger().At(h)
 	if errors.Is(err, state.ErrPruned) && started {
-		s, err = state.OpenAt(e.node.store, h)
+		s, err = state.OpenAt(e.node.ledger, h)
 	}
 	if errors.Is(err, state.ErrPruned) {
 		return nil, nil
@@ -212,7 +212,7 @@ func (e *evidence) catchUp() error {
 		if shown == nil {
 			continue
 		}
-		s, err := state.OpenAt(e.node.store, h)
+		s, err := state.OpenAt(e.node.ledger, h)
 		if errors.Is(err, state.ErrPruned) {
 			break
 		}

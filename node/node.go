@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"runtime/debug"
@@ -17,9 +18,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"votenode/abci"
+	"votenode/app/state"
 	"votenode/node/gateway"
 	pb "votenode/proto/votenode/v1"
-	"votenode/store"
 )
 
 // Options are what a node does not read from its home.
@@ -56,7 +57,8 @@ type Node struct {
 	document  []byte
 	approvals []byte
 
-	store  *store.Store
+	disk   io.Closer     // of the ledger
+	ledger state.Backend // over disk
 	app    *abci.Application
 	signer *signer
 	key    *p2p.NodeKey
@@ -195,8 +197,8 @@ func (n *Node) Close() error {
 		errs = append(errs, n.app.Close())
 	}
 	errs = append(errs, n.dbs.close())
-	if n.store != nil {
-		errs = append(errs, n.store.Close())
+	if n.disk != nil {
+		errs = append(errs, n.disk.Close())
 	}
 	return errors.Join(errs...)
 }

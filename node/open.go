@@ -47,15 +47,22 @@ func (n *Node) readHome() (err error) {
 
 // openLedger opens the state and the application over it.
 func (n *Node) openLedger() (err error) {
-	n.store, err = store.Open(store.Options{Dir: n.home.ledger(), Archive: n.config.Store.Archive, Logger: n.log.With("part", "store")})
+	disk, err := store.Open(store.Options{Dir: n.home.ledger(), Archive: n.config.Store.Archive, Logger: n.log.With("part", "store")})
 	if err != nil {
 		return err
 	}
-	ledger, err := state.Open(n.store)
-	if err != nil {
-		return err
-	}
+	n.disk = disk
 	n.dbs = databases{dir: n.home.comet(), open: map[string]dbm.DB{}}
+	blocks, err := n.dbs.get("blockstore")
+	if err != nil {
+		return err
+	}
+	n.blocks = cmtstore.NewBlockStore(blocks)
+	n.ledger = newLeavesInBlocks(disk, n.blocks)
+	ledger, err := state.Open(n.ledger)
+	if err != nil {
+		return err
+	}
 	results, err := n.dbs.get("results")
 	if err != nil {
 		return err
@@ -90,11 +97,6 @@ func (n *Node) openSigner() (err error) {
 	if n.key, err = p2p.LoadNodeKey(n.home.p2pKey()); err != nil {
 		return fmt.Errorf("the p2p key: %w", err)
 	}
-	blocks, err := n.dbs.get("blockstore")
-	if err != nil {
-		return err
-	}
-	n.blocks = cmtstore.NewBlockStore(blocks)
 	if err := n.checkCometGenesis(); err != nil {
 		return err
 	}

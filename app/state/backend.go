@@ -74,6 +74,9 @@ func recordKey(key string) []byte { return append([]byte{keyRecord}, key...) }
 
 func indexKey(key []byte) []byte { return append([]byte{keyIndex}, key...) }
 
+// IsLeafKey says whether a key is that of a log's leaf. A backend that has the bytes of leaves elsewhere may keep a reference instead.
+func IsLeafKey(key []byte) bool { return len(key) > 0 && key[0] == keyLeaf }
+
 // numbered returns kind || id || 0x00 || number, the number as eight big-endian bytes.
 func numbered(kind byte, id string, number uint64) []byte {
 	k := make([]byte, 0, 2+len(id)+8)

@@ -60,6 +60,7 @@ type submission struct {
 	parsed   *tx.Parsed
 	verified *tx.Verified // where it waits in the pool already, or was found right
 	refusal  *tx.Refusal  // where it was found wrong
+	checked  int64        // height of the state that took it; -1 where it waits in the pool already
 	answer   chan<- reply // nil where a peer brought it
 }
 
@@ -153,7 +154,7 @@ func (a *Application) consider(raw []byte) (s submission, err error) {
 	defer recovered(&err)
 	hash := hashOf(raw)
 	if v := a.pool.get(hash); v != nil {
-		return submission{parsed: v.Parsed(), verified: v}, nil
+		return submission{parsed: v.Parsed(), verified: v, checked: -1}, nil
 	}
 	parsed, err := tx.Parse(raw)
 	if err != nil {
@@ -169,7 +170,7 @@ func (a *Application) consider(raw []byte) (s submission, err error) {
 	if view == nil {
 		return submission{}, tx.Refuse(tx.CodeRetryLater, "the ledger has not begun")
 	}
-	return submission{parsed: parsed}, a.app.Check(view, a.blockTime(), parsed)
+	return submission{parsed: parsed, checked: view.Height()}, a.app.Check(view, a.blockTime(), parsed)
 }
 
 // recovered turns a panic into an error.
@@ -337,7 +338,7 @@ func (a *Application) admit(batch []submission) error {
 	view := a.ledger.Newest()
 	err := a.verifySubmissions(view, batch)
 	replies := make([]reply, len(batch))
-	var ballots []*tx.Verified
+	var ballots []candidate
 	var at []int
 	for i := range batch {
 		s, r := &batch[i], &replies[i]
@@ -351,7 +352,7 @@ func (a *Application) admit(batch []submission) error {
 		}
 		a.admission.countOutcome(r.refusal, s.answer != nil)
 		if r.refusal == nil && s.answer != nil && s.parsed.Kind() == tx.KindCastBallot {
-			ballots, at = append(ballots, s.verified), append(at, i)
+			ballots, at = append(ballots, candidate{s.verified, s.checked}), append(at, i)
 		}
 	}
 	for i, p := range a.promiseAll(ballots) {

@@ -2,9 +2,13 @@ package abci
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	cmttypes "github.com/cometbft/cometbft/types"
 
@@ -30,46 +34,84 @@ type promised struct {
 
 var errNoValidator = errors.New("this node is no validator, or not with this slip key")
 
+// candidate is a ballot that waits in the pool and may be promised.
+type candidate struct {
+	*tx.Verified
+	checked int64 // height of the state that took it last
+}
+
 // promiseAll promises ballots that wait in the pool, as far as it can, and returns when the slips are on the disk. The verifier
-// alone calls it.
-func (a *Application) promiseAll(ballots []*tx.Verified) []promised {
+// alone calls it. What does not depend on the ballot is read once for a state, and the order of the promises is that of the ballots; the
+// rest, look-ups, checks and signatures, is done on all cores.
+func (a *Application) promiseAll(ballots []candidate) []promised {
 	answers := make([]promised, len(ballots))
-	var kept []*pb.Promise
-	var hashes [][32]byte       // of what is kept
+	var fresh []int             // what stands here first
 	first := map[[32]byte]int{} // where the same bytes stand first
-	for i, v := range ballots {
-		if _, again := first[v.Parsed().Hash()]; again {
-			continue
-		}
-		first[v.Parsed().Hash()] = i
-		var s *pb.Promise
-		if answers[i].slip, answers[i].reason = a.slips.find(v.Parsed().Hash()); len(answers[i].slip) > 0 || answers[i].reason != nil {
-			continue
-		}
-		if s, answers[i].reason = a.promise(v); s != nil {
-			answers[i].slip = election.Encode(s.Slip)
-			kept, hashes = append(kept, s), append(hashes, v.Parsed().Hash())
+	for i, b := range ballots {
+		if _, again := first[b.Parsed().Hash()]; !again {
+			first[b.Parsed().Hash()], fresh = i, append(fresh, i)
 		}
 	}
-	if err := a.keep(kept, hashes); err != nil {
-		for _, hash := range hashes {
-			answers[first[hash]] = promised{reason: err}
+	var t *terms
+	if len(fresh) > 0 {
+		t = a.termsNow()
+	}
+	onAllCores(len(fresh), func(n int) {
+		b, answer := &ballots[fresh[n]], &answers[fresh[n]]
+		if answer.slip, answer.reason = a.slips.find(b.Parsed().Hash()); len(answer.slip) == 0 && answer.reason == nil {
+			answer.reason = a.checkAgain(t, b)
+		}
+	})
+	var list []kept
+	var at []int // their places
+	for _, i := range fresh {
+		if answers[i].reason != nil || len(answers[i].slip) > 0 {
+			continue
+		}
+		var issued int64
+		if t, issued, answers[i].reason = a.promise(t, ballots[i]); answers[i].reason == nil {
+			list, at = append(list, a.unsigned(ballots[i], issued, issued+int64(t.params.SlipSpan))), append(at, i)
 		}
 	}
-	for i, v := range ballots {
-		answers[i] = answers[first[v.Parsed().Hash()]]
+	onAllCores(len(list), func(n int) { list[n].sign(a.options.SlipKey) })
+	err := a.keep(list)
+	for n, i := range at {
+		if answers[i].slip = list[n].slip; err != nil {
+			answers[i] = promised{reason: err}
+		}
+	}
+	for i, b := range ballots {
+		answers[i] = answers[first[b.Parsed().Hash()]]
 	}
 	return answers
+}
+
+// onAllCores calls work for each number below n, as many at a time as there are cores.
+func onAllCores(n int, work func(i int)) {
+	var next atomic.Int64
+	var group sync.WaitGroup
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		group.Go(func() {
+			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
+				work(int(i))
+			}
+		})
+	}
+	group.Wait()
 }
 
 var errDisk = errors.New("the node could not keep its promise on its disk")
 
 // keep writes slips with their ballots, or takes the ballots off the promises.
-func (a *Application) keep(kept []*pb.Promise, hashes [][32]byte) error {
-	if len(kept) == 0 {
+func (a *Application) keep(list []kept) error {
+	if len(list) == 0 {
 		return nil
 	}
-	if err := a.slips.keep(kept); err != nil {
+	hashes := make([][32]byte, len(list))
+	for i := range list {
+		hashes[i] = list[i].hash
+	}
+	if err := a.slips.keep(list); err != nil {
 		a.log.Error("keeping slips", "error", err)
 		a.pool.forget(hashes...)
 		return errDisk
@@ -78,68 +120,115 @@ func (a *Application) keep(kept []*pb.Promise, hashes [][32]byte) error {
 	return nil
 }
 
+// terms are what promises rest on in one state, whatever the ballot.
+type terms struct {
+	view     *state.Snapshot
+	params   *pb.Parameters
+	signs    error            // why this node signs no slips
+	closings map[string]int64 // of the elections asked for, unix seconds
+	room     room
+	noRoom   error // why room could not be reckoned
+	err      error // the store's
+}
+
+// termsNow reads the terms of the newest state.
+func (a *Application) termsNow() *terms {
+	t := &terms{view: a.ledger.Newest(), closings: map[string]int64{}}
+	t.err = a.readTerms(t)
+	return t
+}
+
+func (a *Application) readTerms(t *terms) (err error) {
+	defer recovered(&err)
+	if t.params, err = state.MustLoad[pb.Parameters](t.view, state.KeyParameters); err != nil {
+		return err
+	}
+	epochs, err := state.MustLoad[pb.ValidatorEpochs](t.view, state.KeyValidators)
+	if err != nil {
+		return err
+	}
+	for issued := t.view.Height(); issued <= t.view.Height()+1 && t.signs == nil; issued++ { // the height of issue will be one of these
+		t.signs = a.signsIn(epochs, issued)
+	}
+	if t.signs == nil {
+		t.room, t.noRoom = a.room(t.view, t.params)
+	}
+	return nil
+}
+
+// closing returns when an election closes, unix seconds.
+func (t *terms) closing(id string) (int64, error) {
+	if closing, ok := t.closings[id]; ok {
+		return closing, nil
+	}
+	e, err := state.MustLoad[pb.Election](t.view, state.ElectionKey(id))
+	if err != nil {
+		return 0, err
+	}
+	t.closings[id] = e.Closing
+	return e.Closing, nil
+}
+
 // promiseAttempts is how often a ballot is checked again where blocks went on meanwhile.
 const promiseAttempts = 3
 
-// promise puts one ballot among those promised and signs the slip; or it says why not.
-func (a *Application) promise(v *tx.Verified) (p *pb.Promise, err error) {
+// promise puts one ballot among those promised and returns the height of issue; or it says why not. Where blocks went on it reads the
+// terms again, and returns the last.
+func (a *Application) promise(t *terms, b candidate) (last *terms, issued int64, err error) {
 	defer recovered(&err)
+	last = t
 	if err := a.slips.fault(); err != nil {
-		return nil, err
+		return last, 0, err
 	}
 	for range promiseAttempts {
-		view := a.ledger.Newest()
-		params, err := state.MustLoad[pb.Parameters](view, state.KeyParameters)
+		if a.ledger.Newest() != last.view {
+			last = a.termsNow()
+		}
+		if err := a.checkAgain(last, &b); err != nil {
+			return last, 0, err
+		}
+		room, err := a.promisable(last, b)
 		if err != nil {
-			return nil, err
+			return last, 0, err
 		}
-		room, err := a.promisable(view, params, v)
-		if err != nil {
-			return nil, err
+		if issued, err = a.pool.promise(b.Parsed().Hash(), b.checked, room); !errors.Is(err, errStale) {
+			return last, issued, err
 		}
-		issued, err := a.pool.promise(v.Parsed().Hash(), view.Height(), room)
-		if errors.Is(err, errStale) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		return a.slip(v, issued, issued+int64(params.SlipSpan)), nil
 	}
-	return nil, errStale
+	return last, 0, errStale
 }
 
-// promisable checks a ballot again, against the newest state, and returns what may be promised at one time.
-func (a *Application) promisable(view *state.Snapshot, params *pb.Parameters, v *tx.Verified) (room, error) {
-	if err := a.app.Check(view, a.blockTime(), v.Parsed()); err != nil {
-		return room{}, err
+// checkAgain has the state of the terms take a ballot that an older one took last.
+func (a *Application) checkAgain(t *terms, b *candidate) (err error) {
+	defer recovered(&err)
+	if t.err != nil || b.checked == t.view.Height() {
+		return t.err
 	}
-	e, err := state.MustLoad[pb.Election](view, state.ElectionKey(v.Parsed().Body().(*pb.CastBallot).Election))
+	if err := a.app.Check(t.view, a.blockTime(), b.Parsed()); err != nil {
+		return err
+	}
+	b.checked = t.view.Height()
+	return nil
+}
+
+// promisable returns what may be promised at one time, or why this ballot may not be.
+func (a *Application) promisable(t *terms, b candidate) (room, error) {
+	closing, err := t.closing(b.Parsed().Body().(*pb.CastBallot).Election)
 	if err != nil {
 		return room{}, err
 	}
-	if latest := max(a.blockTime(), a.options.Now().UnixNano()); latest >= (e.Closing-int64(params.SlipMargin))*second {
-		return room{}, fmt.Errorf("closing is less than %d seconds away", params.SlipMargin)
+	if latest := max(a.blockTime(), a.options.Now().UnixNano()); latest >= (closing-int64(t.params.SlipMargin))*second {
+		return room{}, fmt.Errorf("closing is less than %d seconds away", t.params.SlipMargin)
 	}
-	for issued := view.Height(); issued <= view.Height()+1; issued++ { // the height of issue will be one of these
-		if err := a.signsAt(view, issued); err != nil {
-			return room{}, err
-		}
+	if t.signs != nil {
+		return room{}, t.signs
 	}
-	return a.room(view, params)
+	return t.room, t.noRoom
 }
 
 const second = 1_000_000_000
 
-// signsAt says whether this node's keys are those of a validator of a height.
-func (a *Application) signsAt(view state.View, height int64) error {
-	epochs, err := state.MustLoad[pb.ValidatorEpochs](view, state.KeyValidators)
-	if err != nil {
-		return err
-	}
-	return a.signsIn(epochs, height)
-}
-
+// signsIn says whether this node's keys are those of a validator of a height.
 func (a *Application) signsIn(epochs *pb.ValidatorEpochs, height int64) error {
 	address := organisation.ConsensusAddress(a.options.Validator)
 	own := app.ValidatorAt(epochs, height, address[:])
@@ -172,15 +261,19 @@ func (a *Application) room(view *state.Snapshot, params *pb.Parameters) (room, e
 	}, nil
 }
 
-// slip signs.
-func (a *Application) slip(v *tx.Verified, issued, until int64) *pb.Promise {
-	m, code := v.Parsed().Body().(*pb.CastBallot), v.Ballot().Code()
-	p := &pb.Promise{Ballot: v.Parsed().Raw(), Slip: &pb.AcceptanceSlip{
+// unsigned returns what is to be kept of a promise, but for the slip's signature.
+func (a *Application) unsigned(b candidate, issued, until int64) kept {
+	m, code := b.Parsed().Body().(*pb.CastBallot), b.Ballot().Code()
+	return kept{hash: b.Parsed().Hash(), promise: &pb.Promise{Ballot: b.Parsed().Raw(), Slip: &pb.AcceptanceSlip{
 		ChainId: a.app.Chain(), Election: m.Election, RollIndex: m.RollIndex, Sequence: m.Sequence, Code: code[:],
 		Validator: a.options.Validator, Issued: issued, Promised: until,
-	}}
-	slip.Sign(p, a.options.SlipKey)
-	return p
+	}}}
+}
+
+// sign signs the slip.
+func (k *kept) sign(key ed25519.PrivateKey) {
+	slip.Sign(k.promise, key)
+	k.slip = election.Encode(k.promise.Slip)
 }
 
 // Slip returns the slip that this node signed for a transaction, nil where it has signed none.

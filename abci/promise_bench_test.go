@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	dbm "github.com/cometbft/cometbft-db"
 )
 
 // promising returns a node that promises without end, and ballots of three options that it has never seen, each of another voter.
@@ -117,4 +119,30 @@ func BenchmarkSlipLatency(b *testing.B) {
 	for name, share := range map[string]int{"p50-ms": 50, "p95-ms": 95} {
 		b.ReportMetric(float64(waits[len(waits)*share/100].Microseconds())/1000, name)
 	}
+}
+
+// BenchmarkPromises measures what a promise costs besides the disk, in batches of 256 ballots.
+func BenchmarkPromises(b *testing.B) {
+	const batch = 256
+	l, raws := promising(b, batch)
+	disk := l.app.slips
+	defer func() { l.app.slips = disk }()
+	var ballots []candidate
+	for _, raw := range raws {
+		ballots = append(ballots, candidate{l.verified(raw), l.height()})
+	}
+	for b.Loop() {
+		b.StopTimer()
+		l.app.pool, l.app.slips = newPool(DefaultPoolLimits(), 0), &slips{db: dbm.NewMemDB()}
+		for _, each := range ballots {
+			l.app.pool.add(each.Verified, true, 1)
+		}
+		b.StartTimer()
+		for _, p := range l.app.promiseAll(ballots) {
+			if p.reason != nil {
+				b.Fatal(p.reason)
+			}
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/batch, "us/slip")
 }

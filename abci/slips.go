@@ -46,16 +46,22 @@ func (s *slips) find(hash [32]byte) ([]byte, error) {
 	return s.db.Get(slipKey(slipPrefix, hash))
 }
 
+// kept is what is written of a promise.
+type kept struct {
+	hash    [32]byte // of the ballot's transaction
+	promise *pb.Promise
+	slip    []byte // canonical bytes
+}
+
 // keep writes slips with their ballots, one sync for all.
-func (s *slips) keep(promises []*pb.Promise) error {
+func (s *slips) keep(list []kept) error {
 	if err := s.fault(); err != nil {
 		return err
 	}
 	batch := s.db.NewBatch()
 	defer batch.Close()
-	for _, p := range promises {
-		hash := hashOf(p.Ballot)
-		if err := errors.Join(batch.Set(slipKey(slipPrefix, hash), election.Encode(p.Slip)), batch.Set(slipKey(ballotPrefix, hash), p.Ballot)); err != nil {
+	for _, k := range list {
+		if err := errors.Join(batch.Set(slipKey(slipPrefix, k.hash), k.slip), batch.Set(slipKey(ballotPrefix, k.hash), k.promise.Ballot)); err != nil {
 			return err
 		}
 	}
@@ -64,8 +70,8 @@ func (s *slips) keep(promises []*pb.Promise) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.failed, s.doubt = fmt.Errorf("slips may not be on the disk, nothing is promised any more: %w", err), map[[32]byte]bool{}
-		for _, p := range promises {
-			s.doubt[hashOf(p.Ballot)] = true
+		for _, k := range list {
+			s.doubt[k.hash] = true
 		}
 	}
 	return err

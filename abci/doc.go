@@ -8,7 +8,10 @@
 //	Info, InitChain, snapshots            application.go
 //	PrepareProposal, ProcessProposal      proposal.go
 //	FinalizeBlock, Commit                 block.go
-//	CheckTx, InsertTx, ReapTxs            admission.go, pool.go
+//	CheckTx, InsertTx, ReapTxs            admission.go: the answers
+//	                                      sources.go: who waits, and whose turn it is
+//	                                      verifier.go: checks, verification
+//	                                      pool.go: what waits for a block
 //	acceptance slips                      promise.go, promised.go, slips.go
 //	Query                                 query.go
 //	the client without locks              client.go

@@ -290,7 +290,7 @@ func (l *ledger) authored(author string, local int64, txs ...[]byte) [][]byte {
 // submit has transactions taken in and returns the codes.
 func (l *ledger) submit(txs ...[]byte) []tx.Code {
 	l.t.Helper()
-	answers, err := l.app.Submit(context.Background(), txs...)
+	answers, err := l.app.Submit(context.Background(), "", txs...)
 	if err != nil {
 		l.t.Fatal(err)
 	}

@@ -31,9 +31,9 @@ func (l *ledger) insert(raws ...[]byte) {
 func (l *ledger) drain() {
 	l.t.Helper()
 	for n := 0; ; n++ {
-		l.app.admission.mu.Lock()
-		left := len(l.app.admission.inbox)
-		l.app.admission.mu.Unlock()
+		l.app.sources.mu.Lock()
+		left := len(l.app.sources.peers.waiting)
+		l.app.sources.mu.Unlock()
 		if l.submit(publish(1_000_000 + n)); left == 0 {
 			l.submit(publish(2_000_000 + n))
 			return
@@ -228,10 +228,10 @@ func TestInsertTx(t *testing.T) {
 
 // TestInsertTxFull: a full inbox answers "retry later", which is the one other code, and takes no more memory.
 func TestInsertTxFull(t *testing.T) {
-	ad := newAdmission() // nobody empties it
+	q := newSources() // nobody empties it
 	raw := make([]byte, 1<<20)
 	taken := 0
-	for ad.receive(raw) {
+	for q.receive(raw) {
 		if taken++; taken > 2*inboxBytes/len(raw) {
 			t.Fatal("it never fills")
 		}
@@ -239,10 +239,10 @@ func TestInsertTxFull(t *testing.T) {
 	if taken != inboxBytes/len(raw) {
 		t.Errorf("%d transactions are taken", taken)
 	}
-	if len(ad.fetch(1)) != 1 || !ad.receive(raw) {
+	if len(q.take(1)) != 1 || !q.receive(raw) {
 		t.Error("room is not given back")
 	}
-	a := &Application{admission: ad}
+	a := &Application{sources: q, counts: newCounts()}
 	res, err := a.InsertTx(context.Background(), &abcitypes.RequestInsertTx{Tx: raw})
 	if err != nil || tx.Code(res.Code) != tx.CodeRetryLater {
 		t.Error(res, err)
@@ -258,7 +258,7 @@ func TestSubmitConcurrently(t *testing.T) {
 		good, bad := b.cast(t, voter, 1), b.cast(t, (voter+1)%voters, 2)
 		bad = flipped(bad, len(bad)-1)
 		group.Go(func() {
-			answers, err := l.app.Submit(context.Background(), good, bad, good)
+			answers, err := l.app.Submit(context.Background(), "", good, bad, good)
 			if err != nil || answers[0].Code != 0 || answers[1].Code == 0 || answers[2].Code != 0 || answers[0].Hash != hashOf(good) {
 				t.Error(answers, err)
 			}

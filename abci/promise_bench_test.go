@@ -81,7 +81,7 @@ func makeBlocks(l *ledger) (stop func()) {
 
 // withoutSlip submits ballots and returns those for which there was no room.
 func withoutSlip(b *testing.B, l *ledger, ballots [][]byte) (again [][]byte) {
-	answers, err := l.app.Submit(context.Background(), ballots...)
+	answers, err := l.app.Submit(context.Background(), "", ballots...)
 	if err != nil {
 		b.Error(err)
 	}
@@ -106,7 +106,7 @@ func BenchmarkSlipLatency(b *testing.B) {
 		due := start.Add(time.Duration(i) * time.Second / rate)
 		time.Sleep(time.Until(due))
 		group.Go(func() {
-			answers, err := l.app.Submit(context.Background(), raw)
+			answers, err := l.app.Submit(context.Background(), "", raw)
 			if err != nil || len(answers[0].Slip) == 0 {
 				b.Errorf("no slip: %v, %v", answers, err)
 			}

@@ -85,7 +85,7 @@ func TestPromisesWhileBlocksGoOn(t *testing.T) {
 			for round := range rounds {
 				for _, v := range random.Perm(voters / clients) {
 					raw := ballots[client*voters/clients+v][round]
-					answers, err := l.app.Submit(context.Background(), raw)
+					answers, err := l.app.Submit(context.Background(), "", raw)
 					if err != nil {
 						t.Error(err)
 						return

@@ -23,7 +23,7 @@ import (
 // ask submits one transaction and returns the answer.
 func (l *ledger) ask(raw []byte) Admission {
 	l.t.Helper()
-	answers, err := l.app.Submit(context.Background(), raw)
+	answers, err := l.app.Submit(context.Background(), "", raw)
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestSlip(t *testing.T) {
 func TestSameSlip(t *testing.T) {
 	l, b := on(t, nil)
 	first, second := b.cast(t, 0, 1), b.cast(t, 1, 1)
-	answers, err := l.app.Submit(t.Context(), first, second, first)
+	answers, err := l.app.Submit(t.Context(), "", first, second, first)
 	if err != nil {
 		t.Fatal(err)
 	}

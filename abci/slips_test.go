@@ -347,7 +347,7 @@ func TestSettledWhileKept(t *testing.T) {
 	l, b := on(t, func(o *Options) { db.DB, o.Slips = o.Slips, db })
 	first, second := b.cast(t, 0, 1), b.cast(t, 1, 1)
 	db.before = func() error { l.block(first, b.cast(t, 1, 2)); return nil }
-	answers, err := l.app.Submit(t.Context(), first, second)
+	answers, err := l.app.Submit(t.Context(), "", first, second)
 	db.before = nil
 	if err != nil {
 		t.Fatal(err)

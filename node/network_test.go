@@ -36,7 +36,7 @@ func deliver(t *testing.T, e *testnet.Node, raw []byte) int64 {
 	app := e.Running().App()
 	ctx, cancel := context.WithTimeout(t.Context(), testnet.Patience)
 	defer cancel()
-	answers, err := app.Submit(ctx, raw)
+	answers, err := app.Submit(ctx, "", raw)
 	if err != nil || answers[0].Code != tx.CodeOK {
 		t.Fatal(answers, err)
 	}

@@ -25,7 +25,7 @@ func TestNetwork(t *testing.T) {
 	hash := sha256.Sum256(document)
 	body := &pb.PublishDocument{Hash: hash[:], Size_: uint64(len(document)), Chunk: document}
 	raw := tx.Sign(Chain, body, n.Officers["league"][0])
-	answers, err := n.Nodes[3].Running().App().Submit(ctx, raw)
+	answers, err := n.Nodes[3].Running().App().Submit(ctx, "", raw)
 	if err != nil || answers[0].Code != tx.CodeOK {
 		t.Fatal(answers, err)
 	}

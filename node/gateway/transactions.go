@@ -71,7 +71,7 @@ func (s *Server) submit(r *http.Request) (any, error) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), submitTimeout)
 	defer cancel()
-	found, err := s.source.App.Submit(ctx, transactions...)
+	found, err := s.source.App.Submit(ctx, sourceOf(r), transactions...)
 	if ctx.Err() != nil {
 		return nil, errBusy
 	}

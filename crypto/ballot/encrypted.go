@@ -63,13 +63,19 @@ func (e *Election) ParseBallot(st Statement, ciphertext, proof, signature []byte
 		return nil, fmt.Errorf("proof: %w", err)
 	}
 
-	t := e.statement(st, ciphertext)
-	b.rho = appendCommitments(t, proof[:commitmentsEnd])
-	b.x = appendOpenings(t, proof[commitmentsEnd:openingsEnd])
-	b.e = appendResponses(t, proof[openingsEnd:], signature[:group.PointSize])
+	b.rho, b.x, b.e = e.challenges(st, ciphertext, proof, signature)
 	b.respond(responses)
 	b.code = ConfirmationCode(e.chain, e.election, st.Style, st.RollIndex, st.Sequence, ciphertext)
 	return b, nil
+}
+
+// challenges returns rho, x and e of a ballot whose parts have the lengths that its style prescribes (section 3.5). They are hashes of
+// bytes: nothing of the ballot needs to be decoded for them.
+func (e *Election) challenges(st Statement, ciphertext, proof, signature []byte) (rho, x, c *scalar.Scalar) {
+	t := e.statement(st, ciphertext)
+	rho = appendCommitments(t, proof[:commitmentsEnd])
+	x = appendOpenings(t, proof[commitmentsEnd:openingsEnd])
+	return rho, x, appendResponses(t, proof[openingsEnd:], signature[:group.PointSize])
 }
 
 // respond distributes the scalars of a proof. In each contest f_last = max x - (the other f).

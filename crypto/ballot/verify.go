@@ -69,6 +69,32 @@ func VerifySignature(b *EncryptedBallot) error {
 	return verifySchnorr(b.statement.Voter, b.nonce, b.s, b.e)
 }
 
+// CheckSignature checks the signature of a ballot that is not decoded, equation 5 alone: s G = R + e V. e is a hash of the ballot's bytes
+// (section 3.5), so of its points only R is decoded, and it costs a fraction of ParseBallot. nil says that the voter signed these bytes,
+// and nothing of what they are: the rest may be no ballot at all. Of a ballot that parses it fails exactly where VerifyBatch fails with
+// ErrSignature.
+//
+// It fails with ErrStyle, ErrLength, group.ErrPoint, group.ErrIdentity or group.ErrScalar where ParseBallot refuses the ballot, too,
+// and with ErrSignature. Variable time.
+func (e *Election) CheckSignature(st Statement, ciphertext, proof, signature []byte) error {
+	if err := st.Voter.check(); err != nil {
+		return err
+	}
+	s, err := e.style(st.Style)
+	if err != nil {
+		return err
+	}
+	if len(ciphertext) != s.CiphertextSize() || len(proof) != s.ProofSize() {
+		return fmt.Errorf("%w: ciphertext and proof of %d and %d bytes, want %d and %d", ErrLength, len(ciphertext), len(proof), s.CiphertextSize(), s.ProofSize())
+	}
+	nonce, response, err := parseSignature(signature)
+	if err != nil {
+		return err
+	}
+	_, _, challenge := e.challenges(st, ciphertext, proof, signature)
+	return verifySchnorr(st.Voter, nonce, response, challenge)
+}
+
 // term is a summand s p.
 type term struct {
 	s *scalar.Scalar

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -17,6 +18,7 @@ import (
 
 	"votenode/app"
 	"votenode/app/state"
+	"votenode/app/tx"
 	"votenode/genesis"
 	pb "votenode/proto/votenode/v1"
 )
@@ -69,6 +71,7 @@ type Application struct {
 	verdicts *verdicts
 	pool     *pool
 	sources  *sources
+	marks    *marks
 	counts   *counts
 	results  *Results
 	slips    *slips
@@ -84,6 +87,8 @@ type Application struct {
 		next chan struct{} // closed by the next commit
 	}
 
+	verifyAll func(state.View, []*tx.Parsed, io.Reader) ([]tx.Verdict, error) // the App's Verify, which the verifier calls
+
 	stopping chan struct{} // closed by Close
 	stopped  chan struct{} // closed by the verifier
 }
@@ -96,9 +101,10 @@ func New(o Options) (*Application, error) {
 	}
 	a := &Application{
 		options: o, app: app.New(o.Genesis.ChainId), ledger: o.Ledger, log: o.Logger, clock: clock,
-		verdicts: newVerdicts(verdictBytes), sources: newSources(), counts: newCounts(), results: NewResults(o.Results), slips: &slips{db: o.Slips},
+		verdicts: newVerdicts(verdictBytes), sources: newSources(), marks: newMarks(), counts: newCounts(), results: NewResults(o.Results), slips: &slips{db: o.Slips},
 		welcome: map[string]bool{}, stopping: make(chan struct{}), stopped: make(chan struct{}),
 	}
+	a.verifyAll = a.app.Verify
 	for _, id := range o.Welcome {
 		a.welcome[id] = true
 	}

@@ -73,6 +73,7 @@ func (a *Application) Commit(context.Context, *abcitypes.RequestCommit) (*abcity
 	for _, hash := range a.pool.expire(next.tip.Height) {
 		a.results.GiveUp(hash, tx.Refuse(tx.CodeRetryLater, "no block took it within %d heights", poolLife))
 	}
+	a.marks.expire(next.tip.Height)
 	a.advance(&next.tip)
 	return &abcitypes.ResponseCommit{}, nil
 }

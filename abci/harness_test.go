@@ -324,6 +324,7 @@ func publish(n int) []byte {
 // depend on how an election came to be.
 type booth struct {
 	election *ballot.Election
+	wrong    *ballot.Election    // the same with another key of the first slot: what is proven for it does not hold
 	keys     []*ballot.SecretKey // by roll index
 }
 
@@ -336,11 +337,15 @@ func plant(l *ledger, b *booth) {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	b.election, err = ballot.NewElection(ballot.Parameters{
+	parameters := ballot.Parameters{
 		Chain: chainID, Election: electionID, Manifest: [32]byte(e.Manifest), RollRoot: [32]byte(e.RollRoot),
 		KeyDigest: [32]byte(e.KeyDigest), Keys: points(b.slots()), Styles: election.BallotStyles(manifest()),
-	})
-	if err != nil {
+	}
+	if b.election, err = ballot.NewElection(parameters); err != nil {
+		l.t.Fatal(err)
+	}
+	parameters.Keys[0] = points(b.slots() + 1)[b.slots()]
+	if b.wrong, err = ballot.NewElection(parameters); err != nil {
 		l.t.Fatal(err)
 	}
 }

@@ -28,14 +28,26 @@ func (a *Application) verifier() {
 	}
 }
 
-// admit checks and verifies a batch, puts it into the pool in order, promises the ballots among what clients brought here, and answers.
+// admit takes in a batch: first what sources brought that are not marked, then, apart from it, what the others brought.
 func (a *Application) admit(batch []submission) {
+	together, apart := a.marks.split(batch)
+	a.admitPart(together, false)
+	a.admitPart(apart, true)
+}
+
+// admitPart checks and verifies a part of a batch, puts it into the pool in order, promises the ballots among what clients brought here,
+// and answers. Of marked sources the signatures are checked first, one by one, so that no ballot costs others the search for it that its
+// voter has not signed.
+func (a *Application) admitPart(batch []submission, marked bool) {
+	if len(batch) == 0 {
+		return
+	}
 	view := a.ledger.Newest()
 	onAllCores(len(batch), func(i int) {
 		s := &batch[i]
 		s.err = a.consider(view, s)
 	})
-	if err := a.verifySubmissions(view, batch); err != nil {
+	if err := a.verifySubmissions(view, batch, marked); err != nil {
 		a.log.Error("verifying transactions", "error", err)
 	}
 	replies := make([]reply, len(batch))
@@ -46,11 +58,17 @@ func (a *Application) admit(batch []submission) {
 		if s.err == nil && (s.local() || !s.waits) {
 			s.err = a.take(s, view.Height())
 		}
-		if refusal := (*tx.Refusal)(nil); s.err != nil && !s.local() && !errors.As(s.err, &refusal) {
+		var refusal *tx.Refusal
+		switch {
+		case errors.As(s.err, &refusal):
+			if s.isBallot() && (refusal.Code == tx.CodeBadSignature || refusal.Code == tx.CodeBadProof) {
+				a.marks.mark(s, view.Height())
+			}
+		case s.err != nil && !s.local():
 			a.log.Error("checking a transaction of a peer", "error", s.err)
 		}
 		a.counts.outcome(s)
-		if replies[i].err = s.err; s.err == nil && s.local() && s.parsed.Kind() == tx.KindCastBallot {
+		if replies[i].err = s.err; s.err == nil && s.local() && s.isBallot() {
 			ballots, at = append(ballots, candidate{s.verified, s.checked}), append(at, i)
 		}
 	}
@@ -86,6 +104,12 @@ func (a *Application) consider(view *state.Snapshot, s *submission) (err error) 
 	if view == nil {
 		return tx.Refuse(tx.CodeRetryLater, "the ledger has not begun")
 	}
+	if s.isBallot() {
+		voter, _ := owner(s.parsed)
+		if err := a.marks.refuse(voter, s.hash); err != nil {
+			return err
+		}
+	}
 	if err := a.app.Check(view, a.blockTime(), s.parsed); err != nil {
 		return err
 	}
@@ -101,9 +125,9 @@ func recovered(err *error) {
 }
 
 // verifySubmissions verifies what passed the checks and is not known to be right, the same bytes once.
-func (a *Application) verifySubmissions(view *state.Snapshot, batch []submission) error {
-	var parsed []*tx.Parsed
+func (a *Application) verifySubmissions(view *state.Snapshot, batch []submission, marked bool) error {
 	at := map[[32]byte]int{} // where the same bytes stand in parsed
+	var parsed []*tx.Parsed
 	for i := range batch {
 		if s := &batch[i]; s.err == nil && s.verified == nil {
 			if _, twice := at[s.hash]; !twice {
@@ -114,28 +138,69 @@ func (a *Application) verifySubmissions(view *state.Snapshot, batch []submission
 	if len(parsed) == 0 {
 		return nil
 	}
-	found, err := a.verifyBatch(view, parsed)
+	verify := a.verifyBatch
+	if marked {
+		verify = a.verifyApart
+	}
+	found, err := verify(view, parsed)
+	if err == nil {
+		a.blame(found, parsed, view.Height())
+	}
 	for i := range batch {
 		s := &batch[i]
 		if s.err != nil || s.verified != nil {
 			continue
 		}
-		switch {
-		case err != nil:
+		if err != nil {
 			s.err = tx.Refuse(tx.CodeRetryLater, "the node could not verify it")
-		case found[at[s.hash]].Refusal != nil:
-			s.err = found[at[s.hash]].Refusal
-		default:
-			s.verified = found[at[s.hash]].Verified
+		} else if v := found[at[s.hash]]; v.Refusal != nil {
+			s.err = v.Refusal
+		} else {
+			s.verified = v.Verified
 		}
 	}
 	return err
 }
 
+// blame holds bad proofs against the voters who signed them.
+func (a *Application) blame(found []tx.Verdict, parsed []*tx.Parsed, height int64) {
+	for i, v := range found {
+		if v.Signed {
+			voter, _ := owner(parsed[i])
+			a.marks.blame(voter, parsed[i].Hash(), height)
+		}
+	}
+}
+
 // verifyBatch verifies transactions; a panic is an error.
 func (a *Application) verifyBatch(view state.View, parsed []*tx.Parsed) (found []tx.Verdict, err error) {
 	defer recovered(&err)
-	return a.app.Verify(view, parsed, rand.Reader)
+	return a.verifyAll(view, parsed, rand.Reader)
+}
+
+// verifyApart verifies transactions of marked sources: of ballots the signatures first, and only where those hold the rest.
+func (a *Application) verifyApart(view state.View, parsed []*tx.Parsed) (found []tx.Verdict, err error) {
+	defer recovered(&err)
+	refusals, err := a.app.VerifySignatures(view, parsed)
+	if err != nil {
+		return nil, err
+	}
+	found = make([]tx.Verdict, len(parsed))
+	var rest []*tx.Parsed
+	var at []int
+	for i, p := range parsed {
+		if found[i].Refusal = refusals[i]; refusals[i] == nil {
+			rest, at = append(rest, p), append(at, i)
+		}
+	}
+	if len(rest) == 0 {
+		return found, nil
+	}
+	verdicts, err := a.verifyBatch(view, rest)
+	for i, v := range verdicts {
+		found[at[i]] = v
+	}
+	return found, err
 }
 
 // take puts a verified transaction into the pool, or says why not.

@@ -126,6 +126,11 @@ func (a *App) Verify(v state.View, txs []*tx.Parsed, rand io.Reader) ([]tx.Verdi
 	return tx.Verify(lookup{App: a, view: v}, txs, rand)
 }
 
+// VerifySignatures checks of ballots that their voters signed them, and nothing else, against a view. The error is the store's.
+func (a *App) VerifySignatures(v state.View, txs []*tx.Parsed) ([]*tx.Refusal, error) {
+	return tx.VerifySignatures(lookup{App: a, view: v}, txs)
+}
+
 // Check asks what depends on the state, as a node asks it of bytes from anywhere: size, authorisation, phase, rule. Of a ballot that is
 // cheap, and comes before its dear proof. The rules of the other kinds may be dear (a manifest is parsed, shares are proven),
 // and whose keys are authorised is public: their signature comes first, so that nobody else makes a node work. The error is

@@ -43,10 +43,13 @@ func (v *Verified) Parsed() *Parsed { return v.parsed }
 // Ballot returns the decoded ballot of a CastBallot, nil for other kinds.
 func (v *Verified) Ballot() *ballot.EncryptedBallot { return v.ballot }
 
-// Verdict is what the verifier found: exactly one of the two is set.
+// Verdict is what the verifier found: either Verified or Refusal is set.
 type Verdict struct {
 	Verified *Verified
 	Refusal  *Refusal
+	// Signed says of a ballot that is refused for a proof which does not hold that the voter's signature does: nobody else can have
+	// made it.
+	Signed bool
 }
 
 // Refused returns the verdict of a refusal.
@@ -130,27 +133,73 @@ func verifyBatch(e *ballot.Election, batch []int, decoded []*ballot.EncryptedBal
 		case errors.Is(fault, ballot.ErrSignature):
 			verdicts[batch[i]] = Refused(Refuse(CodeBadSignature, "%v", fault))
 		case fault != nil:
-			verdicts[batch[i]] = Refused(Refuse(CodeBadProof, "%v", fault))
+			verdicts[batch[i]] = Verdict{Refusal: Refuse(CodeBadProof, "%v", fault), Signed: errors.Is(fault, ballot.ErrProof)}
 		}
 	}
 	return nil
 }
 
+// VerifySignatures checks of the ballots among transactions that their voters signed them, one by one on all cores, and nothing else: it
+// decodes no ballot and verifies no proof. It returns for each nil or why not; nil for other kinds. It refuses no ballot that Verify
+// takes; the error is that of Verify.
+func VerifySignatures(lookup Lookup, txs []*Parsed) ([]*Refusal, error) {
+	refusals, all := make([]*Refusal, len(txs)), make([]int, len(txs))
+	for i := range txs {
+		all[i] = i
+	}
+	return refusals, inParallel(all, func(part []int) error {
+		for _, i := range part {
+			m, ok := txs[i].body.(*pb.CastBallot)
+			if !ok {
+				continue
+			}
+			if err := checkVoter(lookup, txs[i], m); err != nil {
+				if refusals[i], ok = err.(*Refusal); !ok {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+func checkVoter(lookup Lookup, p *Parsed, m *pb.CastBallot) error {
+	e, st, err := statement(lookup, m)
+	if err != nil {
+		return err
+	}
+	switch err := e.CheckSignature(st, m.Ciphertext, m.Proof, p.Signature()); {
+	case errors.Is(err, ballot.ErrSignature):
+		return Refuse(CodeBadSignature, "%v", err)
+	case err != nil:
+		return Refuse(CodeBadProof, "%v", err)
+	}
+	return nil
+}
+
 func parseBallot(lookup Lookup, p *Parsed, m *pb.CastBallot) (*ballot.Election, *ballot.EncryptedBallot, error) {
-	e, err := lookup.BallotElection(m.Election)
+	e, st, err := statement(lookup, m)
 	if err != nil {
 		return nil, nil, err
 	}
-	key, err := lookup.VoterKey(m.Election, m.RollIndex)
-	if err != nil {
-		return nil, nil, err
-	}
-	st := ballot.Statement{Style: m.Style, RollIndex: m.RollIndex, Voter: key, Sequence: m.Sequence}
 	b, err := e.ParseBallot(st, m.Ciphertext, m.Proof, p.Signature())
 	if err != nil {
 		return nil, nil, Refuse(CodeBadProof, "%v", err)
 	}
 	return e, b, nil
+}
+
+// statement returns what a ballot's signature and proof speak about.
+func statement(lookup Lookup, m *pb.CastBallot) (*ballot.Election, ballot.Statement, error) {
+	e, err := lookup.BallotElection(m.Election)
+	if err != nil {
+		return nil, ballot.Statement{}, err
+	}
+	key, err := lookup.VoterKey(m.Election, m.RollIndex)
+	if err != nil {
+		return nil, ballot.Statement{}, err
+	}
+	return e, ballot.Statement{Style: m.Style, RollIndex: m.RollIndex, Voter: key, Sequence: m.Sequence}, nil
 }
 
 func verifySpoil(lookup Lookup, p *Parsed, m *pb.SpoilBallot) error {

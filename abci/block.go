@@ -30,7 +30,7 @@ func (a *Application) FinalizeBlock(_ context.Context, req *abcitypes.RequestFin
 	if newest == nil || newest.Height()+1 != req.Height {
 		return nil, fmt.Errorf("block %d does not follow the newest state", req.Height)
 	}
-	p := a.parse(req.Txs)
+	p := a.parse(finalize, req.Txs)
 	if err := a.verify(newest, p); err != nil {
 		return nil, fmt.Errorf("verifying block %d: %w", req.Height, err)
 	}

@@ -21,7 +21,31 @@ type Intake struct {
 	PendingBytes int
 	// Promised ballots that are not settled.
 	Promised int
+	// Verified ballots, proof and all, right or wrong, before they came into the pool; those that were promised before the start are
+	// among them.
+	Verified uint64
+	// Prepare, Process and Finalize tell of the transactions in this node's own proposals, in proposals that it judged, and in decided
+	// blocks, whether they were known.
+	Prepare, Process, Finalize Lookups
 }
+
+// Lookups count transactions by how they were known to be right when they stood in a block.
+type Lookups struct {
+	// Pool counts those that waited in the pool, Remembered those whose verification was remembered.
+	Pool, Remembered uint64
+	// Unseen were verified in the call itself. The author's transaction is always among them in the first call that has it.
+	Unseen uint64
+}
+
+// call is one of the consensus calls that ask for verdicts.
+type call int
+
+const (
+	prepare call = iota
+	process
+	finalize
+	consensusCalls // their number
+)
 
 // counts are what Intake counts as it happens. Its methods are safe for concurrent use.
 type counts struct {
@@ -29,6 +53,8 @@ type counts struct {
 	taken     uint64
 	fromPeers uint64
 	refused   map[tx.Code]uint64
+	verified  uint64
+	calls     [consensusCalls]Lookups
 }
 
 func newCounts() *counts { return &counts{refused: map[tx.Code]uint64{}} }
@@ -44,7 +70,29 @@ func (a *Application) Intake() Intake {
 func (c *counts) now() Intake {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return Intake{Taken: c.taken, FromPeers: c.fromPeers, Refused: maps.Clone(c.refused)}
+	return Intake{
+		Taken: c.taken, FromPeers: c.fromPeers, Refused: maps.Clone(c.refused), Verified: c.verified,
+		Prepare: c.calls[prepare], Process: c.calls[process], Finalize: c.calls[finalize],
+	}
+}
+
+// verify counts the ballots among transactions that are verified before they come into the pool.
+func (c *counts) verify(list []*tx.Parsed) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range list {
+		if p.Kind() == tx.KindCastBallot {
+			c.verified++
+		}
+	}
+}
+
+// lookup adds what a consensus call found of the transactions of a block.
+func (c *counts) lookup(in call, found Lookups) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := &c.calls[in]
+	n.Pool, n.Remembered, n.Unseen = n.Pool+found.Pool, n.Remembered+found.Remembered, n.Unseen+found.Unseen
 }
 
 // refuse counts a refusal.

@@ -18,27 +18,27 @@ import (
 
 // proposal is the list of transactions of a block, on the way from bytes to verdicts.
 type proposal struct {
+	in       call // the consensus call that asks
 	hashes   [][32]byte
 	parsed   []*tx.Parsed // nil where the bytes are no transaction
 	verdicts []tx.Verdict
 	unknown  []int // parsed, and not verified yet
 }
 
-// known returns a transaction that this node has verified and still remembers, nil where it has not.
-func (a *Application) known(hash [32]byte) *tx.Verified {
-	if v := a.pool.get(hash); v != nil {
-		return v
-	}
-	return a.verdicts.get(hash)
-}
-
-// parse decodes the transactions of a block, those apart that are known.
-func (a *Application) parse(txs [][]byte) *proposal {
+// parse decodes the transactions of a block, but for those that this node has verified and still remembers.
+func (a *Application) parse(in call, txs [][]byte) *proposal {
 	n := len(txs)
-	p := &proposal{hashes: make([][32]byte, n), parsed: make([]*tx.Parsed, n), verdicts: make([]tx.Verdict, n)}
+	p := &proposal{in: in, hashes: make([][32]byte, n), parsed: make([]*tx.Parsed, n), verdicts: make([]tx.Verdict, n)}
+	var known Lookups
 	for i, raw := range txs {
 		p.hashes[i] = hashOf(raw)
-		if v := a.known(p.hashes[i]); v != nil {
+		v := a.pool.get(p.hashes[i])
+		if v != nil {
+			known.Pool++
+		} else if v = a.verdicts.get(p.hashes[i]); v != nil {
+			known.Remembered++
+		}
+		if v != nil {
 			p.parsed[i], p.verdicts[i].Verified = v.Parsed(), v
 			continue
 		}
@@ -49,6 +49,7 @@ func (a *Application) parse(txs [][]byte) *proposal {
 		}
 		p.parsed[i], p.unknown = parsed, append(p.unknown, i)
 	}
+	a.counts.lookup(in, known)
 	return p
 }
 
@@ -58,6 +59,7 @@ func (a *Application) verify(view state.View, p *proposal) error {
 	if len(p.unknown) == 0 {
 		return nil
 	}
+	a.counts.lookup(p.in, Lookups{Unseen: uint64(len(p.unknown))})
 	pending := make([]*tx.Parsed, len(p.unknown))
 	for i, at := range p.unknown {
 		pending[i] = p.parsed[at]
@@ -123,7 +125,7 @@ func (a *Application) proposalFault(req *abcitypes.RequestProcessProposal) (faul
 	if blockTime := req.Time.UnixNano(); app.AheadOfClock(blockTime, now) {
 		return fmt.Errorf("block time is %v ahead of the local clock", time.Duration(blockTime-now)), nil
 	}
-	p := a.parse(req.Txs)
+	p := a.parse(process, req.Txs)
 	refusal, err := a.fault(view, req.ProposerAddress, p)
 	if err != nil {
 		return nil, err
@@ -294,7 +296,8 @@ func (c *chooser) checked() ([][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &proposal{parsed: []*tx.Parsed{author}, verdicts: make([]tx.Verdict, 1), unknown: []int{0}}
+	c.a.counts.lookup(prepare, Lookups{Pool: uint64(len(c.chosen))})
+	p := &proposal{in: prepare, parsed: []*tx.Parsed{author}, verdicts: make([]tx.Verdict, 1), unknown: []int{0}}
 	for _, v := range c.chosen {
 		p.parsed = append(p.parsed, v.Parsed())
 		p.verdicts = append(p.verdicts, tx.Verdict{Verified: v})

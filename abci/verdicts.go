@@ -8,16 +8,31 @@ import (
 )
 
 const (
-	// verdictBytes bounds the raw bytes of the transactions whose verification is remembered, some blocks' worth. A remembered
-	// transaction takes about four times its raw bytes.
-	verdictBytes = 32 << 20
-	// verdictOverhead is counted for each besides its raw bytes.
-	verdictOverhead = 512
+	// verdictBytes bounds the memory of the transactions whose verification is remembered: some blocks' worth, 32,000 ballots of three
+	// options.
+	verdictBytes = 160 << 20
+	// ballotCost and transactionCost are how many times its raw bytes a remembered transaction takes: it is kept as bytes, as decoded
+	// messages, and of a ballot as points, which take five times their encoding. verdictOverhead comes besides for each.
+	ballotCost      = 7
+	transactionCost = 3
+	verdictOverhead = 1024
 )
 
 // verdicts remembers, by hash, transactions that were verified and do not wait in the pool: with the pool, it sees to it that a
-// node verifies each transaction once, at admission or in the proposal that first brings it. Refusals are not remembered: a peer could fill it with them, and they may depend on state.
-// The oldest go first. Its methods are safe for concurrent use.
+// node verifies each transaction once, at admission or in the proposal that first brings it. Refusals are not remembered: a peer could
+// fill it with them, and they may depend on state. The oldest go first. Its methods are safe for concurrent use.
+//
+// The hash of the bytes is enough of a key, because on one chain nothing else that was right can become wrong. What a verdict is about
+// (spec 2.4, 3.5) is in the bytes, or fixed before they can be found right, once and for all:
+//
+//   - the chain id is that of the application, whose cache this is;
+//   - an officer's, registrar's, trustee's or proposer's key stands in the envelope, and whether it is authorised is no part of a verdict;
+//   - a ballot names its election, whose id is used once on a ledger. Until the record of the election has a sealed roll and a key digest
+//     there is no verdict but a refusal. Manifest hash, sealed roll, its root and the key digest are each written once and never changed,
+//     in whatever phase, nor are the documents under these hashes: manifest, so styles, slots and generators, and the keys P_j;
+//   - the voter's key is a leaf of the sealed roll, which is an append-only log. A revocation changes the voters' tree, no leaf.
+//
+// The state never goes back while a process runs, and no process hands the cache on.
 type verdicts struct {
 	mu     sync.Mutex
 	limit  int
@@ -56,4 +71,10 @@ func (c *verdicts) add(v *tx.Verified) {
 	}
 }
 
-func verdictCost(v *tx.Verified) int { return len(v.Parsed().Raw()) + verdictOverhead }
+// verdictCost is the memory that a remembered transaction takes, bytes.
+func verdictCost(v *tx.Verified) int {
+	if v.Ballot() != nil {
+		return ballotCost*len(v.Parsed().Raw()) + verdictOverhead
+	}
+	return transactionCost*len(v.Parsed().Raw()) + verdictOverhead
+}

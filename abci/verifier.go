@@ -175,6 +175,7 @@ func (a *Application) blame(found []tx.Verdict, parsed []*tx.Parsed, height int6
 // verifyBatch verifies transactions; a panic is an error.
 func (a *Application) verifyBatch(view state.View, parsed []*tx.Parsed) (found []tx.Verdict, err error) {
 	defer recovered(&err)
+	a.counts.verify(parsed)
 	return a.verifyAll(view, parsed, rand.Reader)
 }
 

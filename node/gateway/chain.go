@@ -55,6 +55,19 @@ type intake struct {
 	PoolBytes int               `json:"pool_bytes"`
 	// Promised ballots that are not settled.
 	Promised int `json:"promised"`
+	// Verified ballots before they came into the pool.
+	Verified uint64 `json:"verified"`
+	// Prepare, Process and Finalize tell how the transactions of proposals and blocks were known.
+	Prepare  lookups `json:"prepare"`
+	Process  lookups `json:"process"`
+	Finalize lookups `json:"finalize"`
+}
+
+// lookups is abci.Lookups.
+type lookups struct {
+	Pool       uint64 `json:"pool"`
+	Remembered uint64 `json:"remembered"`
+	Unseen     uint64 `json:"unseen"`
 }
 
 // status serves GET /v1/status.
@@ -84,7 +97,11 @@ func (s *Server) statusNow() (*status, error) {
 		Height: tip.Height, Time: time.Unix(0, tip.Time).UTC(), Certified: certified,
 		CatchingUp: s.source.CatchingUp(), Peers: s.source.Peers(), Version: s.source.Version,
 		Alarms: append([]string{}, s.source.Alarms()...),
-		Pool:   in.Pending, Intake: intake{in.Taken, in.FromPeers, refused, in.PendingBytes, in.Promised}, Clocks: append([]Clock{}, clocks...),
+		Pool:   in.Pending, Clocks: append([]Clock{}, clocks...),
+		Intake: intake{
+			in.Taken, in.FromPeers, refused, in.PendingBytes, in.Promised,
+			in.Verified, lookups(in.Prepare), lookups(in.Process), lookups(in.Finalize),
+		},
 	}
 	if validator != nil {
 		st.Validator, st.Organisation = validator.Name, validator.Organisation

@@ -209,6 +209,7 @@ func TestMarksAreBounded(t *testing.T) {
 	}
 	for i := range byte(2 * voterFaults) {
 		m.blame("3", [32]byte{2, i}, 1)
+		m.blame("4", [32]byte{1}, 1) // the same again
 	}
 	if len(m.voters) != blamedVoters || len(m.voters["3"]) != voterFaults {
 		t.Errorf("%d voters, %d faults", len(m.voters), len(m.voters["3"]))

@@ -238,7 +238,20 @@ func submit(t *testing.T, n *testnet.Network, base string) {
 	if err := json.Unmarshal(b, &answer); status != http.StatusOK || err != nil || answer.Results[0].Code != tx.CodeAlreadyDone {
 		t.Fatal(status, string(b))
 	}
-	if status, _, b = ask(t, http.MethodGet, base+"/v1/status", ""); !bytes.Contains(b, []byte(`"bad_signature":1`)) {
+	var counts struct {
+		Intake struct {
+			Taken                      uint64
+			Verified                   *uint64
+			Refused                    map[string]uint64
+			Prepare, Process, Finalize struct{ Pool, Remembered, Unseen *uint64 }
+		}
+	}
+	status, _, b = ask(t, http.MethodGet, base+"/v1/status", "")
+	in := &counts.Intake
+	if err := json.Unmarshal(b, &counts); err != nil || in.Refused["bad_signature"] != 1 || in.Taken != 1 || in.Verified == nil || *in.Verified != 0 {
+		t.Error(status, string(b))
+	}
+	if in.Prepare.Unseen == nil || in.Process.Unseen == nil || in.Finalize.Remembered == nil || *in.Process.Unseen == 0 || *in.Finalize.Remembered == 0 || in.Finalize.Pool == nil || *in.Finalize.Pool != 1 {
 		t.Error(status, string(b))
 	}
 }

@@ -34,7 +34,8 @@ type Config struct {
 	// Polls bounds how many wait for a height or a transaction at once, 1 to 1,000,000.
 	Polls int `json:"polls"`
 	// PerClient bounds how many requests and polls of one address are served at once; 0 means no bound. Addresses of this machine
-	// are not bounded: a proxy speaks for everybody. Addresses are counted while they are served, and kept nowhere.
+	// are not bounded: a proxy speaks for everybody. Addresses are counted while they are served, and kept nowhere. What clients bring is
+	// taken in by turns of addresses (spec 7.4), and there all of this machine, so all behind a proxy on it, are one.
 	PerClient int `json:"per_client"`
 	// Validators are addresses of validators' gateways, https://host or host:port. A node that is no validator hands them the ballots that
 	// it takes, and passes their slips on.

@@ -91,8 +91,8 @@ func (p *inProcess) stop() error {
 // application is a node in this process that is asked without a gateway.
 type application struct{ *node.Node }
 
-func (a application) offer(ctx context.Context, _ string, raws [][]byte) ([]answer, error) {
-	found, err := a.App().Submit(ctx, raws...)
+func (a application) offer(ctx context.Context, client string, raws [][]byte) ([]answer, error) {
+	found, err := a.App().Submit(ctx, client, raws...)
 	if err != nil {
 		return nil, err
 	}

@@ -98,9 +98,6 @@ func (a *Application) consider(view *state.Snapshot, s *submission) (err error) 
 	if s.parsed.Kind() == tx.KindAuthorBlock {
 		return tx.Refuse(tx.CodeAuthorship, "%v is not taken in", s.parsed.Kind())
 	}
-	if known, ok := a.results.Find(s.hash); ok && known.Code == tx.CodeOK {
-		return tx.Refuse(tx.CodeAlreadyDone, "it stands in block %d", known.Height)
-	}
 	if view == nil {
 		return tx.Refuse(tx.CodeRetryLater, "the ledger has not begun")
 	}
@@ -109,11 +106,24 @@ func (a *Application) consider(view *state.Snapshot, s *submission) (err error) 
 		if err := a.marks.refuse(voter, s.hash); err != nil {
 			return err
 		}
+	} else if err := a.done(s.hash); err != nil {
+		return err
 	}
 	if err := a.app.Check(view, a.blockTime(), s.parsed); err != nil {
+		if done := a.done(s.hash); s.isBallot() && done != nil { // a recorded ballot is always refused by its number
+			return done
+		}
 		return err
 	}
 	s.checked, s.verified = view.Height(), a.verdicts.get(s.hash)
+	return nil
+}
+
+// done refuses a transaction that has taken effect.
+func (a *Application) done(hash [32]byte) error {
+	if known, ok := a.results.Find(hash); ok && known.Code == tx.CodeOK {
+		return tx.Refuse(tx.CodeAlreadyDone, "it stands in block %d", known.Height)
+	}
 	return nil
 }
 

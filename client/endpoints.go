@@ -35,6 +35,31 @@ type Status struct {
 	// Alarms are what is wrong with the ledger as the node sees it, whatever the node's own health.
 	Alarms []string `json:"alarms"`
 	Pool   int      `json:"pool"`
+	Intake Intake   `json:"intake"`
+}
+
+// Intake is what a node counts, since its start, of what it was asked to take in.
+type Intake struct {
+	// Taken came in there and went into the pool, FromPeers were brought by peers; Refused are by the name of the code.
+	Taken     uint64            `json:"taken"`
+	FromPeers uint64            `json:"from_peers"`
+	Refused   map[string]uint64 `json:"refused"`
+	PoolBytes int               `json:"pool_bytes"`
+	// Promised ballots that are not settled, and Verified ones before they came into the pool.
+	Promised int    `json:"promised"`
+	Verified uint64 `json:"verified"`
+	// Prepare, Process and Finalize tell how the transactions of the node's own proposals, of those that it judged and of blocks were
+	// known to be right.
+	Prepare  Lookups `json:"prepare"`
+	Process  Lookups `json:"process"`
+	Finalize Lookups `json:"finalize"`
+}
+
+// Lookups count transactions that waited in the pool, whose verification was remembered, and that had to be verified then.
+type Lookups struct {
+	Pool       uint64 `json:"pool"`
+	Remembered uint64 `json:"remembered"`
+	Unseen     uint64 `json:"unseen"`
 }
 
 // Health is what a node says of its own state.

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"votenode/client"
 	"votenode/internal/network"
 	"votenode/internal/spool"
 )
@@ -73,6 +74,11 @@ type NetworkReport struct {
 	// RSSBytes is the greatest resident memory: of this process with all nodes in it, or of a validator's.
 	RSSBytes           int64   `json:"rss_bytes"`
 	DiskBytesPerBallot float64 `json:"disk_bytes_per_ballot"`
+
+	// CacheHits are transactions of proposals and blocks, at all nodes, that were known to be right when they came, CacheMisses those that
+	// had to be verified then.
+	CacheHits   uint64 `json:"cache_hits"`
+	CacheMisses uint64 `json:"cache_misses"`
 
 	Rounds   []RoundReport `json:"rounds"`
 	Accounts Accounts      `json:"accounts"`
@@ -283,11 +289,29 @@ func (n *Network) measure(ctx context.Context, running nodes, copied *network.Ne
 	if r.CeilingTPS > 0 {
 		r.Ratio = r.BallotsPerSecond / r.CeilingTPS
 	}
+	if err := r.countHits(ctx, copied); err != nil {
+		return err
+	}
 	r.RSSBytes = network.PeakMemory(os.Getpid())
 	if !n.InProcess {
 		r.RSSBytes = 0
 		for _, v := range copied.Validators {
 			r.RSSBytes = max(r.RSSBytes, network.PeakMemory(v.Process.PID()))
+		}
+	}
+	return nil
+}
+
+// countHits asks all nodes what they knew of the transactions in blocks.
+func (r *NetworkReport) countHits(ctx context.Context, copied *network.Network) error {
+	for _, v := range copied.Validators {
+		status, err := v.Node.Status(ctx)
+		if err != nil {
+			return err
+		}
+		for _, l := range []client.Lookups{status.Intake.Process, status.Intake.Finalize} {
+			r.CacheHits += l.Pool + l.Remembered
+			r.CacheMisses += l.Unseen
 		}
 	}
 	return nil
@@ -394,6 +418,7 @@ func (r *NetworkReport) Write(w io.Writer) error {
 		row(d.name, "p50 %.0f ms, p95 %.0f ms, p99 %.0f ms", d.d.P50, d.d.P95, d.d.P99)
 	}
 	row("blocks", "%d in %.1f s, largest %d ballots, longest pause %.0f ms", r.Blocks, r.Seconds, r.LargestBlock, r.LongestPauseMS)
+	row("known in blocks", "%d of %d transactions, by all nodes together", r.CacheHits, r.CacheHits+r.CacheMisses)
 	row("memory", "%d MiB", r.RSSBytes>>20)
 	row("disk", "%.0f bytes a ballot", r.DiskBytesPerBallot)
 	row("accounts", "%d offered = %d accepted (%d promised) + %d told to come later + refused %v; %d recorded",

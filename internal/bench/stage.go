@@ -55,7 +55,7 @@ type Stage struct {
 
 // name is that of the folder: all that a stage depends on.
 func (s *Stage) name() string {
-	return fmt.Sprintf("stage-1-validators-%d-options-%d-contests-%d-voters-%d-commit-%d", s.Validators, s.Options, s.Contests, s.Voters, s.Commit.Milliseconds())
+	return fmt.Sprintf("stage-2-validators-%d-options-%d-contests-%d-voters-%d-commit-%d", s.Validators, s.Options, s.Contests, s.Voters, s.Commit.Milliseconds())
 }
 
 // folder is where a stage is kept: the folder of a network whose processes have ended, and a file of ballots for each round.

@@ -35,6 +35,7 @@ func newBenchNetworkCommand() *cobra.Command {
 	n := bench.Network{}
 	var commit, seconds int
 	var submit string
+	var prepare bool
 	c := &cobra.Command{
 		Use:   "network",
 		Short: "Run a network on this machine and see how many ballots it records",
@@ -69,6 +70,9 @@ All validators and clients share the cores of this machine. Compare the ratio to
 			if n.Binary, err = os.Executable(); err != nil {
 				return err
 			}
+			if prepare {
+				return n.Prepare(c.Context())
+			}
 			report, err := n.Run(c.Context())
 			if err != nil {
 				return err
@@ -79,6 +83,7 @@ All validators and clients share the cores of this machine. Compare the ratio to
 		},
 	}
 	f := c.Flags()
+	f.BoolVar(&prepare, "prepare", false, "only prepare the election and the ballots, and measure nothing")
 	f.IntVar(&n.Validators, "validators", 4, "validators of both organisations together")
 	f.IntVar(&n.Options, "options", 10, "options of a ballot")
 	f.IntVar(&n.Contests, "contests", 1, "contests, each in a district of its own")

@@ -57,6 +57,7 @@ func (h Home) decided() string      { return h.path("sign-state", "decided.json"
 func (h Home) retired() string      { return h.path("sign-state", "retired") }
 func (h Home) ledger() string       { return h.path("data", "ledger") }
 func (h Home) comet() string        { return h.path("data", "comet") }
+func (h Home) wal() string          { return h.path("data", "comet", "wal", "wal") }
 func (h Home) clock() string        { return h.path("data", "commit-time.json") }
 
 // Init makes a home with fresh keys, from the randomness of the operating system, and a configuration. It fails where there is

@@ -95,8 +95,9 @@ func (r Registrar) Import(ctx context.Context, electionID string, entries []pb.R
 			progress(len(entries) - len(missing))
 		}
 	}
-	v, err = r.Ledger.Until(ctx, func(ctx context.Context, v *View) (bool, error) {
-		head, err := v.Head(ctx, state.LogRoll(electionID))
+	var head state.Head // read before the entries, for nodes keep the state of a height only for a while
+	v, err = r.Ledger.Until(ctx, func(ctx context.Context, v *View) (_ bool, err error) {
+		head, err = v.Head(ctx, state.LogRoll(electionID))
 		return head.Size >= first, err
 	})
 	if err != nil {
@@ -111,12 +112,16 @@ func (r Registrar) Import(ctx context.Context, electionID string, entries []pb.R
 	if len(missing) > 0 {
 		return state.Head{}, fmt.Errorf("%d entries are missing, because another registrar imported at the same time; run the import again", len(missing))
 	}
-	return v.Head(ctx, state.LogRoll(electionID))
+	return head, nil
 }
 
 // CompareRoll says whether the roll of an election names exactly these entries, in any order, and returns its head. It fails with
 // ErrVerification where they differ.
 func CompareRoll(ctx context.Context, v *View, electionID string, entries []pb.RollEntry) (state.Head, error) {
+	head, err := v.Head(ctx, state.LogRoll(electionID))
+	if err != nil {
+		return state.Head{}, err
+	}
 	roll, err := RollEntries(ctx, v, electionID)
 	if err != nil {
 		return state.Head{}, err
@@ -132,5 +137,5 @@ func CompareRoll(ctx context.Context, v *View, electionID string, entries []pb.R
 	if len(missing) > 0 || len(foreign) > 0 {
 		return state.Head{}, fmt.Errorf("%w: %d entries of the list are not in the roll, and %d of the roll are not in the list", ErrVerification, len(missing), len(foreign))
 	}
-	return v.Head(ctx, state.LogRoll(electionID))
+	return head, nil
 }

@@ -14,7 +14,7 @@ import (
 )
 
 func newBenchCommand() *cobra.Command {
-	return group("bench", "Measure what a network can carry, on this machine", newBenchNetworkCommand(), newBenchRollCommand(), newBenchCryptoCommand(), newBenchAuditCommand())
+	return group("bench", "Measure what a network can carry, on this machine", newBenchNetworkCommand(), newBenchColdCommand(), newBenchRollCommand(), newBenchCryptoCommand(), newBenchAuditCommand())
 }
 
 // talkOf tells a person who calls a command how far it is.
@@ -137,5 +137,46 @@ func newBenchRollCommand() *cobra.Command {
 	f.IntVar(&r.Validators, "validators", 4, "validators of both organisations together")
 	f.IntVar(&r.Voters, "entries", 100_000, "entries of the roll")
 	f.IntVar(&commit, "commit-ms", 1000, "the commit timeout of the network, milliseconds")
+	return c
+}
+
+func newBenchColdCommand() *cobra.Command {
+	b := bench.Cold{}
+	var commit int
+	c := &cobra.Command{
+		Use:   "cold",
+		Short: "See whether validators judge full blocks in time of which they have seen nothing before",
+		Long: `Give all ballots to one validator while the others are down, then start them: what it proposes is new to them, and
+they have to verify whole blocks within the propose timeout. The limit block_units of the parameters sees to it.`,
+		Example: `  votenode bench cold --options 30`,
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, args []string) (err error) {
+			switch {
+			case b.Validators < 2:
+				return usagef("--validators: a ledger has at least two organisations, each with a validator")
+			case b.Options < 2 || b.Voters < 1 || commit < 1:
+				return usagef("--options is at least 2; --ballots and --commit-ms are at least 1")
+			}
+			b.Contests, b.Rounds = 1, 1
+			b.Commit = time.Duration(commit) * time.Millisecond
+			b.Talk = talkOf(c)
+			if b.Binary, err = os.Executable(); err != nil {
+				return err
+			}
+			report, err := b.Run(c.Context())
+			if err != nil {
+				return err
+			}
+			var shown error
+			err = show(c, report, func(w io.Writer) { shown = report.Write(w) })
+			return errors.Join(err, shown)
+		},
+	}
+	f := c.Flags()
+	f.IntVar(&b.Validators, "validators", 4, "validators of both organisations together")
+	f.IntVar(&b.Options, "options", 10, "options of a ballot")
+	f.IntVar(&b.Voters, "ballots", 20_000, "ballots")
+	f.IntVar(&commit, "commit-ms", 200, "the commit timeout of the network, milliseconds")
+	f.StringVar(&b.Cache, "cache", cacheFolder(), "folder in which prepared elections are kept")
 	return c
 }

@@ -23,6 +23,9 @@ type ledger struct {
 	last      time.Duration
 	uncertain []int // recorded, not yet certified
 	blocks    []blockFact
+	parts     []partFact
+	part      uint64                                // recorded transactions of a part
+	usage     func() (cpu time.Duration, rss int64) // asked at the end of each part
 }
 
 // entry is one transaction. Times are since the beginning, 0 for never.
@@ -36,6 +39,14 @@ type entry struct {
 type blockFact struct {
 	seen time.Duration
 	size int // transactions of the measurement
+}
+
+// partFact is what is known at the end of a part of the transactions.
+type partFact struct {
+	recorded uint64
+	at       time.Duration
+	cpu      time.Duration
+	rss      int64
 }
 
 // Accounts add up: Offered is Accepted, RetryLater and OtherCodes together, and when all is over Recorded is Accepted. Every offer of the
@@ -162,6 +173,10 @@ func (l *ledger) saw(height int64, blocks [][][32]byte, certified int64) {
 			l.last = now
 		}
 		l.blocks = append(l.blocks, fact)
+	}
+	if l.part > 0 && l.accounts.Recorded >= uint64(len(l.parts)+1)*l.part {
+		cpu, rss := l.usage()
+		l.parts = append(l.parts, partFact{l.accounts.Recorded, now, cpu, rss})
 	}
 	rest := l.uncertain[:0]
 	for _, i := range l.uncertain {

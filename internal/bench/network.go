@@ -80,15 +80,26 @@ type NetworkReport struct {
 	CacheHits   uint64 `json:"cache_hits"`
 	CacheMisses uint64 `json:"cache_misses"`
 
-	Rounds   []RoundReport `json:"rounds"`
-	Accounts Accounts      `json:"accounts"`
+	// RestartSeconds is how long the nodes took from their start, after all ballots, to the next block: all in this process, or one that
+	// is a process while the others went on.
+	RestartSeconds float64 `json:"restart_seconds"`
+
+	Parts    []PartReport `json:"parts"`
+	Accounts Accounts     `json:"accounts"`
 }
 
-// RoundReport is one round of ballots of all voters, or a tenth of one.
-type RoundReport struct {
+// PartReport is about a tenth of the ballots of a round.
+type PartReport struct {
 	Round            int     `json:"round"`
+	Ballots          uint64  `json:"ballots"`
 	BallotsPerSecond float64 `json:"ballots_per_second"`
+	CPUMicroseconds  float64 `json:"cpu_us"`
+	// RSSBytes is the resident memory at its end, of this process or of the validators together.
+	RSSBytes int64 `json:"rss_bytes"`
 }
+
+// parts is into how many parts a round is divided.
+const parts = 10
 
 // Run prepares what is not on disk yet and measures. Where the accounts do not add up it fails.
 func (n *Network) Run(ctx context.Context) (*NetworkReport, error) {
@@ -142,7 +153,32 @@ func (n *Network) all(ctx context.Context, folder string, fail context.CancelCau
 	if err == nil {
 		err = n.measure(ctx, running, copied, r)
 	}
+	if err == nil {
+		running, err = n.restart(ctx, running, copied, r)
+	}
 	return errors.Join(err, running.stop())
+}
+
+// restart ends nodes and starts them again, and returns what runs then.
+func (n *Network) restart(ctx context.Context, running nodes, copied *network.Network, r *NetworkReport) (_ nodes, err error) {
+	if !n.InProcess {
+		r.RestartSeconds, err = restart(ctx, copied, copied.Validators[0])
+		return running, err
+	}
+	status, err := copied.Validators[0].Node.Status(ctx)
+	if err != nil {
+		return running, err
+	}
+	if err := running.stop(); err != nil {
+		return running, err
+	}
+	start := time.Now()
+	again, err := startInProcess(ctx, copied, n.Direct)
+	if err == nil {
+		_, err = copied.Validators[0].Node.AwaitHeight(ctx, status.Height+1)
+	}
+	r.RestartSeconds = time.Since(start).Seconds()
+	return again, err
 }
 
 // ceiling measures what CometBFT alone carries.
@@ -155,7 +191,7 @@ func (n *Network) ceiling(ctx context.Context, folder string, r *NetworkReport) 
 	if err == nil {
 		var l *ledger
 		used := network.CPUTime(os.Getpid())
-		if l, err = n.offerAll(ctx, bare, noise(n.Voters, size), n.Voters, "transactions of the ceiling", 0); err == nil {
+		if l, err = n.offerAll(ctx, bare, noise(n.Voters, size), n.Voters, "transactions of the ceiling", 0, own); err == nil {
 			r.CeilingTPS = float64(n.Voters) / l.last.Seconds()
 			r.CeilingCPUMicroseconds = each(network.CPUTime(os.Getpid())-used, n.Voters)
 			n.Talk.Say("ceiling: CometBFT alone carries %.0f transactions of %d bytes a second", r.CeilingTPS, size)
@@ -205,8 +241,11 @@ func (n *Network) ballotBytes() (int, error) {
 }
 
 // offerAll offers all that a source has, waits until it is recorded, and returns the accounts.
-func (n *Network) offerAll(ctx context.Context, running nodes, next source, count int, what string, after int64) (*ledger, error) {
+func (n *Network) offerAll(ctx context.Context, running nodes, next source, count int, what string, after int64, usage func() (time.Duration, int64)) (*ledger, error) {
 	l := newLedger(count)
+	l.part, l.usage = uint64(max(count/parts, 1)), usage
+	cpu, rss := usage()
+	l.parts = []partFact{{0, 0, cpu, rss}}
 	following, stop := context.WithCancel(ctx)
 	g, following := errgroup.WithContext(following)
 	g.Go(func() error { return l.follow(following, running.chain(), after) })
@@ -255,7 +294,7 @@ func (n *Network) measure(ctx context.Context, running nodes, copied *network.Ne
 		return err
 	}
 	defer stop()
-	used := n.cpuTime(copied)
+	used, _ := n.usage(copied)
 	for round := 1; round <= n.Rounds; round++ {
 		file, err := spool.Open(n.ballots(round))
 		if err != nil {
@@ -267,7 +306,7 @@ func (n *Network) measure(ctx context.Context, running nodes, copied *network.Ne
 			defer mu.Unlock()
 			return file.Take(k)
 		}
-		l, err := n.offerAll(ctx, running, next, file.Size(), fmt.Sprintf("ballots of round %d recorded", round), height)
+		l, err := n.offerAll(ctx, running, next, file.Size(), fmt.Sprintf("ballots of round %d recorded", round), height, func() (time.Duration, int64) { return n.usage(copied) })
 		if err = errors.Join(err, file.Close()); err != nil {
 			return err
 		}
@@ -276,7 +315,8 @@ func (n *Network) measure(ctx context.Context, running nodes, copied *network.Ne
 			return err
 		}
 	}
-	r.CPUMicroseconds = each(n.cpuTime(copied)-used, r.Ballots)
+	now, _ := n.usage(copied)
+	r.CPUMicroseconds = each(now-used, r.Ballots)
 	after, err := network.Allocated(home)
 	if err != nil {
 		return err
@@ -317,15 +357,21 @@ func (r *NetworkReport) countHits(ctx context.Context, copied *network.Network) 
 	return nil
 }
 
-// cpuTime is what all nodes have used, and clients that are in the same process.
-func (n *Network) cpuTime(copied *network.Network) (total time.Duration) {
+// own is the time of the cores that this process has used, and its resident memory.
+func own() (cpu time.Duration, rss int64) {
+	return network.CPUTime(os.Getpid()), network.Memory(os.Getpid())
+}
+
+// usage is what all nodes have used, and clients that are in the same process.
+func (n *Network) usage(copied *network.Network) (cpu time.Duration, rss int64) {
 	if n.InProcess {
-		return network.CPUTime(os.Getpid())
+		return own()
 	}
 	for _, v := range copied.Validators {
-		total += network.CPUTime(v.Process.PID())
+		cpu += network.CPUTime(v.Process.PID())
+		rss += network.Memory(v.Process.PID())
 	}
-	return total
+	return cpu, rss
 }
 
 // profile begins a CPU profile where one is wanted, and returns what ends it.
@@ -370,7 +416,14 @@ func (r *NetworkReport) add(round int, l *ledger) error {
 	r.Accounts.add(a)
 	r.Ballots += int(a.Recorded)
 	r.Seconds += l.last.Seconds()
-	r.Rounds = append(r.Rounds, RoundReport{Round: round, BallotsPerSecond: float64(a.Recorded) / l.last.Seconds()})
+	for i := 1; i < len(l.parts); i++ {
+		from, to := l.parts[i-1], l.parts[i]
+		ballots := to.recorded - from.recorded
+		r.Parts = append(r.Parts, PartReport{
+			Round: round, Ballots: ballots, BallotsPerSecond: float64(ballots) / (to.at - from.at).Seconds(),
+			CPUMicroseconds: each(to.cpu-from.cpu, int(ballots)), RSSBytes: to.rss,
+		})
+	}
 	r.SlipMS, r.LedgerMS, r.CertifiedMS = l.delays(slipDelay), l.delays(recordDelay), l.delays(certifiedDelay)
 	for i, b := range l.blocks {
 		r.LargestBlock = max(r.LargestBlock, b.size)
@@ -421,7 +474,18 @@ func (r *NetworkReport) Write(w io.Writer) error {
 	row("known in blocks", "%d of %d transactions, by all nodes together", r.CacheHits, r.CacheHits+r.CacheMisses)
 	row("memory", "%d MiB", r.RSSBytes>>20)
 	row("disk", "%.0f bytes a ballot", r.DiskBytesPerBallot)
+	row("restart", "%.1f s to the next block", r.RestartSeconds)
 	row("accounts", "%d offered = %d accepted (%d promised) + %d told to come later + refused %v; %d recorded",
 		r.Accounts.Offered, r.Accounts.Accepted, r.Accounts.Slipped, r.Accounts.RetryLater, r.Accounts.OtherCodes, r.Accounts.Recorded)
+	if err := t.Flush(); err != nil || r.Ballots < partsShown {
+		return err
+	}
+	fmt.Fprintln(t, "\nround\tballots\ta second\tus of the cores each\tmemory")
+	for _, p := range r.Parts {
+		fmt.Fprintf(t, "%d\t%d\t%.0f\t%.0f\t%d MiB\n", p.Round, p.Ballots, p.BallotsPerSecond, p.CPUMicroseconds, p.RSSBytes>>20)
+	}
 	return t.Flush()
 }
+
+// partsShown is from how many ballots on the parts are shown to people.
+const partsShown = 100_000

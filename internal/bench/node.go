@@ -44,24 +44,39 @@ type nodes interface {
 type inProcess struct {
 	network *network.Network
 	nodes   []*node.Node
+	ctx     context.Context // of the nodes' lives
 	cancel  context.CancelFunc
 	ended   []chan error
 	direct  bool
 }
 
-// startInProcess starts all nodes of a network in this process. direct says that transactions go to the application and not through
+// newInProcess returns the nodes of a network, none of which runs. direct says that transactions go to the application and not through
 // the gateway.
+func newInProcess(ctx context.Context, n *network.Network, direct bool) *inProcess {
+	p := &inProcess{network: n, direct: direct}
+	p.ctx, p.cancel = context.WithCancel(ctx)
+	return p
+}
+
+// start starts the next node, the i-th.
+func (p *inProcess) start(i int) error {
+	opened, err := node.Open(p.ctx, p.network.Validators[i].Home, node.Options{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- opened.Run(p.ctx) }()
+	p.nodes, p.ended = append(p.nodes, opened), append(p.ended, ended)
+	return nil
+}
+
+// startInProcess starts all nodes of a network in this process.
 func startInProcess(ctx context.Context, n *network.Network, direct bool) (*inProcess, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	p := &inProcess{network: n, cancel: cancel, direct: direct}
-	for _, v := range n.Validators {
-		opened, err := node.Open(ctx, v.Home, node.Options{Logger: slog.New(slog.DiscardHandler)})
-		if err != nil {
+	p := newInProcess(ctx, n, direct)
+	for i := range n.Validators {
+		if err := p.start(i); err != nil {
 			return p, err
 		}
-		ended := make(chan error, 1)
-		go func() { ended <- opened.Run(ctx) }()
-		p.nodes, p.ended = append(p.nodes, opened), append(p.ended, ended)
 	}
 	return p, nil
 }
@@ -85,6 +100,7 @@ func (p *inProcess) stop() error {
 	for i, n := range p.nodes {
 		errs = append(errs, <-p.ended[i], n.Close())
 	}
+	p.nodes, p.ended = nil, nil
 	return errors.Join(errs...)
 }
 

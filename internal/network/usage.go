@@ -41,13 +41,19 @@ func Allocated(folder string) (int64, error) {
 }
 
 // PeakMemory returns the greatest resident memory that a running process has had, in bytes; 0 where the system does not tell.
-func PeakMemory(pid int) int64 {
+func PeakMemory(pid int) int64 { return memory(pid, "VmHWM:") }
+
+// Memory returns the present resident memory of a process, in bytes; 0 where the system does not tell.
+func Memory(pid int) int64 { return memory(pid, "VmRSS:") }
+
+// memory reads a line of the status of a process.
+func memory(pid int, name string) int64 {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0
 	}
 	for line := range strings.Lines(string(b)) {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+		if rest, ok := strings.CutPrefix(line, name); ok {
 			kib, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64)
 			if err != nil {
 				return 0

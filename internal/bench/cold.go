@@ -61,7 +61,7 @@ func (c *Cold) measure(ctx context.Context, running *inProcess, r *ColdReport) e
 		return err
 	}
 	only := running.nodes[0]
-	l := newLedger(c.Voters)
+	l := newLedger(c.Voters, own)
 	if err := c.give(ctx, l, application{only}); err != nil {
 		return err
 	}

@@ -23,9 +23,9 @@ type ledger struct {
 	last      time.Duration
 	uncertain []int // recorded, not yet certified
 	blocks    []blockFact
-	parts     []partFact
-	part      uint64                                // recorded transactions of a part
-	usage     func() (cpu time.Duration, rss int64) // asked at the end of each part
+	parts     []partFact // the first is the beginning
+	part      uint64     // recorded transactions of a part
+	usage     func() (cpu time.Duration, rss int64)
 }
 
 // entry is one transaction. Times are since the beginning, 0 for never.
@@ -83,8 +83,11 @@ func (a *Accounts) Fault() error {
 	return nil
 }
 
-func newLedger(n int) *ledger {
+// newLedger begins a measurement of n transactions. usage is asked at the end of each part.
+func newLedger(n int, usage func() (cpu time.Duration, rss int64)) *ledger {
+	cpu, rss := usage()
 	return &ledger{
+		part: uint64(max(n/parts, 1)), usage: usage, parts: []partFact{{0, 0, cpu, rss}},
 		begin: time.Now(), changed: make(chan struct{}), index: make(map[[32]byte]int, n), entries: make([]entry, 0, n),
 		accounts: Accounts{OtherCodes: map[string]uint64{}},
 	}
@@ -174,7 +177,7 @@ func (l *ledger) saw(height int64, blocks [][][32]byte, certified int64) {
 		}
 		l.blocks = append(l.blocks, fact)
 	}
-	if l.part > 0 && l.accounts.Recorded >= uint64(len(l.parts)+1)*l.part {
+	if l.accounts.Recorded >= l.parts[len(l.parts)-1].recorded+l.part {
 		cpu, rss := l.usage()
 		l.parts = append(l.parts, partFact{l.accounts.Recorded, now, cpu, rss})
 	}

@@ -242,10 +242,7 @@ func (n *Network) ballotBytes() (int, error) {
 
 // offerAll offers all that a source has, waits until it is recorded, and returns the accounts.
 func (n *Network) offerAll(ctx context.Context, running nodes, next source, count int, what string, after int64, usage func() (time.Duration, int64)) (*ledger, error) {
-	l := newLedger(count)
-	l.part, l.usage = uint64(max(count/parts, 1)), usage
-	cpu, rss := usage()
-	l.parts = []partFact{{0, 0, cpu, rss}}
+	l := newLedger(count, usage)
 	following, stop := context.WithCancel(ctx)
 	g, following := errgroup.WithContext(following)
 	g.Go(func() error { return l.follow(following, running.chain(), after) })
@@ -296,6 +293,11 @@ func (n *Network) measure(ctx context.Context, running nodes, copied *network.Ne
 	defer stop()
 	used, _ := n.usage(copied)
 	for round := 1; round <= n.Rounds; round++ {
+		if round > 1 {
+			if err := awaitInterval(ctx, copied.Validators[0].Node); err != nil {
+				return err
+			}
+		}
 		file, err := spool.Open(n.ballots(round))
 		if err != nil {
 			return err
@@ -362,6 +364,17 @@ func own() (cpu time.Duration, rss int64) {
 	return network.CPUTime(os.Getpid()), network.Memory(os.Getpid())
 }
 
+// awaitInterval waits until block time has moved by more than the least interval between two ballots of one voter.
+func awaitInterval(ctx context.Context, n *client.Node) error {
+	first, err := n.Status(ctx)
+	for s := first; err == nil; s, err = n.WaitHeight(ctx, s.Height+1) {
+		if s.Time.Sub(first.Time) > revoteInterval*time.Second {
+			return nil
+		}
+	}
+	return err
+}
+
 // usage is what all nodes have used, and clients that are in the same process.
 func (n *Network) usage(copied *network.Network) (cpu time.Duration, rss int64) {
 	if n.InProcess {
@@ -412,6 +425,9 @@ func (r *NetworkReport) add(round int, l *ledger) error {
 	a := l.close()
 	if err := a.Fault(); err != nil {
 		return fmt.Errorf("the accounts do not add up: %w", err)
+	}
+	if len(a.OtherCodes) > 0 {
+		return fmt.Errorf("good ballots were refused: %v", a.OtherCodes)
 	}
 	r.Accounts.add(a)
 	r.Ballots += int(a.Recorded)

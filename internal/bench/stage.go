@@ -32,6 +32,8 @@ const (
 	trusteesEach  = 3 // per organisation
 	trusteeQuorum = 2
 
+	// revoteInterval is the least time between two ballots of one voter, seconds.
+	revoteInterval = 1
 	// open is how long voting stays open on a stage, seconds: it is used again and again.
 	open = 20 * 365 * 24 * 60 * 60
 )
@@ -96,7 +98,7 @@ func (s *Stage) parameters() *pb.Parameters {
 
 // manifest has Contests contests of Options options, all on the same slots.
 func (s *Stage) manifest() *pb.Manifest {
-	m := &pb.Manifest{Election: electionID, Title: "Benchmark", RevoteInterval: 1, ObjectionWindow: 1, CeremonyStep: 600, OpenMin: 1}
+	m := &pb.Manifest{Election: electionID, Title: "Benchmark", RevoteInterval: revoteInterval, ObjectionWindow: 1, CeremonyStep: 600, OpenMin: 1}
 	for c := range s.Contests {
 		contest := pb.Contest{Title: fmt.Sprintf("Contest %d", c+1), MinSelections: 1, MaxSelections: 1}
 		for o := range s.Options {

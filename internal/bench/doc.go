@@ -1,6 +1,7 @@
 // Package bench measures what a network can carry, for whoever plans one: the cost of the cryptography, the throughput and the delays
 // of a network of the real program on this machine beside the ceiling that CometBFT alone would reach there, the import of a roll,
-// and the audit. It asserts nothing but that its own accounts add up; figures of two machines are not to be compared, ratios are.
+// the audit and
+// the tally. It asserts nothing but that its own accounts add up; figures of two machines are not to be compared, ratios are.
 //
 //	file         what
 //	stage.go     an election that is open, with ballots that no node has seen, kept on disk

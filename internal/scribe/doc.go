@@ -11,4 +11,5 @@
 //	ledger.go    making one block after the other
 //	people.go    officers, registrar and voters
 //	trustees.go  key ceremony, trial, decryption
+//	tally.go     an election of many contests without voters, for measuring its tally
 package scribe

@@ -113,8 +113,8 @@ func (p *poll) reach(phase pb.Phase) error {
 	return err
 }
 
-// open opens the election for so many seconds, and derives what all ballots share.
-func (p *poll) open(seconds int64) error {
+// begin opens the election for so many seconds.
+func (p *poll) begin(seconds int64) error {
 	opening := p.now.Unix() + 60
 	schedule := &pb.ScheduleElection{Election: Election, Opening: opening, Closing: opening + seconds}
 	if err := p.resolve(&pb.Resolution{Decision: &pb.Resolution_ScheduleElection{ScheduleElection: schedule}}); err != nil {
@@ -123,7 +123,12 @@ func (p *poll) open(seconds int64) error {
 	if err := p.make(opening - p.now.Unix()); err != nil {
 		return err
 	}
-	if err := p.reach(pb.PHASE_VOTING); err != nil {
+	return p.reach(pb.PHASE_VOTING)
+}
+
+// open opens the election for so many seconds, and derives what all ballots share.
+func (p *poll) open(seconds int64) error {
+	if err := p.begin(seconds); err != nil {
 		return err
 	}
 	e, err := p.record()

@@ -105,13 +105,15 @@ func (p *poll) voting(ctx context.Context, o Options, w *Written) error {
 	return nil
 }
 
+// What a block holds besides its transactions.
+const (
+	rest   = 64 << 10 // bytes for header, commit, and the author's transaction
+	author = 10       // units of the author's transaction
+	frame  = 8        // bytes around a transaction
+)
+
 // fit returns how many ballots of so many voters a block has room for: the largest ballot is that of the last voter.
 func (p *poll) fit(voters int) (int, error) {
-	const (
-		rest   = 64 << 10 // for header, commit, and the author's transaction
-		author = 10       // its units
-		frame  = 8        // around a transaction
-	)
 	raw, err := p.cast(voters - 1)
 	if err != nil {
 		return 0, err

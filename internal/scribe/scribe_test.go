@@ -87,3 +87,42 @@ func TestNoHalfRecord(t *testing.T) {
 		t.Error("an election of nobody")
 	}
 }
+
+// TestTally: all sums are opened, a block holds no more than the limits allow, and the accounts of what was posted add up.
+func TestTally(t *testing.T) {
+	for name, plan := range map[string]TallyPlan{
+		"one":  {Contests: 1, Options: 3, Ballots: 1_000_000},
+		"many": {Contests: 5, Options: 2, Ballots: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			plan.Folder = t.TempDir()
+			tally, err := HoldTally(context.Background(), plan)
+			if err != nil {
+				t.Fatal(err)
+			}
+			last := tally.Blocks[len(tally.Blocks)-1]
+			if last.Decided != plan.Contests || tally.Completed == 0 || len(tally.Trustees) != 6 {
+				t.Errorf("%+v", tally)
+			}
+			parts := 0
+			for _, b := range tally.Blocks {
+				parts += b.Parts
+				if b.Units > tally.Limits.BlockUnits || b.Bytes > int(tally.Limits.BlockBytes) {
+					t.Errorf("a block of %d units and %d bytes", b.Units, b.Bytes)
+				}
+			}
+			if want := 6 * plan.Contests; parts != want {
+				t.Errorf("%d parts, want %d", parts, want)
+			}
+		})
+	}
+}
+
+// TestTallyOutOfRange: what no ledger holds is refused.
+func TestTallyOutOfRange(t *testing.T) {
+	for _, plan := range []TallyPlan{{0, 1, 1, "", 0, nil}, {1, MaxTallyOptions + 1, 1, "", 0, nil}, {1, 1, 0, "", 0, nil}} {
+		if _, err := HoldTally(context.Background(), plan); err == nil {
+			t.Errorf("%+v", plan)
+		}
+	}
+}

@@ -8,7 +8,6 @@ import (
 	"votenode/app/election"
 	"votenode/app/state"
 	"votenode/app/tx"
-	"votenode/crypto/threshold"
 	pb "votenode/proto/votenode/v1"
 )
 
@@ -23,7 +22,8 @@ type App struct {
 	proposed  map[[32]byte]candidate       // by hash, at most maxCandidates
 	ballots   map[[32]byte]*ballotElection // by key digest, which binds the election; immutable values
 	tallies   map[string]cachedTally       // by record key; used by Execute alone
-	logs      *threshold.LogTable          // built when the first contest is opened
+	logs      logTable                     // used by Execute alone
+	proven    provenParts
 	roll      recentRoll
 }
 

@@ -7,33 +7,65 @@ import (
 
 	"votenode/app/election"
 	"votenode/app/state"
+	"votenode/crypto/ballot"
 	"votenode/crypto/threshold"
 	pb "votenode/proto/votenode/v1"
 )
 
-// combineBudget is how many options are combined at most at the end of one block; at least one contest is. Spec 8.9.
+// combineBudget is what the contests that are combined at the end of one block cost at most; at least one contest is. Spec 8.9.
 const combineBudget = 2_000
 
-// logTableSize is the number of baby steps of the shared table: a count of a million takes some 250 giant steps.
-const logTableSize = 1 << 12
+// openingCost is what opening a contest costs, in options: to combine the shares of each, and to search its votes, of which there are
+// at most ballots times selections. Spec 8.9.
+func openingCost(contest *pb.Contest, ballots uint64) uint64 {
+	const votes = 1 << 18 // whose search takes as long as combining an option
+	return uint64(len(contest.Options)) + uint64(contest.MaxSelections)*ballots/votes
+}
 
-// beginDecryption withholds what is too small to be opened and reads off the sums in which nothing is encrypted. Spec 8.8.
+// logTable is the table in which votes are searched, as large as the greatest number of ballots so far asks for.
+type logTable struct {
+	*threshold.LogTable
+	ballots uint64
+}
+
+// maxLogRange bounds the table to 2^16 entries.
+const maxLogRange = 1 << 28
+
+// grow makes the table large enough for sums of so many ballots: a million votes are found in at most 64 steps, fewer in fewer.
+func (t *logTable) grow(ballots uint64) {
+	for t.LogTable == nil || t.ballots < ballots {
+		t.ballots = max(4*t.ballots, 1<<10)
+		if t.ballots >= ballots {
+			t.LogTable = threshold.NewLogTable(min(16*t.ballots, maxLogRange))
+		}
+	}
+}
+
+// beginDecryption withholds what is too small to be opened, and queues the sums in which nothing is encrypted: they need no shares.
+// Spec 8.8.
 func (x *execution) beginDecryption(id string, e *pb.Election, m *pb.Manifest) error {
 	e.ContestsOpen = uint32(len(m.Contests))
+	queue, most := new(pb.TallyQueue), uint64(0)
 	for c := range m.Contests {
 		contest := uint32(c)
-		sum, err := x.sum(id, contest, len(m.Contests[c].Options))
+		sum, err := x.sum(id, contest)
 		if err != nil {
 			return err
 		}
 		switch {
 		case sum.Count < uint64(m.OpenMin):
 			x.decide(id, e, contest, &pb.Result{Status: pb.RESULT_WITHHELD, Ballots: sum.Count})
-		case sum.A0.IsIdentity():
-			if err := x.open(id, e, m, contest, nil); err != nil {
-				return err
-			}
+			continue
+		case sum.Plain():
+			queue.Contests = append(queue.Contests, contest)
 		}
+		most = max(most, sum.Count)
+	}
+	if len(queue.Contests) > 0 {
+		x.save(state.QueueKey(id), queue)
+	}
+	if e.ContestsOpen > 0 {
+		x.logs.grow(most) // now, where a block has little else to do
 	}
 	x.save(state.ElectionKey(id), e)
 	x.finishWhenDecided(id, e)
@@ -57,24 +89,24 @@ func (x *execution) advanceDecryption(id string, e *pb.Election) error {
 	if err != nil {
 		return err
 	}
-	budget, done := combineBudget, 0
-	for _, contest := range queue.Contests {
-		options := len(m.Contests[contest].Options)
-		if done > 0 && options > budget {
-			break
-		}
-		budget -= options
-		done++
-		shares, err := x.quorumShares(id, contest, options, keys)
-		if err != nil {
-			return err
-		}
-		if err := x.open(id, e, m, contest, shares); err != nil {
-			return err
-		}
+	openings, err := x.nextOpenings(id, m, keys, queue)
+	if err != nil {
+		return err
 	}
-	queue.Contests = queue.Contests[done:]
-	if len(queue.Contests) == 0 {
+	results := make([]*pb.Result, len(openings))
+	err = inParallel(len(openings), func(i int) (err error) {
+		if results[i], err = openings[i].result(x.logs.LogTable); err != nil {
+			err = fmt.Errorf("%w: opening contest %d of %q: %w", state.ErrCorrupted, openings[i].contest, id, err)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for i, o := range openings {
+		x.decide(id, e, o.contest, results[i])
+	}
+	if queue.Contests = queue.Contests[len(openings):]; len(queue.Contests) == 0 {
 		x.DeleteRecord(state.QueueKey(id))
 	} else {
 		x.save(state.QueueKey(id), queue)
@@ -84,59 +116,105 @@ func (x *execution) advanceDecryption(id string, e *pb.Election) error {
 	return nil
 }
 
-// quorumShares returns the proven shares of a contest by organisation.
-func (x *execution) quorumShares(id string, contest uint32, options int, keys *pb.ElectionKeys) ([]threshold.QuorumShares, error) {
-	var all []threshold.QuorumShares
-	for i := range keys.Organisations {
-		o := &keys.Organisations[i]
-		q := threshold.QuorumShares{Quorum: int(o.Quorum)}
-		prefix := state.PartialPrefix(id, contest) + o.Organisation + "/"
-		err := x.Records(prefix, func(key string, value []byte) error {
-			var p pb.Partial
-			if err := election.Decode(value, &p); err != nil {
-				return err
-			}
-			pd, err := threshold.ParsePartialDecryption(p.Shares, p.Proof, options)
-			if err != nil {
-				return err
-			}
-			index, err := strconv.ParseUint(strings.TrimPrefix(key, prefix), 10, 32)
-			q.Trustees = append(q.Trustees, threshold.TrusteeShares{Index: uint32(index), Shares: pd.Shares})
-			return err
-		})
+// opening is a sum with the shares that open it, as they stand in the records.
+type opening struct {
+	contest uint32
+	options int
+	sum     []byte
+	shares  []postedShares // by organisation
+}
+
+// postedShares are those of the quorum of an organisation, in the order of its indices.
+type postedShares struct {
+	quorum  int
+	indices []uint32
+	shares  [][]byte
+}
+
+// nextOpenings reads the contests at the front of the queue that one block opens.
+func (x *execution) nextOpenings(id string, m *pb.Manifest, keys *pb.ElectionKeys, queue *pb.TallyQueue) ([]opening, error) {
+	var all []opening
+	spent := uint64(0)
+	for _, contest := range queue.Contests {
+		o := opening{contest: contest, options: len(m.Contests[contest].Options)}
+		sum, err := x.sum(id, contest)
 		if err != nil {
-			return nil, fmt.Errorf("%w: partial decryptions of contest %d of %q: %w", state.ErrCorrupted, contest, id, err)
+			return nil, err
 		}
-		all = append(all, q)
+		spent += openingCost(&m.Contests[contest], sum.Count)
+		if len(all) > 0 && spent > combineBudget {
+			break
+		}
+		x.logs.grow(sum.Count)
+		if o.sum, err = x.Record(state.SumKey(id, contest)); err != nil {
+			return nil, err
+		}
+		for i := range keys.Organisations {
+			posted, err := x.quorumShares(id, contest, &keys.Organisations[i])
+			if err != nil {
+				return nil, err
+			}
+			o.shares = append(o.shares, posted)
+		}
+		all = append(all, o)
 	}
 	return all, nil
 }
 
-// open combines the shares of a contest and records the votes. A sum outside its bounds is nobody's share: every ballot and
-// every share was proven, so the store is corrupted.
-func (x *execution) open(id string, e *pb.Election, m *pb.Manifest, contest uint32, shares []threshold.QuorumShares) error {
-	options := len(m.Contests[contest].Options)
-	sum, err := x.sum(id, contest, options)
-	if err != nil {
+// quorumShares returns the proven shares of a contest from the lowest indices of an organisation, as many as its quorum where there are.
+func (x *execution) quorumShares(id string, contest uint32, o *pb.OrganisationKeys) (postedShares, error) {
+	posted := postedShares{quorum: int(o.Quorum)}
+	prefix := state.PartialPrefix(id, contest) + o.Organisation + "/"
+	err := x.Records(prefix, func(key string, value []byte) error {
+		if len(posted.indices) == posted.quorum {
+			return nil
+		}
+		var p pb.Partial
+		if err := election.Decode(value, &p); err != nil {
+			return err
+		}
+		index, err := strconv.ParseUint(strings.TrimPrefix(key, prefix), 10, 32)
+		posted.indices, posted.shares = append(posted.indices, uint32(index)), append(posted.shares, p.Shares)
 		return err
-	}
-	points, err := threshold.Combine(sum.A0, sum.A, shares)
+	})
 	if err != nil {
-		return fmt.Errorf("%w: opening contest %d of %q: %w", state.ErrCorrupted, contest, id, err)
+		return posted, fmt.Errorf("%w: partial decryptions of contest %d of %q: %w", state.ErrCorrupted, contest, id, err)
 	}
-	if x.logs == nil {
-		x.logs = threshold.NewLogTable(logTableSize)
+	return posted, nil
+}
+
+// result combines the shares and finds the votes. Every ballot and every share was proven, so whatever fails is nobody's share but a
+// corrupted store, a sum outside its bounds too. It depends on nothing but the opening.
+func (o *opening) result(logs *threshold.LogTable) (*pb.Result, error) {
+	sum, err := ballot.ParseTally(o.options, o.sum)
+	if err != nil {
+		return nil, err
+	}
+	var all []threshold.QuorumShares
+	for _, posted := range o.shares {
+		q := threshold.QuorumShares{Quorum: posted.quorum}
+		for i, index := range posted.indices {
+			points, err := threshold.ParsePoints(posted.shares[i], o.options)
+			if err != nil {
+				return nil, err
+			}
+			q.Trustees = append(q.Trustees, threshold.TrusteeShares{Index: index, Shares: points})
+		}
+		all = append(all, q)
+	}
+	points, err := threshold.Combine(sum.A0, sum.A, all)
+	if err != nil {
+		return nil, err
 	}
 	result := &pb.Result{Status: pb.RESULT_OPENED, Ballots: sum.Count}
 	for i, p := range points {
-		votes, ok := x.logs.Solve(p, sum.Count)
+		votes, ok := logs.Solve(p, sum.Count)
 		if !ok {
-			return fmt.Errorf("%w: option %d of contest %d of %q has more votes than ballots", state.ErrCorrupted, i, contest, id)
+			return nil, fmt.Errorf("option %d has more votes than ballots", i)
 		}
 		result.Votes = append(result.Votes, votes)
 	}
-	x.decide(id, e, contest, result)
-	return nil
+	return result, nil
 }
 
 func (x *execution) decide(id string, e *pb.Election, contest uint32, result *pb.Result) {

@@ -5,9 +5,11 @@ import (
 	"crypto/rand"
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/oasisprotocol/curve25519-voi/curve"
+	"github.com/oasisprotocol/curve25519-voi/curve/scalar"
 
 	"votenode/app"
 	"votenode/app/state"
@@ -124,6 +126,86 @@ func TestCombineBudget(t *testing.T) {
 			t.Errorf("contest %d: %v", c, got)
 		}
 	}
+}
+
+// plain is the sum of ballots without any randomness that all select one option.
+func plain(options, option int, ballots uint64) *ballot.EncryptedTally {
+	sum := ballot.NewEncryptedTally(options)
+	sum.Count = ballots
+	sum.A[option].MulBasepoint(curve.RISTRETTO_BASEPOINT_TABLE, scalar.NewFromUint64(ballots))
+	return sum
+}
+
+// TestSearchBudget: sums in which nothing is encrypted wait in the queue like all others, and where many ballots count fewer contests are
+// opened in a block, for their votes are searched for longer. A million votes are found.
+func TestSearchBudget(t *testing.T) {
+	const contests = 13
+	for name, c := range map[string]struct {
+		ballots uint64
+		want    int
+	}{
+		"few ballots":  {1 << 17, 10},
+		"many ballots": {1 << 20, 9}, // 204 each
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLedger(t)
+			l.rules = many(contests)
+			l.voting(1)
+			l.plant(func(w state.Writer) {
+				for i := range contests {
+					w.SetRecord(state.SumKey(id, uint32(i)), plain(ballot.MaxPositions, i, c.ballots).Bytes())
+				}
+			})
+			l.unchecked = true
+			l.close()
+			if open := int(l.election().ContestsOpen); contests-open != c.want {
+				t.Fatalf("%d contests opened in the block in which decryption begins", contests-open)
+			}
+			l.block(1)
+			l.expectPhase(pb.PHASE_FINAL)
+			for i := range contests {
+				if r := l.result(uint32(i)); r.Status != pb.RESULT_OPENED || r.Votes[i] != c.ballots {
+					t.Fatalf("contest %d: %v", i, r)
+				}
+			}
+		})
+	}
+}
+
+// TestFirstFault: of the parts in one transaction the first that is refused gives the code, whatever comes after it and however proofs are
+// verified, and parts that were found right before are no help to others.
+func TestFirstFault(t *testing.T) {
+	l := newLedger(t)
+	voters, trustees := l.voting(3)
+	shared := l.shared()
+	l.accept(cast(draft(shared, 0, voters[0], 1, nil, []int{0}), 0, 1), cast(draft(shared, 1, voters[1], 1, nil, []int{0}), 1, 1))
+	l.close()
+	good := must(tx.Parse(l.partial(trustees[0], 0, 1))).Body().(*pb.PostPartials)
+	altered := func(signer string, change func(m *pb.PostPartials)) []byte {
+		m := *good
+		m.Partials = slices.Clone(good.Partials)
+		change(&m)
+		return sign(signer, &m)
+	}
+	spoiled := func(b []byte) []byte {
+		b = bytes.Clone(b)
+		b[0] ^= 1
+		return b
+	}
+	if err := l.app.Check(l.view(), l.now*1e9, must(tx.Parse(sign(trustees[0].name, good)))); err != nil {
+		t.Fatal(err) // from here on both parts are known to be right
+	}
+	unknown := pb.PartialDecryption{Contest: 2, Shares: good.Partials[1].Shares, Proof: good.Partials[1].Proof}
+	l.refuse(tx.CodeUnknownContest, altered(trustees[0].name, func(m *pb.PostPartials) { m.Partials = append(m.Partials, unknown) }))
+	l.refuse(tx.CodeDecryptionProof, altered(trustees[0].name, func(m *pb.PostPartials) {
+		m.Partials[1].Proof = spoiled(m.Partials[1].Proof)
+		m.Partials = append(m.Partials, unknown)
+	}))
+	l.refuse(tx.CodeDecryptionProof, altered(trustees[0].name, func(m *pb.PostPartials) { m.Partials[0].Shares = spoiled(m.Partials[0].Shares) }))
+	l.refuse(tx.CodeDecryptionProof, altered(trustees[0].name, func(m *pb.PostPartials) { m.Partials[1].Shares = m.Partials[1].Shares[:32] }))
+	l.refuse(tx.CodeDecryptionProof, altered(trustees[1].name, func(*pb.PostPartials) {})) // another trustee's
+	l.accept(sign(trustees[0].name, good))
+	l.refuse(tx.CodeAlreadyDone, sign(trustees[0].name, good))
 }
 
 // TestLateShareOfQueued: a trustee more than the quorum may post while a contest waits in the queue, and it stays there once.

@@ -10,6 +10,7 @@ import (
 	"votenode/app/tx"
 	"votenode/crypto/ballot"
 	"votenode/crypto/threshold"
+	"votenode/crypto/transcript"
 	pb "votenode/proto/votenode/v1"
 )
 
@@ -32,69 +33,97 @@ func checkPostPartials(r *reading, p *tx.Parsed, m *pb.PostPartials) error {
 	if err != nil {
 		return err
 	}
-	posted := 0
+	var fresh []*part
 	for i := range m.Partials {
-		known, err := r.checkPartial(e, manifest, m, &m.Partials[i], index, keys)
-		if err != nil {
-			return err
+		var p *part
+		if p, err = r.readPart(e, manifest, m, &m.Partials[i], index, keys); err != nil {
+			break // a proof before it that fails comes first
 		}
-		if known {
-			posted++
+		if p != nil {
+			fresh = append(fresh, p)
 		}
 	}
-	if posted == len(m.Partials) {
-		return tx.Refuse(tx.CodeAlreadyDone, "trustee %d of %q has posted these", index, m.Organisation)
+	if fault := r.prove(fresh, keys); fault != nil {
+		return fault
 	}
-	return nil
+	if err == nil && len(fresh) == 0 {
+		err = tx.Refuse(tx.CodeAlreadyDone, "trustee %d of %q has posted these", index, m.Organisation)
+	}
+	return err
 }
 
-// checkPartial checks one contest's part, given the row of the trustee's keys. It says whether the trustee has posted it before.
-func (r *reading) checkPartial(e *pb.Election, manifest *pb.Manifest, m *pb.PostPartials, p *pb.PartialDecryption, index uint32, row []byte) (bool, error) {
+// part is a trustee's part in opening a contest, on the way to its proof.
+type part struct {
+	name   [32]byte // of all that the proof depends on
+	slot   int      // the first of the contest
+	slots  int
+	posted threshold.PostedPartial // its Keys come last
+}
+
+// readPart reads what one contest's part speaks about, given the row of the trustee's keys. It returns nil where the trustee has posted
+// it before.
+func (r *reading) readPart(e *pb.Election, manifest *pb.Manifest, m *pb.PostPartials, p *pb.PartialDecryption, index uint32, row []byte) (*part, error) {
 	if int64(p.Contest) >= int64(len(manifest.Contests)) {
-		return false, tx.Refuse(tx.CodeUnknownContest, "there is no contest %d", p.Contest)
+		return nil, tx.Refuse(tx.CodeUnknownContest, "there is no contest %d", p.Contest)
 	}
 	known, err := r.Record(state.PartialKey(m.Election, p.Contest, m.Organisation, index))
 	if err != nil || known != nil {
-		return known != nil, err
+		return nil, err
 	}
 	result, err := r.Record(state.ResultKey(m.Election, p.Contest))
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	if result != nil {
-		return false, tx.Refuse(tx.CodeContestDecided, "contest %d has its result", p.Contest)
+		return nil, tx.Refuse(tx.CodeContestDecided, "contest %d has its result", p.Contest)
+	}
+	sum, err := r.sum(m.Election, p.Contest)
+	if err != nil {
+		return nil, err
 	}
 	contest := &manifest.Contests[p.Contest]
-	options := len(contest.Options)
-	pd, err := threshold.ParsePartialDecryption(p.Shares, p.Proof, options)
-	if err != nil {
-		return false, tx.Refuse(tx.CodeDecryptionProof, "contest %d: %v", p.Contest, err)
-	}
-	keys, err := threshold.ParsePoints(row[32*contest.FirstSlot:][:32*options], options)
-	if err != nil {
-		return false, fmt.Errorf("%w: keys of trustee %d of %q: %w", state.ErrCorrupted, index, m.Organisation, err)
-	}
-	sum, err := r.sum(m.Election, p.Contest, options)
-	if err != nil {
-		return false, err
-	}
-	st := &threshold.TallyStatement{
+	c := &part{slot: int(contest.FirstSlot), slots: len(contest.Options)}
+	c.name = nameOf(
+		[]byte(m.Election), e.KeyDigest, transcript.Uint64(uint64(p.Contest)), []byte(m.Organisation), transcript.Uint64(uint64(index)),
+		sum.Points, row[32*c.slot:][:32*c.slots], p.Shares, p.Proof,
+	)
+	c.posted = threshold.PostedPartial{
 		Chain: r.chain, Election: m.Election, KeyDigest: [32]byte(e.KeyDigest), Contest: p.Contest,
-		Organisation: m.Organisation, Trustee: index, A0: sum.A0, A: sum.A, Keys: keys,
+		Organisation: m.Organisation, Trustee: index, Sum: sum.Points, Shares: p.Shares, Proof: p.Proof,
 	}
-	if err := threshold.VerifyPartial(st, pd); err != nil {
-		return false, tx.Refuse(tx.CodeDecryptionProof, "contest %d: %v", p.Contest, err)
-	}
-	return false, nil
+	return c, nil
 }
 
-// sum returns the encrypted sum of a contest.
-func (r *reading) sum(id string, contest uint32, options int) (*ballot.EncryptedTally, error) {
+// prove verifies the parts of one trustee that are not known to be right, on all cores. The refusal is that of the first that fails.
+func (r *reading) prove(parts []*part, row []byte) error {
+	parts = slices.DeleteFunc(slices.Clone(parts), func(p *part) bool { return r.proven.has(p.name) })
+	if len(parts) == 0 {
+		return nil
+	}
+	keys, err := threshold.ParseRow(row, len(row)/32)
+	if err != nil {
+		return fmt.Errorf("%w: keys of trustee %d of %q: %w", state.ErrCorrupted, parts[0].posted.Trustee, parts[0].posted.Organisation, err)
+	}
+	return inParallel(len(parts), func(i int) (err error) {
+		p := parts[i]
+		if p.posted.Keys, err = keys.Range(p.slot, p.slots); err != nil {
+			return err
+		}
+		if err := p.posted.Verify(); err != nil {
+			return tx.Refuse(tx.CodeDecryptionProof, "contest %d: %v", p.posted.Contest, err)
+		}
+		r.proven.add(p.name)
+		return nil
+	})
+}
+
+// sum returns the encrypted sum of a contest, undecoded.
+func (r *reading) sum(id string, contest uint32) (*ballot.TallyBytes, error) {
 	value, err := r.Record(state.SumKey(id, contest))
 	if err != nil {
 		return nil, err
 	}
-	sum, err := ballot.ParseTally(options, value)
+	sum, err := ballot.SplitTally(value)
 	if err != nil {
 		return nil, fmt.Errorf("%w: sum of contest %d of %q: %w", state.ErrCorrupted, contest, id, err)
 	}

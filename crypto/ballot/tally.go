@@ -103,6 +103,25 @@ func ParseTally(options int, b []byte) (*EncryptedTally, error) {
 	return t, nil
 }
 
+// TallyBytes is an encoded sum whose points nobody has looked at: Points are A_0 and all A_j, 32 bytes each.
+type TallyBytes struct {
+	Count  uint64
+	Points []byte
+}
+
+// SplitTally reads the number of ballots of an encoded sum and decodes no point. It fails with ErrLength.
+func SplitTally(b []byte) (*TallyBytes, error) {
+	if len(b) < tallySize(0) || (len(b)-tallySize(0))%group.PointSize != 0 {
+		return nil, fmt.Errorf("%w: sum of %d bytes", ErrLength, len(b))
+	}
+	return &TallyBytes{Count: binary.BigEndian.Uint64(b), Points: b[8:]}, nil
+}
+
+// Plain says whether A_0 is the identity: nothing is encrypted in the sum.
+func (t *TallyBytes) Plain() bool {
+	return [group.PointSize]byte(t.Points) == [group.PointSize]byte{} // the one encoding of the identity
+}
+
 // Equal says whether two sums are the same.
 func (t *EncryptedTally) Equal(u *EncryptedTally) bool {
 	if t.Count != u.Count || len(t.A) != len(u.A) || t.A0.Equal(u.A0) != 1 {

@@ -62,6 +62,18 @@ func BenchmarkVerifyPartial10(b *testing.B) {
 	}
 }
 
+func BenchmarkVerifyPosted10(b *testing.B) {
+	st, share, _ := benchTally(b)
+	pd := must(ProvePartial(st, share, rand.Reader))
+	p := PostedPartial{
+		Chain: st.Chain, Election: st.Election, KeyDigest: st.KeyDigest, Contest: st.Contest, Organisation: st.Organisation, Trustee: st.Trustee,
+		Sum: PointsBytes(append([]*curve.RistrettoPoint{st.A0}, st.A...)), Keys: newRow(st.Keys), Shares: PointsBytes(pd.Shares), Proof: pd.Proof[:],
+	}
+	for b.Loop() {
+		check(b, p.Verify())
+	}
+}
+
 func BenchmarkCombine10(b *testing.B) {
 	st, _, board := benchTally(b)
 	q := QuorumShares{Quorum: 3}

@@ -51,30 +51,36 @@ func (st *TallyStatement) equality(shares []*curve.RistrettoPoint) (equality, er
 	if len(st.A) != len(st.Keys) {
 		return equality{}, ErrLength
 	}
+	t := st.start(group.PointBytes(st.A0), PointsBytes(st.A))
+	return decryption(t, st.Trustee, st.A0, newRow(st.Keys), newRow(shares))
+}
+
+// start begins the transcript with all but the trustee's keys and shares, given the encodings of the sum.
+func (st *TallyStatement) start(a0, a []byte) *transcript.Transcript {
 	t := start(transcript.LabelDecryption, st.Chain, st.Election)
 	t.Append("key-digest", st.KeyDigest[:])
 	t.AppendUint64("contest", uint64(st.Contest))
 	t.Append("organisation", []byte(st.Organisation))
 	t.AppendUint64("trustee", uint64(st.Trustee))
-	t.Append("A_0", group.PointBytes(st.A0))
-	t.Append("A", PointsBytes(st.A))
-	return decryption(t, st.Trustee, st.A0, st.Keys, shares)
+	t.Append("A_0", a0)
+	t.Append("A", a)
+	return t
 }
 
 // decryption completes a transcript with the trustee's keys and shares: S_j = x_j base where X_j = x_j G.
-func decryption(t *transcript.Transcript, trustee uint32, base *curve.RistrettoPoint, keys, shares []*curve.RistrettoPoint) (equality, error) {
+func decryption(t *transcript.Transcript, trustee uint32, base *curve.RistrettoPoint, keys, shares Row) (equality, error) {
 	if trustee == 0 {
 		return equality{}, ErrIndex
 	}
-	if len(keys) == 0 || len(shares) != len(keys) {
+	if len(keys.points) == 0 || len(shares.points) != len(keys.points) {
 		return equality{}, ErrLength
 	}
-	if base.IsIdentity() || hasIdentity(keys) || hasIdentity(shares) {
+	if base.IsIdentity() || hasIdentity(keys.points) || hasIdentity(shares.points) {
 		return equality{}, group.ErrIdentity
 	}
-	t.Append("P", PointsBytes(keys))
-	t.Append("S", PointsBytes(shares))
-	return newEquality(t, []*curve.RistrettoPoint{curve.RISTRETTO_BASEPOINT_POINT, base}, keys, shares), nil
+	t.Append("P", keys.encoded)
+	t.Append("S", shares.encoded)
+	return newEquality(t, []*curve.RistrettoPoint{curve.RISTRETTO_BASEPOINT_POINT, base}, keys.points, shares.points), nil
 }
 
 // decryptionShares returns x_j base for each slot after checking that the share is the one that belongs to keys, so that

@@ -46,14 +46,29 @@ func otherStatements(b *board, st *TallyStatement) map[string]*TallyStatement {
 	return out
 }
 
+// verifyBoth verifies a partial decryption, and its encodings, which must come to the same.
+func verifyBoth(t *testing.T, st *TallyStatement, pd *PartialDecryption) error {
+	t.Helper()
+	err := VerifyPartial(st, pd)
+	posted := PostedPartial{
+		Chain: st.Chain, Election: st.Election, KeyDigest: st.KeyDigest, Contest: st.Contest, Organisation: st.Organisation, Trustee: st.Trustee,
+		Sum: append(group.PointBytes(st.A0), PointsBytes(st.A)...), Keys: newRow(st.Keys),
+		Shares: PointsBytes(pd.Shares), Proof: pd.Proof[:],
+	}
+	if encoded := posted.Verify(); encoded != err {
+		t.Errorf("%v where the encodings give %v", err, encoded)
+	}
+	return err
+}
+
 func TestPartialSoundness(t *testing.T) {
 	b, st := opened(t)
 	pd, err := ProvePartial(st, b.shares[1], rand.Reader)
 	check(t, err)
-	check(t, VerifyPartial(st, pd))
+	check(t, verifyBoth(t, st, pd))
 	seen := map[[transcript.ChallengeSize]byte]string{must(st.equality(pd.Shares)).lambda: "itself"}
 	for name, other := range otherStatements(b, st) {
-		refuses(t, "moved to another "+name, VerifyPartial(other, pd), ErrProof)
+		refuses(t, "moved to another "+name, verifyBoth(t, other, pd), ErrProof)
 		lambda := must(other.equality(pd.Shares)).lambda
 		if before, ok := seen[lambda]; ok {
 			t.Errorf("another %s has the lambda of %s", name, before)
@@ -63,11 +78,11 @@ func TestPartialSoundness(t *testing.T) {
 	for i := range ProofSize {
 		changed := *pd
 		changed.Proof[i] ^= 1
-		refuses(t, "changed proof", VerifyPartial(st, &changed), ErrProof)
+		refuses(t, "changed proof", verifyBoth(t, st, &changed), ErrProof)
 	}
 	notCanonical := *pd
 	notCanonical.Proof = addOrder(pd.Proof)
-	refuses(t, "proof not canonical", VerifyPartial(st, &notCanonical), ErrProof)
+	refuses(t, "proof not canonical", verifyBoth(t, st, &notCanonical), ErrProof)
 
 	with := func(change func(shares []*curve.RistrettoPoint)) *PartialDecryption {
 		shares := slices.Clone(pd.Shares)
@@ -75,12 +90,12 @@ func TestPartialSoundness(t *testing.T) {
 		return &PartialDecryption{Shares: shares, Proof: pd.Proof}
 	}
 	for j := range pd.Shares {
-		refuses(t, "a wrong share", VerifyPartial(st, with(func(s []*curve.RistrettoPoint) { s[j] = times(3) })), ErrProof)
-		refuses(t, "identity share", VerifyPartial(st, with(func(s []*curve.RistrettoPoint) { s[j] = curve.NewRistrettoPoint() })), group.ErrIdentity)
+		refuses(t, "a wrong share", verifyBoth(t, st, with(func(s []*curve.RistrettoPoint) { s[j] = times(3) })), ErrProof)
+		refuses(t, "identity share", verifyBoth(t, st, with(func(s []*curve.RistrettoPoint) { s[j] = curve.NewRistrettoPoint() })), group.ErrIdentity)
 	}
-	refuses(t, "shares swapped", VerifyPartial(st, with(slices.Reverse[[]*curve.RistrettoPoint])), ErrProof)
-	refuses(t, "a share short", VerifyPartial(st, &PartialDecryption{pd.Shares[:2], pd.Proof}), ErrLength)
-	refuses(t, "a share more", VerifyPartial(st, &PartialDecryption{append(pd.Shares[:3:3], times(1)), pd.Proof}), ErrLength)
+	refuses(t, "shares swapped", verifyBoth(t, st, with(slices.Reverse[[]*curve.RistrettoPoint])), ErrProof)
+	refuses(t, "a share short", verifyBoth(t, st, &PartialDecryption{pd.Shares[:2], pd.Proof}), ErrLength)
+	refuses(t, "a share more", verifyBoth(t, st, &PartialDecryption{append(pd.Shares[:3:3], times(1)), pd.Proof}), ErrLength)
 
 	// Statements that must never come to a proof.
 	malformed := func(change func(*TallyStatement)) *TallyStatement {
@@ -89,12 +104,12 @@ func TestPartialSoundness(t *testing.T) {
 		change(&c)
 		return &c
 	}
-	refuses(t, "A_0 identity", VerifyPartial(malformed(func(s *TallyStatement) { s.A0 = curve.NewRistrettoPoint() }), pd), group.ErrIdentity)
-	refuses(t, "key identity", VerifyPartial(malformed(func(s *TallyStatement) { s.Keys[0] = curve.NewRistrettoPoint() }), pd), group.ErrIdentity)
-	refuses(t, "trustee 0", VerifyPartial(malformed(func(s *TallyStatement) { s.Trustee = 0 }), pd), ErrIndex)
-	refuses(t, "A and keys differ", VerifyPartial(malformed(func(s *TallyStatement) { s.A = s.A[:2] }), pd), ErrLength)
+	refuses(t, "A_0 identity", verifyBoth(t, malformed(func(s *TallyStatement) { s.A0 = curve.NewRistrettoPoint() }), pd), group.ErrIdentity)
+	refuses(t, "key identity", verifyBoth(t, malformed(func(s *TallyStatement) { s.Keys[0] = curve.NewRistrettoPoint() }), pd), group.ErrIdentity)
+	refuses(t, "trustee 0", verifyBoth(t, malformed(func(s *TallyStatement) { s.Trustee = 0 }), pd), ErrIndex)
+	refuses(t, "A and keys differ", verifyBoth(t, malformed(func(s *TallyStatement) { s.A = s.A[:2] }), pd), ErrLength)
 	empty := malformed(func(s *TallyStatement) { s.A, s.Keys = nil, nil })
-	refuses(t, "nothing to prove", VerifyPartial(empty, &PartialDecryption{Proof: pd.Proof}), ErrLength)
+	refuses(t, "nothing to prove", verifyBoth(t, empty, &PartialDecryption{Proof: pd.Proof}), ErrLength)
 	_, err = ProvePartial(malformed(func(s *TallyStatement) { s.A0 = curve.NewRistrettoPoint() }), b.shares[1], rand.Reader)
 	refuses(t, "proving for the identity", err, group.ErrIdentity)
 	_, err = ProvePartial(st, b.shares[2], rand.Reader)
@@ -128,7 +143,7 @@ func TestPartialForgeries(t *testing.T) {
 	other := *st
 	other.A0 = times(12345)
 	pd := must(ProvePartial(&other, b.shares[1], rand.Reader))
-	refuses(t, "shares of another sum", VerifyPartial(st, pd), ErrProof)
+	refuses(t, "shares of another sum", verifyBoth(t, st, pd), ErrProof)
 	elsewhere := must(st.equality(pd.Shares))
 	refuses(t, "shares of another sum, proof made anew", elsewhere.verify(must(elsewhere.prove(x, rand.Reader))), ErrProof)
 }
@@ -305,4 +320,43 @@ func TestParsePartialDecryption(t *testing.T) {
 	refuses(t, "identity", parse(identity, pd.Proof[:], 3), group.ErrIdentity)
 	identity[0] = 1 // an odd number is negative
 	refuses(t, "not canonical", parse(identity, pd.Proof[:], 3), group.ErrPoint)
+}
+
+// TestPostedPartialForm: what is not a partial decryption of so many slots is refused whatever it says, and no range leaves its row.
+func TestPostedPartialForm(t *testing.T) {
+	b, st := opened(t)
+	pd := must(ProvePartial(st, b.shares[1], rand.Reader))
+	good := PostedPartial{
+		Chain: st.Chain, Election: st.Election, KeyDigest: st.KeyDigest, Contest: st.Contest, Organisation: st.Organisation, Trustee: st.Trustee,
+		Sum: append(group.PointBytes(st.A0), PointsBytes(st.A)...), Shares: PointsBytes(pd.Shares), Proof: pd.Proof[:],
+	}
+	all := must(ParseRow(slices.Concat(group.PointBytes(times(5)), PointsBytes(st.Keys), group.PointBytes(times(6))), 5))
+	good.Keys = must(all.Range(1, 3))
+	check(t, good.Verify())
+	for name, c := range map[string]struct {
+		change func(p *PostedPartial)
+		want   error
+	}{
+		"a short proof":  {func(p *PostedPartial) { p.Proof = p.Proof[1:] }, ErrLength},
+		"a short sum":    {func(p *PostedPartial) { p.Sum = p.Sum[:96] }, ErrLength},
+		"a short share":  {func(p *PostedPartial) { p.Shares = p.Shares[1:] }, ErrLength},
+		"other keys":     {func(p *PostedPartial) { p.Keys = must(all.Range(0, 3)) }, ErrProof},
+		"too few keys":   {func(p *PostedPartial) { p.Keys = must(all.Range(1, 2)) }, ErrLength},
+		"no point":       {func(p *PostedPartial) { p.Shares = append(make([]byte, 31), append([]byte{0x80}, p.Shares[32:]...)...) }, group.ErrPoint},
+		"A_0 no point":   {func(p *PostedPartial) { p.Sum = append(make([]byte, 31), append([]byte{0x80}, p.Sum[32:]...)...) }, group.ErrPoint},
+		"another A_j":    {func(p *PostedPartial) { p.Sum = slices.Clone(p.Sum); p.Sum[40] ^= 1 }, ErrProof},
+		"no keys at all": {func(p *PostedPartial) { p.Keys, p.Sum, p.Shares = Row{}, p.Sum[:32], nil }, ErrLength},
+	} {
+		p := good
+		c.change(&p)
+		refuses(t, name, p.Verify(), c.want)
+	}
+	for _, r := range [][2]int{{-1, 1}, {0, 6}, {5, 1}, {6, 0}, {1, -1}} {
+		if _, err := all.Range(r[0], r[1]); err != ErrLength {
+			t.Errorf("%v: %v", r, err)
+		}
+	}
+	if _, err := ParseRow(make([]byte, 32), 1); err != group.ErrIdentity {
+		t.Error(err)
+	}
 }

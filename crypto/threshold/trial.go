@@ -36,7 +36,7 @@ func (st *TrialStatement) equality(base *curve.RistrettoPoint, shares []*curve.R
 	t.Append("organisation", []byte(st.Organisation))
 	t.AppendUint64("trustee", uint64(st.Trustee))
 	t.Append("T", group.PointBytes(base))
-	return decryption(t, st.Trustee, base, st.Keys, shares)
+	return decryption(t, st.Trustee, base, newRow(st.Keys), newRow(shares))
 }
 
 // ProveTrial computes a trustee's shares x_{i,j} T for all slots with their proof. It fails with ErrShare if the share

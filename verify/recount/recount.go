@@ -43,6 +43,7 @@ type Recount struct {
 	digests   map[[32]byte]string // elections by key digest
 	moved     []string            // elections whose phase has changed in this block
 	logs      *threshold.LogTable
+	searched  uint64 // the greatest count for which logs is large enough
 }
 
 // New starts a recount from a genesis document that keeps the rules. recorded returns a transaction of an election's ballot log by its

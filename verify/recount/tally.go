@@ -12,7 +12,7 @@ type part struct {
 	index        uint32
 }
 
-// beginTally withholds what is too small to be opened and reads off what nothing is encrypted in. Spec 8.8.
+// beginTally withholds what is too small to be opened and queues what nothing is encrypted in. Spec 8.8.
 func (r *Recount) beginTally(e *election) error {
 	if err := e.countAgain(); err != nil {
 		return err
@@ -23,9 +23,7 @@ func (r *Recount) beginTally(e *election) error {
 		case sum.Count < uint64(e.manifest.OpenMin):
 			e.results[contest] = &pb.Result{Status: pb.RESULT_WITHHELD, Ballots: sum.Count}
 		case sum.A0.IsIdentity():
-			if err := r.openContest(e, uint32(contest)); err != nil {
-				return err
-			}
+			e.queue = append(e.queue, uint32(contest))
 		}
 	}
 	r.finish(e)
@@ -160,16 +158,16 @@ func (e *election) enqueue(contest uint32) {
 	e.queue = append(e.queue, contest)
 }
 
-// advanceTally combines contests from the front of the queue: the first in any case, each further one while all have at most 2,000
-// options together. Spec 8.9.
+// advanceTally combines contests from the front of the queue: the first in any case, each further one while all cost at most 2,000
+// together. Spec 8.9.
 func (r *Recount) advanceTally(e *election) error {
 	if e.phase != pb.PHASE_DECRYPTING || len(e.queue) == 0 {
 		return nil
 	}
-	options, done := 0, 0
+	cost, done := uint64(0), 0
 	for _, contest := range e.queue {
-		options += len(e.manifest.Contests[contest].Options)
-		if done > 0 && options > 2_000 {
+		cost += e.tallyCost(contest)
+		if done > 0 && cost > 2_000 {
 			break
 		}
 		if err := r.openContest(e, contest); err != nil {
@@ -180,6 +178,12 @@ func (r *Recount) advanceTally(e *election) error {
 	e.queue = e.queue[done:]
 	r.finish(e)
 	return nil
+}
+
+// tallyCost is the number of options, and one more for every 262,144 votes that there may be. Spec 8.9.
+func (e *election) tallyCost(contest uint32) uint64 {
+	c := &e.manifest.Contests[contest]
+	return uint64(len(c.Options)) + e.sums[contest].Count*uint64(c.MaxSelections)/262_144
 }
 
 // openContest opens the sum of a contest and finds the votes. Spec 4.11.
@@ -197,8 +201,9 @@ func (r *Recount) openContest(e *election, contest uint32) error {
 	if err != nil {
 		return contradiction("contest %d: %v", contest, err)
 	}
-	if r.logs == nil {
-		r.logs = threshold.NewLogTable(1 << 16)
+	if r.logs == nil || r.searched < sum.Count {
+		r.searched = max(1<<16, 2*sum.Count)
+		r.logs = threshold.NewLogTable(r.searched)
 	}
 	result := &pb.Result{Status: pb.RESULT_OPENED, Ballots: sum.Count}
 	for option, p := range points {

@@ -53,6 +53,7 @@ type writing struct {
 	sums    *blockSums
 	pending *pendingResolutions
 	events  *[]Event
+	parts   bool // partial decryptions took effect in this block
 }
 
 const second = 1_000_000_000

@@ -12,8 +12,12 @@ import (
 	pb "votenode/proto/votenode/v1"
 )
 
-// combineBudget is what the contests that are combined at the end of one block cost at most; at least one contest is. Spec 8.9.
-const combineBudget = 2_000
+// What the contests that are combined at the end of one block cost at most; of each election at least one is. A block that brings partial
+// decryptions has their proofs to verify besides. Spec 8.9.
+const (
+	combineBudget          = 6_000
+	combineBudgetWithParts = 1_000
+)
 
 // openingCost is what opening a contest costs, in options: to combine the shares of each, and to search its votes, of which there are
 // at most ballots times selections. Spec 8.9.
@@ -134,17 +138,21 @@ type postedShares struct {
 // nextOpenings reads the contests at the front of the queue that one block opens.
 func (x *execution) nextOpenings(id string, m *pb.Manifest, keys *pb.ElectionKeys, queue *pb.TallyQueue) ([]opening, error) {
 	var all []opening
-	spent := uint64(0)
+	budget := uint64(combineBudget)
+	if x.parts {
+		budget = combineBudgetWithParts
+	}
 	for _, contest := range queue.Contests {
 		o := opening{contest: contest, options: len(m.Contests[contest].Options)}
 		sum, err := x.sum(id, contest)
 		if err != nil {
 			return nil, err
 		}
-		spent += openingCost(&m.Contests[contest], sum.Count)
-		if len(all) > 0 && spent > combineBudget {
+		cost := openingCost(&m.Contests[contest], sum.Count)
+		if len(all) > 0 && x.combined+cost > budget {
 			break
 		}
+		x.combined += cost
 		x.logs.grow(sum.Count)
 		if o.sum, err = x.Record(state.SumKey(id, contest)); err != nil {
 			return nil, err

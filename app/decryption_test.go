@@ -104,8 +104,8 @@ func TestCombineBudget(t *testing.T) {
 		}
 		return n
 	}
-	if n, open := decided(), l.election().ContestsOpen; n != 10 || open != 3 {
-		t.Fatalf("%d contests decided in one block, %d open; 2,000 options are 10", n, open)
+	if n, open := decided(), l.election().ContestsOpen; n != 5 || open != 8 {
+		t.Fatalf("%d contests decided in the block that brought the parts, %d open; 1,000 options are 5", n, open)
 	}
 	before := l.result(1)
 	if r := l.block(1, late); r[0].Code != tx.CodeContestDecided {
@@ -139,13 +139,13 @@ func plain(options, option int, ballots uint64) *ballot.EncryptedTally {
 // TestSearchBudget: sums in which nothing is encrypted wait in the queue like all others, and where many ballots count fewer contests are
 // opened in a block, for their votes are searched for longer. A million votes are found.
 func TestSearchBudget(t *testing.T) {
-	const contests = 13
+	const contests = 33
 	for name, c := range map[string]struct {
 		ballots uint64
 		want    int
 	}{
-		"few ballots":  {1 << 17, 10},
-		"many ballots": {1 << 20, 9}, // 204 each
+		"few ballots":  {1 << 17, 30},
+		"many ballots": {1 << 20, 29}, // 204 each
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLedger(t)

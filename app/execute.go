@@ -78,6 +78,7 @@ type execution struct {
 	block      Block
 	parameters *pb.Parameters
 	outcome    Outcome
+	combined   uint64 // what the contests cost that were combined at the end of the block
 }
 
 // Execute applies a block to a draft. An error means a corrupted store: the draft must be thrown away and the node stops.

@@ -84,8 +84,13 @@ func (x *execution) moveByTime(id string, e *pb.Election) error {
 
 // createSums writes an empty sum for every contest.
 func (x *execution) createSums(id string, m *pb.Manifest) {
+	empty := make(map[int][]byte) // by number of options, for points are dear to encode
 	for c := range m.Contests {
-		x.SetRecord(state.SumKey(id, uint32(c)), ballot.NewEncryptedTally(len(m.Contests[c].Options)).Bytes())
+		options := len(m.Contests[c].Options)
+		if empty[options] == nil {
+			empty[options] = ballot.NewEncryptedTally(options).Bytes()
+		}
+		x.SetRecord(state.SumKey(id, uint32(c)), empty[options])
 	}
 }
 

@@ -165,6 +165,7 @@ func applyPostPartials(w *writing, v *tx.Verified, m *pb.PostPartials) error {
 			queue.Contests = append(queue.Contests, p.Contest)
 		}
 	}
+	w.parts = true
 	if len(queue.Contests) > 0 {
 		w.save(state.QueueKey(m.Election), queue)
 	}

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/oasisprotocol/curve25519-voi/curve"
+	"golang.org/x/sync/errgroup"
 
 	"votenode/app/state"
 	"votenode/app/tx"
@@ -103,7 +105,9 @@ func (s *seat) forgetDeals() error {
 	return s.Store.remove(names...)
 }
 
-// tally opens this trustee's part of every contest that is neither decided nor withheld: at most one transaction's worth in a step.
+// tally opens this trustee's part of every contest that is neither decided nor withheld, and posts it in as few transactions as hold it.
+// Where a sum cannot be read the others are opened all the same: a node shows a state for some heights only, and a trustee far from it may
+// need several states for many contests.
 func (s *seat) tally(ctx context.Context) error {
 	remembered, files, err := s.remembered()
 	if err != nil {
@@ -113,21 +117,81 @@ func (s *seat) tally(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	work := &opening{seat: s, remembered: remembered}
-	var failures []error
-	for contest := range s.manifest.Contests {
+	sums, err := s.sums(ctx, remembered)
+	failures := []error{err}
+	work := &opening{seat: s, remembered: remembered, files: files}
+	for contest, sum := range sums {
+		if sum == nil {
+			continue
+		}
 		// A partial decryption is 32 bytes for each option, 64 of proof, and some of framing.
 		size := 32*len(s.manifest.Contests[contest].Options) + 96
 		if len(work.partials) == tx.MaxPartials || work.bytes+size > limit-overhead {
-			break
+			failures = append(failures, work.post(ctx))
 		}
-		err := work.contest(ctx, uint32(contest), size)
+		err := work.contest(ctx, uint32(contest), sum, size)
 		if err != nil && !errors.Is(err, ErrAnotherSum) {
-			return err
+			return errors.Join(append(failures, err)...)
 		}
 		failures = append(failures, err)
 	}
-	return errors.Join(append(failures, work.post(ctx, files))...)
+	return errors.Join(append(failures, work.post(ctx))...)
+}
+
+// readers is how many contests are asked for at the same time: each record takes a journey to a node and back.
+const readers = 16
+
+// sums reads the sums of all contests that this trustee has still to open; the places of others, and of those that it cannot read, are nil.
+// After as many failures as there are readers it asks no further.
+func (s *seat) sums(ctx context.Context, remembered map[uint32]opened) ([]*ballot.EncryptedTally, error) {
+	sums, failures := make([]*ballot.EncryptedTally, len(s.manifest.Contests)), make([]error, len(s.manifest.Contests))
+	asked := make([]bool, len(s.manifest.Contests))
+	var failed atomic.Int32
+	var g errgroup.Group
+	g.SetLimit(readers)
+	for contest := range sums {
+		if s.settled[state.SumKey(s.id, uint32(contest))] || failed.Load() >= readers {
+			continue
+		}
+		asked[contest] = true
+		_, posted := remembered[uint32(contest)]
+		g.Go(func() error {
+			if sums[contest], failures[contest] = s.sum(ctx, uint32(contest), posted); failures[contest] != nil {
+				failed.Add(1)
+			}
+			return nil
+		})
+	}
+	g.Wait()
+	for contest := range sums {
+		if asked[contest] && sums[contest] == nil && failures[contest] == nil {
+			s.settled[state.SumKey(s.id, uint32(contest))] = true
+		}
+	}
+	return sums, errors.Join(failures...)
+}
+
+// sum reads the sum of a contest, nil where nothing is left to be opened. posted says that this trustee may have posted its part; without
+// that the ledger is not asked for it.
+func (s *seat) sum(ctx context.Context, contest uint32, posted bool) (*ballot.EncryptedTally, error) {
+	if posted {
+		part, err := s.r.Record(ctx, state.PartialKey(s.id, contest, s.organisation, s.index))
+		if err != nil || part != nil {
+			return nil, err
+		}
+	}
+	sum, err := client.LoadSum(ctx, s.r, s.id, contest, len(s.manifest.Contests[contest].Options))
+	if err != nil || sum.Count < uint64(s.manifest.OpenMin) || sum.A0.IsIdentity() {
+		return nil, err
+	}
+	if int(s.election.ContestsOpen) == len(s.manifest.Contests) {
+		return sum, nil // no contest has its result
+	}
+	result, err := s.r.Record(ctx, state.ResultKey(s.id, contest))
+	if err != nil || result != nil {
+		return nil, err
+	}
+	return sum, nil
 }
 
 // remembered loads what was opened of this election, by contest, and says how many files hold it.
@@ -158,10 +222,11 @@ func (s *seat) transactionBytes(ctx context.Context) (int, error) {
 	return int(p.Limits.TransactionBytes), nil
 }
 
-// opening collects the partial decryptions of one transaction.
+// opening collects the partial decryptions of one transaction after another.
 type opening struct {
 	*seat
 	remembered map[uint32]opened
+	files      uint32 // that remember opened sums
 	own        *threshold.TrusteeKeys
 	secret     *threshold.Share
 
@@ -170,34 +235,14 @@ type opening struct {
 	bytes    int
 }
 
-// contest adds a contest, of so many bytes, where something is to do.
-func (w *opening) contest(ctx context.Context, contest uint32, size int) error {
-	key := state.SumKey(w.id, contest)
-	if w.settled[key] {
-		return nil
-	}
-	for _, done := range []string{state.ResultKey(w.id, contest), state.PartialKey(w.id, contest, w.organisation, w.index)} {
-		record, err := w.r.Record(ctx, done)
-		if err != nil {
-			return err
-		}
-		if record != nil {
-			w.settled[key] = true
-			return nil
-		}
-	}
-	sum, err := client.LoadSum(ctx, w.r, w.id, contest, len(w.manifest.Contests[contest].Options))
-	if err != nil {
-		return err
-	}
-	if sum.Count < uint64(w.manifest.OpenMin) || sum.A0.IsIdentity() {
-		return nil
-	}
+// contest adds a contest, of so many bytes.
+func (w *opening) contest(ctx context.Context, contest uint32, sum *ballot.EncryptedTally, size int) error {
 	o, known := w.remembered[contest]
 	if known && string(o.Sum) != string(points(sum)) {
 		return fmt.Errorf("contest %d: %w", contest, ErrAnotherSum)
 	}
 	if !known {
+		var err error
 		if o, err = w.open(ctx, contest, sum); err != nil {
 			return fmt.Errorf("contest %d: %w", contest, err)
 		}
@@ -243,16 +288,20 @@ func (w *opening) open(ctx context.Context, contest uint32, sum *ballot.Encrypte
 	}, nil
 }
 
-// post remembers what is opened for the first time, on disk and synced, and only then sends it.
-func (w *opening) post(ctx context.Context, files uint32) error {
-	if len(w.fresh) > 0 {
-		if err := w.Store.create(w.name(openedFile, files+1), w.fresh); err != nil {
+// post remembers what is opened for the first time, on disk and synced, and only then sends it. What is collected next is for another
+// transaction.
+func (w *opening) post(ctx context.Context) error {
+	fresh, partials := w.fresh, w.partials
+	w.fresh, w.partials, w.bytes = nil, nil, 0
+	if len(fresh) > 0 {
+		w.files++
+		if err := w.Store.create(w.name(openedFile, w.files), fresh); err != nil {
 			return err
 		}
-		w.Say("election %s: partial decryptions of %d contests posted", w.id, len(w.fresh))
+		w.Say("election %s: partial decryptions of %d contests posted", w.id, len(fresh))
 	}
-	if len(w.partials) == 0 {
+	if len(partials) == 0 {
 		return nil
 	}
-	return w.submit(ctx, w.sign(&pb.PostPartials{Election: w.id, Organisation: w.organisation, Partials: w.partials}))
+	return w.submit(ctx, w.sign(&pb.PostPartials{Election: w.id, Organisation: w.organisation, Partials: partials}))
 }

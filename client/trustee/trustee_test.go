@@ -8,8 +8,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"votenode/app/election"
 	"votenode/app/state"
@@ -241,6 +244,119 @@ func TestAnotherSum(t *testing.T) {
 	}
 	if !bytes.Equal(sent[2].Partials[1].Proof, sent[0].Partials[0].Proof) {
 		t.Error("the partial decryption was made twice")
+	}
+}
+
+// narrow is a state whose transactions have room for one contest only.
+func (w *world) narrow() reader {
+	p := must(state.MustLoad[pb.Parameters](w.view(), state.KeyParameters))
+	p.Limits.TransactionBytes = overhead + 200
+	return reader{View: w.view(), over: map[string][]byte{state.KeyParameters: election.Encode(p)}}
+}
+
+// TestManyTransactions: what does not fit one transaction goes in further ones in the same step, each remembered before it is sent; a
+// trustee that is killed in between goes on, with the bytes that it has sent already.
+func TestManyTransactions(t *testing.T) {
+	w, all := decrypting(t)
+	s := all[0]
+	var sent [][]byte
+	killed := errors.New("killed")
+	s.line.tap = func(raw []byte) ([]byte, error) {
+		if n := len(must(s.Store.list(electionID + ".league.opened-"))); n != len(sent)+1 {
+			t.Errorf("transaction %d leaves with %d files", len(sent), n)
+		}
+		sent = append(sent, raw)
+		return nil, nil
+	}
+	if err := s.Step(ctx, w.narrow()); err != nil || len(sent) != 2 {
+		t.Fatalf("%d transactions, %v", len(sent), err)
+	}
+	// The first is lost with an error: the second goes all the same, and after a restart both again as they were.
+	for range 2 {
+		n := 0
+		s.line.tap = func(raw []byte) ([]byte, error) {
+			if !bytes.Equal(raw, sent[n]) {
+				t.Errorf("transaction %d is another one", n)
+			}
+			n++
+			return nil, killed
+		}
+		if err := s.Step(ctx, w.narrow()); !errors.Is(err, killed) || n != 2 {
+			t.Fatalf("%d transactions, %v", n, err)
+		}
+		s.restart()
+	}
+	s.line.tap = nil
+	w.rounds(1, all)
+	w.phase(pb.PHASE_FINAL)
+}
+
+// together is a state that answers about sums only once several questions are open, and about one of them never.
+type together struct {
+	reader
+	open   atomic.Int32
+	enough chan struct{}
+	lost   string
+}
+
+func (r *together) Record(ctx context.Context, key string) ([]byte, error) {
+	for contest := range manifest().Contests {
+		if key != state.SumKey(electionID, uint32(contest)) {
+			continue
+		}
+		if int(r.open.Add(1)) == len(manifest().Contests) {
+			close(r.enough)
+		}
+		select {
+		case <-r.enough:
+		case <-time.After(20 * time.Second):
+			return nil, errors.New("one question after the other")
+		}
+		if key == r.lost {
+			<-ctx.Done() // of the others none may be lost for it
+			return nil, errNoAnswer
+		}
+	}
+	return r.reader.Record(ctx, key)
+}
+
+// TestReadsTogether: a trustee far from its node does not wait for one contest after the other.
+func TestReadsTogether(t *testing.T) {
+	w, all := decrypting(t)
+	r := &together{reader: reader{View: w.view()}, enough: make(chan struct{})}
+	if err := all[0].Step(ctx, r); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(all[0].line.sent); n != 5 {
+		t.Errorf("%d transactions sent", n)
+	}
+}
+
+// TestUnreadSum: where a sum cannot be read, the others are opened, and it is opened from a later state.
+func TestUnreadSum(t *testing.T) {
+	w, all := decrypting(t)
+	s := all[0]
+	limited, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+	defer cancel()
+	r := &together{reader: reader{View: w.view()}, enough: make(chan struct{}), lost: state.SumKey(electionID, 0)}
+	if err := s.Step(limited, r); !errors.Is(err, errNoAnswer) {
+		t.Fatal(err)
+	}
+	posted := func() (contests []uint32) {
+		for _, p := range must(tx.Parse(s.line.sent[len(s.line.sent)-1])).Body().(*pb.PostPartials).Partials {
+			contests = append(contests, p.Contest)
+		}
+		return contests
+	}
+	if got := posted(); !slices.Equal(got, []uint32{1}) {
+		t.Fatalf("contests %v", got)
+	}
+	w.block(1)
+	if err := s.Step(ctx, reader{View: w.view()}); err != nil {
+		t.Fatal(err)
+	}
+	if got := posted(); !slices.Equal(got, []uint32{0}) {
+		t.Fatalf("contests %v", got)
 	}
 }
 

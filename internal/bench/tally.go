@@ -41,8 +41,10 @@ type TallyReport struct {
 	// Blocks are those from the closing to the last result.
 	Blocks []TallyBlock `json:"blocks"`
 
-	// SlowestMS is the dearest of these blocks, AllowedMS a third of the timeout for a proposal.
+	// SlowestMS is the longest of these blocks, DearestMS the most processor time that one takes of all cores, AllowedMS a third of the
+	// timeout for a proposal.
 	SlowestMS float64 `json:"slowest_block_ms"`
+	DearestMS float64 `json:"dearest_block_processor_ms"`
 	AllowedMS float64 `json:"allowed_ms"`
 	// BlocksAfterShares is how many blocks it takes from the one with the last part that is needed to the last result, both included;
 	// SecondsAfterShares what these take with the pause between blocks that the ledger recommends.
@@ -114,7 +116,7 @@ func MeasureTally(ctx context.Context, plan TallyPlan) (*TallyReport, error) {
 			KnownMS: milliseconds(b.Known), HashMS: milliseconds(b.Hash), TotalMS: milliseconds(total(b.Cost)),
 			ProcessorMS: milliseconds(b.Processor),
 		})
-		r.SlowestMS = max(r.SlowestMS, milliseconds(total(b.Cost)))
+		r.SlowestMS, r.DearestMS = max(r.SlowestMS, milliseconds(total(b.Cost))), max(r.DearestMS, milliseconds(b.Processor))
 		if i >= held.Completed {
 			r.BlocksAfterShares++
 			r.SecondsAfterShares += (pause + total(b.Cost)).Seconds()
@@ -166,7 +168,7 @@ func (r *TallyReport) Write(to io.Writer) error {
 		return err
 	}
 	w = tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
-	line("\nslowest block\t%.0f ms of %.0f ms that it may take", r.SlowestMS, r.AllowedMS)
+	line("\nslowest block\t%.0f ms of %.0f ms that it may take; the dearest takes %.0f ms of processor time", r.SlowestMS, r.AllowedMS, r.DearestMS)
 	line("last share to last result\t%d blocks, %.2f s", r.BlocksAfterShares, r.SecondsAfterShares)
 	line("all of this took\t%.0f s", r.Seconds)
 	return w.Flush()

@@ -121,7 +121,7 @@ func (e *Election) forged(voter int, sequence uint64, values [][]uint64, r *scal
 	}, signature)
 }
 
-// manyContests: twelve contests of 200 options, more than a block combines at once. Nobody votes in the last one.
+// manyContests: twelve contests of 200 options, more than a block that brings parts combines at once. Nobody votes in the last one.
 func manyContests(t testing.TB, watch func(*Ledger)) {
 	m := Manifest("primary")
 	m.Contests, m.Styles, m.OpenMin = nil, nil, 1
@@ -166,7 +166,7 @@ func manyContests(t testing.TB, watch func(*Ledger)) {
 		}
 	}
 	e.Accept(raw...)
-	if open := e.Record().ContestsOpen; open != 1 {
+	if open := e.Record().ContestsOpen; open != 6 {
 		t.Fatalf("%d contests are left", open)
 	}
 	e.Make(1)

@@ -43,6 +43,8 @@ type Recount struct {
 	digests   map[[32]byte]string // elections by key digest
 	moved     []string            // elections whose phase has changed in this block
 	logs      *threshold.LogTable
+	parts     bool   // partial decryptions took effect in this block
+	combined  uint64 // what the contests combined at the end of this block cost
 	searched  uint64 // the greatest count for which logs is large enough
 }
 
@@ -102,6 +104,7 @@ type Evidence struct {
 // ErrContradiction or comes from recorded; the recount is over then. Spec 9.1.
 func (r *Recount) Block(b *Block) (refusals []error, err error) {
 	r.height, r.now, r.moved = b.Height, b.Time, nil
+	r.parts, r.combined = false, 0
 	for _, e := range b.Evidence {
 		r.misbehaviour[fmt.Sprintf("misbehaviour/%012d/%x", e.Height, e.Address)] = &pb.Misbehaviour{Type: e.Type, Time: e.Time, Reported: b.Height}
 	}

@@ -92,6 +92,7 @@ func (r *Recount) postPartials(signer []byte, m *pb.PostPartials) error {
 	if len(fresh) == 0 {
 		return refuse(codeAlreadyDone, "trustee %d has posted these", index)
 	}
+	r.parts = true
 	for _, p := range fresh {
 		e.partials[part{p.Contest, m.Organisation, index}] = &pb.Partial{Shares: p.Shares, Proof: p.Proof}
 		e.enqueue(p.Contest)
@@ -158,18 +159,22 @@ func (e *election) enqueue(contest uint32) {
 	e.queue = append(e.queue, contest)
 }
 
-// advanceTally combines contests from the front of the queue: the first in any case, each further one while all cost at most 2,000
-// together. Spec 8.9.
+// advanceTally combines contests from the front of the queue: the first in any case, each further one while all of the block
+// cost at most 6,000 together, or 1,000 where the block brought partial decryptions. Spec 8.9.
 func (r *Recount) advanceTally(e *election) error {
 	if e.phase != pb.PHASE_DECRYPTING || len(e.queue) == 0 {
 		return nil
 	}
-	cost, done := uint64(0), 0
+	limit, done := uint64(6_000), 0
+	if r.parts {
+		limit = 1_000
+	}
 	for _, contest := range e.queue {
-		cost += e.tallyCost(contest)
-		if done > 0 && cost > 2_000 {
+		cost := e.tallyCost(contest)
+		if done > 0 && r.combined+cost > limit {
 			break
 		}
+		r.combined += cost
 		if err := r.openContest(e, contest); err != nil {
 			return err
 		}

@@ -2,8 +2,12 @@ package app_test
 
 import (
 	"crypto/rand"
+	"strings"
 	"testing"
 
+	"github.com/oasisprotocol/curve25519-voi/curve"
+
+	"votenode/app/state"
 	"votenode/app/tx"
 	"votenode/crypto/ballot"
 	pb "votenode/proto/votenode/v1"
@@ -94,5 +98,78 @@ func TestClockJump(t *testing.T) {
 		if got := l.result(c); got.Status != pb.RESULT_WITHHELD {
 			t.Errorf("contest %d: %v", c, got)
 		}
+	}
+}
+
+// noted is a draft that notes which records of contests are read.
+type noted struct {
+	state.Writer
+	read map[string]int
+}
+
+func (n *noted) note(key string) {
+	for _, kind := range []string{"sum", "partial", "result"} {
+		if strings.Contains(key, "/"+kind+"/") {
+			n.read[key]++
+		}
+	}
+}
+
+func (n *noted) Record(key string) ([]byte, error) {
+	n.note(key)
+	return n.Writer.Record(key)
+}
+
+func (n *noted) Records(prefix string, fn func(key string, value []byte) error) error {
+	return n.Writer.Records(prefix, func(key string, value []byte) error {
+		n.note(key)
+		return fn(key, value)
+	})
+}
+
+// TestIdleContests: what a block takes does not depend on how many contests there are of which it says nothing; only the block with which
+// decryption begins looks at each, once.
+func TestIdleContests(t *testing.T) {
+	l := newLedger(t)
+	l.voting(1)
+	l.plant(func(w state.Writer) { // nothing to be opened without shares
+		for c := range l.rules.Contests {
+			sum := ballot.NewEncryptedTally(len(l.rules.Contests[c].Options))
+			sum.Count, sum.A0 = 5, curve.NewRistrettoPoint().Add(curve.RISTRETTO_BASEPOINT_POINT, sum.A0)
+			w.SetRecord(state.SumKey(id, uint32(c)), sum.Bytes())
+		}
+	})
+	l.unchecked = true
+	reads := func(seconds int64) int {
+		n := &noted{Writer: l.state.NewDraft(), read: make(map[string]int)}
+		b := l.next(seconds)
+		if _, err := l.app.Execute(n, b); err != nil {
+			t.Fatal(err)
+		}
+		for key, times := range n.read {
+			if times != 1 {
+				t.Errorf("%s is read %d times", key, times)
+			}
+		}
+		l.decide(b)
+		return len(n.read)
+	}
+	closing := l.election().Closing - l.now
+	for _, c := range []struct {
+		name    string
+		seconds int64
+		want    int
+		phase   pb.Phase
+	}{
+		{"voting", 1, 0, pb.PHASE_VOTING},
+		{"closing", closing, 0, pb.PHASE_CLOSED},
+		{"objections", 1, 0, pb.PHASE_CLOSED},
+		{"decryption begins", window, len(l.rules.Contests), pb.PHASE_DECRYPTING},
+		{"waiting for shares", 1, 0, pb.PHASE_DECRYPTING},
+	} {
+		if got := reads(c.seconds); got != c.want {
+			t.Errorf("%s: %d records of contests are read, want %d", c.name, got, c.want)
+		}
+		l.expectPhase(c.phase)
 	}
 }

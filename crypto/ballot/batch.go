@@ -33,8 +33,48 @@ func (e *Election) VerifyBatch(ballots []*EncryptedBallot, rand io.Reader) (faul
 		return nil, err
 	}
 	faults = make([]error, len(ballots))
-	e.bisect(ballots, w, e.residue(ballots, w), faults)
+	if residue := e.residue(ballots, w); !residue.IsIdentity() {
+		e.search(ballots, w, residue, faults)
+	}
 	return faults, nil
+}
+
+// search sets the faults of the bad ballots, given their weighted residue, which is not the identity. Signatures are checked one by one
+// first: anybody can bring a bad one, and found by bisection each would cost many times as much. A bad proof takes a voter.
+func (e *Election) search(ballots []*EncryptedBallot, w []weights, residue *curve.RistrettoPoint, faults []error) {
+	var signed, unsigned part
+	for i, b := range ballots {
+		if faults[i] = VerifySignature(b); faults[i] == nil {
+			signed.add(i, b, w[i])
+		} else {
+			unsigned.add(i, b, w[i])
+		}
+	}
+	switch left := signed.ballots; {
+	case len(left) == 0:
+		return
+	case len(unsigned.ballots) == 0:
+	case len(left) < len(unsigned.ballots):
+		residue = e.residue(left, signed.w)
+	default:
+		residue = curve.NewRistrettoPoint().Sub(residue, e.residue(unsigned.ballots, unsigned.w))
+	}
+	found := make([]error, len(signed.ballots))
+	e.bisect(signed.ballots, signed.w, residue, found)
+	for i, at := range signed.at {
+		faults[at] = found[i]
+	}
+}
+
+// part is a part of a batch, with the places in it.
+type part struct {
+	at      []int
+	ballots []*EncryptedBallot
+	w       []weights
+}
+
+func (p *part) add(at int, b *EncryptedBallot, w weights) {
+	p.at, p.ballots, p.w = append(p.at, at), append(p.ballots, b), append(p.w, w)
 }
 
 // drawWeights draws independent weights for n ballots.
@@ -54,16 +94,14 @@ func drawWeights(n int, rand io.Reader) ([]weights, error) {
 	return w, nil
 }
 
-// bisect sets the faults of the bad ballots, given their weighted residue. The residue of the second half is that of the whole
+// bisect sets the faults of the bad ballots, whose signatures hold, given their weighted residue. The residue of the second half is that of the whole
 // less that of the first half, so each level costs half a batch.
 func (e *Election) bisect(ballots []*EncryptedBallot, w []weights, residue *curve.RistrettoPoint, faults []error) {
 	if residue.IsIdentity() {
 		return
 	}
 	if len(ballots) == 1 {
-		if faults[0] = VerifySignature(ballots[0]); faults[0] == nil {
-			faults[0] = ErrProof
-		}
+		faults[0] = ErrProof
 		return
 	}
 	mid := len(ballots) / 2

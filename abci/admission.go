@@ -22,8 +22,9 @@ type Admission struct {
 }
 
 // Submit checks transactions against the newest state, has them verified, and puts them into the pool, in order; ballots it promises
-// as far as it can. It returns when that is decided for all of them, and slips are on the disk, or with ctx's error. It keeps the
-// bytes. It may be called by any number of goroutines.
+// as far as it can. It returns when that is decided for all of them, and slips are on the disk. When ctx ends, what still waits in line
+// leaves it, with the answer tx.CodeRetryLater: nothing of it is taken in later. It keeps the bytes. It may be called by any number of
+// goroutines.
 //
 // source names who brought them, "" whoever is in this process. All sources wait in lines of their own and are served in turn. Where
 // there is no room for a transaction the answer is tx.CodeRetryLater at once: nothing of it is looked at, but that a slip which this
@@ -35,26 +36,47 @@ func (a *Application) Submit(ctx context.Context, source string, raws ...[]byte)
 		answers[i].Hash = hashOf(raw)
 		decided[i] = a.sources.submit(source, raw, answers[i].Hash)
 	}
-	for i, answer := range decided {
-		if answer == nil {
+	over := ctx.Done()
+	var withdrawn map[<-chan reply]bool
+	for i := 0; i < len(decided); {
+		var r reply
+		switch answer := decided[i]; {
+		case answer == nil:
 			a.counts.refuse(errFull.Code)
-			if err := a.tell(&answers[i], reply{err: errFull}); err != nil {
-				return nil, err
+			r.err = errFull
+		case withdrawn[answer]:
+			a.counts.refuse(errLate.Code)
+			r.err = errLate
+		default:
+			select {
+			case r = <-answer:
+			case <-a.stopping:
+				return nil, errors.New("the node is stopping")
+			case <-over:
+				withdrawn, over = a.withdraw(source, decided[i:]), nil // what the verifier has in hand is decided in a moment
+				continue
 			}
-			continue
 		}
-		select {
-		case r := <-answer:
-			if err := a.tell(&answers[i], r); err != nil {
-				return nil, err
-			}
-		case <-a.stopping:
-			return nil, errors.New("the node is stopping")
-		case <-ctx.Done():
-			return nil, ctx.Err()
+		if err := a.tell(&answers[i], r); err != nil {
+			return nil, err
 		}
+		i++
 	}
 	return answers, nil
+}
+
+// errLate is the answer to what waited until whoever brought it waited no more.
+var errLate = tx.Refuse(tx.CodeRetryLater, "its turn has not come in time")
+
+// withdraw takes what is undecided out of the line.
+func (a *Application) withdraw(source string, undecided []<-chan reply) map[<-chan reply]bool {
+	answers := map[<-chan reply]bool{}
+	for _, answer := range undecided {
+		if answer != nil {
+			answers[answer] = true
+		}
+	}
+	return a.sources.withdraw(source, answers)
 }
 
 // tell puts what came of a submission into the answer; an error that is no refusal is passed on.

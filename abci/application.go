@@ -101,9 +101,11 @@ func New(o Options) (*Application, error) {
 	}
 	a := &Application{
 		options: o, app: app.New(o.Genesis.ChainId), ledger: o.Ledger, log: o.Logger, clock: clock,
-		verdicts: newVerdicts(verdictBytes), sources: newSources(), marks: newMarks(), counts: newCounts(), results: NewResults(o.Results), slips: &slips{db: o.Slips},
+		verdicts: newVerdicts(verdictBytes), counts: newCounts(), results: NewResults(o.Results), slips: &slips{db: o.Slips},
 		welcome: map[string]bool{}, stopping: make(chan struct{}), stopped: make(chan struct{}),
 	}
+	a.marks = newMarks()
+	a.sources = newSources(a.marks.has)
 	a.verifyAll = a.app.Verify
 	for _, id := range o.Welcome {
 		a.welcome[id] = true

@@ -41,18 +41,28 @@ func newMarks() *marks {
 	return &marks{sources: map[string]int64{}, peers: -1, voters: map[string][]fault{}}
 }
 
-// split divides a batch, in order, into what is verified together and what comes from marked sources. While the table is full every
-// client counts as marked: whoever has so many addresses has more, and each unknown one would be good for one more bad ballot among the
-// honest. Then each ballot costs the check of its signature more, which is little and does not grow.
+// has says whether a client is marked. While the table is full every one counts as marked: whoever has so many addresses has more, and each
+// unknown one would be good for one more bad ballot among the honest. Then each ballot costs the check of its signature more, which is
+// little and does not grow.
+func (m *marks) has(source string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.hasSource(source)
+}
+
+func (m *marks) hasSource(source string) bool {
+	_, known := m.sources[source]
+	return known || len(m.sources) >= markedSources
+}
+
+// split divides a batch, in order, into what is verified together and what comes from marked sources.
 func (m *marks) split(batch []submission) (together, apart []submission) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	full := len(m.sources) >= markedSources
 	for _, s := range batch {
 		marked := m.peers >= 0
 		if s.local() {
-			_, known := m.sources[s.source]
-			marked = known || full
+			marked = m.hasSource(s.source)
 		}
 		if marked {
 			apart = append(apart, s)

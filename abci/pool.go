@@ -13,7 +13,7 @@ import (
 
 // PoolLimits bound the transactions that wait for a block.
 type PoolLimits struct {
-	// Bytes of all transactions together.
+	// Bytes of memory that all transactions together take, which is several times their own bytes.
 	Bytes int
 	// Count of transactions.
 	Count int
@@ -23,9 +23,9 @@ type PoolLimits struct {
 	PerSigner int
 }
 
-// DefaultPoolLimits are the limits of a node that says nothing else: about a minute of full blocks.
+// DefaultPoolLimits are the limits of a node that says nothing else: half a minute of full blocks.
 func DefaultPoolLimits() PoolLimits {
-	return PoolLimits{Bytes: 256 << 20, Count: 200_000, PerVoter: 2, PerSigner: 64}
+	return PoolLimits{Bytes: 1 << 30, Count: 200_000, PerVoter: 2, PerSigner: 64}
 }
 
 const (
@@ -55,6 +55,9 @@ type waiting struct {
 
 func (w *waiting) size() int { return len(w.verified.Parsed().Raw()) }
 
+// memory is what it takes of the pool's bound.
+func (w *waiting) memory() int { return memoryOf(w.verified) }
+
 func (w *waiting) units() uint64 { return w.verified.Parsed().Units() }
 
 // pool holds verified transactions in order of arrival. Its methods are safe for concurrent use, and hold its lock for a few
@@ -68,7 +71,8 @@ type pool struct {
 	given  *list.List // of *waiting that the peers were given, by the height of that
 	byHash map[[32]byte]*waiting
 	owners map[string][]*waiting // by owner, in order of arrival
-	bytes  int
+	bytes  int                   // of the transactions
+	memory int                   // that they take
 
 	promised      *list.List // of *waiting that this node has promised, in that order
 	promisedBytes int
@@ -126,6 +130,7 @@ func (p *pool) add(v *tx.Verified, local bool, height int64) (ok bool, replaced 
 		p.byHash[v.Parsed().Hash()] = w
 		p.owners[w.owner] = append(p.owners[w.owner], w)
 		p.bytes += w.size()
+		p.memory += w.memory()
 	}
 	if local && !w.local {
 		w.local = true
@@ -155,15 +160,15 @@ func (p *pool) lower(w *waiting) (list []*waiting) {
 
 // fits says whether there is room for a transaction once others are dropped.
 func (p *pool) fits(w *waiting, dropped []*waiting) bool {
-	bytes := p.bytes + w.size()
+	memory := p.memory + w.memory()
 	for _, d := range dropped {
-		bytes -= d.size()
+		memory -= d.memory()
 	}
 	share := p.limits.PerSigner
 	if w.voter {
 		share = p.limits.PerVoter
 	}
-	return bytes <= p.limits.Bytes && p.order.Len()-len(dropped) < p.limits.Count && len(p.owners[w.owner])-len(dropped) < share
+	return memory <= p.limits.Bytes && p.order.Len()-len(dropped) < p.limits.Count && len(p.owners[w.owner])-len(dropped) < share
 }
 
 // moveTo puts a transaction behind the others of a queue, and takes it out of the one where it was.
@@ -199,6 +204,7 @@ func (p *pool) drop(w *waiting) {
 	w.moveTo(nil)
 	delete(p.byHash, w.verified.Parsed().Hash())
 	p.bytes -= w.size()
+	p.memory -= w.memory()
 	rest := slices.DeleteFunc(p.owners[w.owner], func(other *waiting) bool { return other == w })
 	if p.owners[w.owner] = rest; len(rest) == 0 {
 		delete(p.owners, w.owner)
@@ -279,7 +285,7 @@ func (p *pool) propose(height int64) (promised, others []*tx.Verified) {
 		switch w := e.Value.(*waiting); {
 		case !w.voter:
 			others = append(others, w.verified)
-		case !w.ballot:
+		case !w.ballot, len(p.owners[w.owner]) == 1 && w.promise == nil: // of most voters one waits
 			voters = append(voters, w.verified)
 		case !first[w.owner]:
 			first[w.owner] = true
@@ -305,4 +311,12 @@ func (p *pool) size() (count, bytes int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.order.Len(), p.bytes
+}
+
+// MemoryBound is what an application with these limits holds at most of transactions that are not in blocks, bytes: what waits for the
+// verifier and the batch that it has in hand, what waits for a block, and what is remembered to be right.
+func (l PoolLimits) MemoryBound() int64 {
+	const ballotBytes = 16 << 10 // the limit that genesis recommends
+	const queues = clientBytes + inboxBytes + (clientCount+inboxCount+batchCount)*memoryOverhead
+	return queues + ballotMemory*batchCount*ballotBytes + int64(l.Bytes) + verdictBytes
 }

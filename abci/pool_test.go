@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -71,8 +72,8 @@ func as(signer string, n int) []byte {
 
 func TestPoolLimits(t *testing.T) {
 	l := newLedger(t)
-	size := len(as("a", 1))
-	p := newPool(PoolLimits{Bytes: 10*size + size/2, Count: 8, PerVoter: 2, PerSigner: 5}, 0)
+	size, memory := len(as("a", 1)), memoryOf(l.verified(as("a", 1)))
+	p := newPool(PoolLimits{Bytes: 10*memory + memory/2, Count: 8, PerVoter: 2, PerSigner: 5}, 0)
 	add := func(signer string, n int, want bool) {
 		t.Helper()
 		if got, _ := p.add(l.verified(as(signer, n)), true, 1); got != want {
@@ -95,12 +96,40 @@ func TestPoolLimits(t *testing.T) {
 	p.remove(hashOf(as("a", 0)), hashOf(as("a", 0)), hashOf(as("z", 0)))
 	add("c", 1, true)
 	add("c", 2, false)
-	if n, bytes := p.size(); n != 10 || bytes != 10*size {
-		t.Errorf("%d transactions, %d bytes", n, bytes)
+	if n, bytes := p.size(); n != 10 || bytes != 10*size || p.memory != 10*memory {
+		t.Errorf("%d transactions, %d bytes, %d of memory", n, bytes, p.memory)
 	}
 	if len(p.owners[string(public("a"))]) != 4 {
 		t.Errorf("owners: %v", p.owners)
 	}
+}
+
+// TestPoolMemory: what the pool is bounded by is no less than what it takes.
+func TestPoolMemory(t *testing.T) {
+	l, b := newLedger(t), newBooth(t)
+	plant(l, b)
+	raw := b.cast(t, 0, 1)
+	const count = 2_000
+	p := newPool(PoolLimits{Bytes: 1 << 30, Count: count, PerVoter: count, PerSigner: 1}, 0)
+	ballots := make([]*tx.Verified, 0, count)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for range count {
+		ballots = append(ballots, l.verified(bytes.Clone(raw)))
+	}
+	for i, v := range ballots {
+		w := newWaiting(v, 1)
+		w.element = p.order.PushBack(w)
+		p.byHash[[32]byte{byte(i), byte(i >> 8)}] = w
+		p.owners[fmt.Sprint(i)] = []*waiting{w}
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if took := int(after.HeapAlloc-before.HeapAlloc) / count; took > memoryOf(ballots[0]) || took < len(raw) {
+		t.Errorf("a ballot of %d bytes takes %d bytes of memory and counts as %d", len(raw), took, memoryOf(ballots[0]))
+	}
+	runtime.KeepAlive(p)
 }
 
 func TestPoolSharePerVoter(t *testing.T) {
@@ -228,7 +257,7 @@ func TestInsertTx(t *testing.T) {
 
 // TestInsertTxFull: a full inbox answers "retry later", which is the one other code, and takes no more memory.
 func TestInsertTxFull(t *testing.T) {
-	q := newSources() // nobody empties it
+	q := newSources(nobody) // nobody empties it
 	raw := make([]byte, 1<<20)
 	taken := 0
 	for q.receive(raw) {

@@ -69,16 +69,16 @@ func (m *model) add(v *tx.Verified, local bool, height int64) (ok bool, replaced
 		return w.ballot() != nil && o.ballot() != nil && o.owner() == w.owner() && o.ballot().Sequence < w.ballot().Sequence && o.promised == 0
 	}
 	after := slices.DeleteFunc(slices.Clone(m.list), lower)
-	share, bytes, mine := m.limits.PerSigner, len(v.Parsed().Raw()), 0
+	share, memory, mine := m.limits.PerSigner, memoryOf(v), 0
 	if w.ballot() != nil {
 		share = m.limits.PerVoter
 	}
 	for _, o := range after {
-		if bytes += len(o.v.Parsed().Raw()); o.owner() == w.owner() {
+		if memory += memoryOf(o.v); o.owner() == w.owner() {
 			mine++
 		}
 	}
-	if bytes > m.limits.Bytes || len(after) >= m.limits.Count || mine >= share {
+	if memory > m.limits.Bytes || len(after) >= m.limits.Count || mine >= share {
 		return false, nil
 	}
 	for _, o := range m.list {
@@ -164,10 +164,10 @@ func TestPoolAgainstModel(t *testing.T) {
 	for n := range 5 {
 		all = append(all, l.verified(as("a", n)))
 	}
-	size, units := len(all[0].Parsed().Raw()), all[0].Parsed().Units()
+	size, memory, units := len(all[0].Parsed().Raw()), memoryOf(all[0]), all[0].Parsed().Units()
 	rapid.Check(t, func(rt *rapid.T) {
 		limits := PoolLimits{
-			Bytes: rapid.IntRange(2*size, 16*size).Draw(rt, "bytes"), Count: rapid.IntRange(2, 16).Draw(rt, "count"),
+			Bytes: rapid.IntRange(2*memory, 16*memory).Draw(rt, "bytes"), Count: rapid.IntRange(2, 16).Draw(rt, "count"),
 			PerVoter: rapid.IntRange(1, 3).Draw(rt, "per voter"), PerSigner: rapid.IntRange(1, 4).Draw(rt, "per signer"),
 		}
 		p, m, height := newPool(limits, 1), &model{limits: limits, proposed: 1}, int64(1)

@@ -242,8 +242,11 @@ type chooser struct {
 // take puts a transaction into the block where it fits and where the state would take it. What the state refuses leaves the pool.
 func (c *chooser) take(v *tx.Verified) error {
 	p := v.Parsed()
+	if p.Units() > c.units { // first, for it is what fills a block as a rule, and costs little
+		return nil
+	}
 	size := cmttypes.ComputeProtoSizeForTxs([]cmttypes.Tx{p.Raw()})
-	if size > c.bytes || p.Units() > c.units {
+	if size > c.bytes {
 		return nil
 	}
 	name, _ := owner(p)

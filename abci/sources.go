@@ -25,6 +25,8 @@ type submission struct {
 	source string       // of a client; nothing of peers
 	answer chan<- reply // nil where a peer brought it
 
+	reading <-chan reply // the other end of answer
+
 	// What the verifier finds.
 	parsed   *tx.Parsed
 	verified *tx.Verified // where it was found right, now or before
@@ -50,6 +52,8 @@ type line struct {
 	name    string
 	waiting []submission
 	bytes   int
+	turns   *list.List    // in which it stands while it is not empty: those of sources, or of marked ones
+	place   *list.Element // in turns
 }
 
 func (l *line) push(s submission) {
@@ -68,20 +72,34 @@ func (l *line) pop() submission {
 // sources is the queue before the verifier. Every client address has a line of its own, and what peers bring has one. The lines of clients
 // are served in turn, one transaction each, so that one with thousands waiting delays nobody else by more than a round; peers and
 // clients have half of a batch each, and what the other does not use. A client's line is never longer than what is free: one alone
-// fills half of the queue, and whoever comes finds room. A line is forgotten when it is empty. Its methods are safe for concurrent use.
+// fills half of the queue, and whoever comes finds room. A line is forgotten when it is empty.
+//
+// Of marked sources a batch has no more than markedCount, so that those who come meanwhile do not wait long for its end; and of these
+// only an eighth of the clients' part is certain where others have enough waiting. Its methods are safe for concurrent use.
 type sources struct {
 	arrived chan struct{} // holds a token where something may have come since the verifier looked
+	marked  func(source string) bool
 
 	mu    sync.Mutex
 	lines map[string]*line // of clients, none is empty
-	turn  *list.List       // of *line: the same, by whose turn it is
+	turn  *list.List       // of *line, by whose turn it is: those of sources that were not marked when they were put there
+	apart *list.List       // of *line, the same of marked ones
 	count int              // of all lines of clients
 	bytes int
 	peers line
 }
 
-func newSources() *sources {
-	return &sources{arrived: make(chan struct{}, 1), lines: map[string]*line{}, turn: list.New()}
+// newSources returns an empty queue; marked says which sources are marked.
+func newSources(marked func(source string) bool) *sources {
+	return &sources{arrived: make(chan struct{}, 1), marked: marked, lines: map[string]*line{}, turn: list.New(), apart: list.New()}
+}
+
+// queue puts a line that is not empty behind the others.
+func (q *sources) queue(l *line) {
+	if l.turns = q.turn; q.marked(l.name) {
+		l.turns = q.apart
+	}
+	l.place = l.turns.PushBack(l)
 }
 
 // errFull is the answer where there is no room in the queue.
@@ -100,13 +118,39 @@ func (q *sources) submit(source string, raw []byte, hash [32]byte) <-chan reply 
 	}
 	if len(l.waiting) == 0 {
 		q.lines[source] = l
-		q.turn.PushBack(l)
+		q.queue(l)
 	}
 	answer := make(chan reply, 1)
-	l.push(submission{raw: raw, hash: hash, source: source, answer: answer})
+	l.push(submission{raw: raw, hash: hash, source: source, answer: answer, reading: answer})
 	q.count, q.bytes = q.count+1, q.bytes+len(raw)
 	q.signal()
 	return answer
+}
+
+// withdraw takes what still waits of a client out of the line again, by the channels of the answers, and returns which of them nobody will
+// send on.
+func (q *sources) withdraw(source string, answers map[<-chan reply]bool) (withdrawn map[<-chan reply]bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	l := q.lines[source]
+	if l == nil {
+		return nil
+	}
+	withdrawn = map[<-chan reply]bool{}
+	rest := make([]submission, 0, len(l.waiting))
+	for _, s := range l.waiting {
+		if answers[s.reading] {
+			withdrawn[s.reading] = true
+			l.bytes, q.count, q.bytes = l.bytes-len(s.raw), q.count-1, q.bytes-len(s.raw)
+		} else {
+			rest = append(rest, s)
+		}
+	}
+	if l.waiting = rest; len(rest) == 0 {
+		l.turns.Remove(l.place)
+		delete(q.lines, source)
+	}
+	return withdrawn
 }
 
 // receive queues a peer's transaction and says whether there was room.
@@ -156,25 +200,25 @@ func (q *sources) waiting() int {
 	return q.count + len(q.peers.waiting)
 }
 
-// take takes the next n transactions: those of clients, one of each line in turn, and behind them those of peers. Of whoever has enough
-// waiting at least half are taken.
+// markedCount is how many transactions of marked clients a batch has at most.
+const markedCount = 64
+
+// take takes the next n transactions: those of clients, one of each line in turn, first of sources that are not marked; and behind them
+// those of peers. Of whoever has enough waiting at least half are taken.
 func (q *sources) take(n int) []submission {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	fromPeers := min(len(q.peers.waiting), max((n+1)/2, n-q.count))
 	fromClients := min(q.count, n-fromPeers)
 	batch := make([]submission, 0, fromClients+fromPeers)
-	for range fromClients {
-		next := q.turn.Front()
-		l := next.Value.(*line)
-		batch = append(batch, l.pop())
-		if q.turn.MoveToBack(next); len(l.waiting) == 0 {
-			q.turn.Remove(next)
-			delete(q.lines, l.name)
-		}
+	for len(batch) < fromClients-fromClients/8 && q.turn.Len() > 0 {
+		batch = append(batch, q.serve(q.turn))
 	}
-	for _, s := range batch {
-		q.count, q.bytes = q.count-1, q.bytes-len(s.raw)
+	for marked := 0; len(batch) < fromClients && marked < markedCount && q.apart.Len() > 0; marked++ {
+		batch = append(batch, q.serve(q.apart))
+	}
+	for len(batch) < fromClients && q.turn.Len() > 0 {
+		batch = append(batch, q.serve(q.turn))
 	}
 	for range fromPeers {
 		batch = append(batch, q.peers.pop())
@@ -183,4 +227,16 @@ func (q *sources) take(n int) []submission {
 		q.signal()
 	}
 	return batch
+}
+
+// serve takes one transaction of the line whose turn it is.
+func (q *sources) serve(turns *list.List) submission {
+	l := turns.Remove(turns.Front()).(*line)
+	s := l.pop()
+	if q.count, q.bytes = q.count-1, q.bytes-len(s.raw); len(l.waiting) > 0 {
+		q.queue(l)
+	} else {
+		delete(q.lines, l.name)
+	}
+	return s
 }

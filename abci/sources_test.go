@@ -2,7 +2,9 @@ package abci
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"runtime"
 	"sync"
@@ -11,6 +13,7 @@ import (
 
 	dbm "github.com/cometbft/cometbft-db"
 
+	"votenode/app/state"
 	"votenode/app/tx"
 )
 
@@ -40,7 +43,7 @@ func tally(batch []submission) map[string]int {
 
 // TestSourcesTakeTurns: one that comes behind thousands of others' is served within a round, and what one source brings keeps its order.
 func TestSourcesTakeTurns(t *testing.T) {
-	q := newSources()
+	q := newSources(nobody)
 	for _, flood := range []string{"a", "b", "c"} {
 		if q.put(flood, 2_000, 1) != 2_000 {
 			t.Fatal("no room")
@@ -54,7 +57,7 @@ func TestSourcesTakeTurns(t *testing.T) {
 	if got := tally(q.take(300)); got["a"] != 100 || got["b"] != 100 || got["c"] != 100 {
 		t.Errorf("the turns are not even: %v", got)
 	}
-	q = newSources()
+	q = newSources(nobody)
 	for i := range 50 {
 		q.submit(fmt.Sprint(i%3), []byte{byte(i)}, [32]byte{})
 	}
@@ -81,7 +84,7 @@ func TestPeersAndClients(t *testing.T) {
 		{3, 4, 512, 3, 4},
 		{0, 0, 512, 0, 0},
 	} {
-		q := newSources()
+		q := newSources(nobody)
 		q.put("a", c.clients/2, 1)
 		q.put("b", c.clients-c.clients/2, 1)
 		for range c.peers {
@@ -104,7 +107,7 @@ func TestRoomForEverySource(t *testing.T) {
 		"bytes":  {1 << 20, clientBytes >> 21},
 	} {
 		t.Run(name, func(t *testing.T) {
-			q := newSources()
+			q := newSources(nobody)
 			if got := q.put("greedy", 2*clientCount, c.size); got != c.alone {
 				t.Errorf("one alone has %d places, not %d", got, c.alone)
 			}
@@ -125,7 +128,7 @@ func TestRoomForEverySource(t *testing.T) {
 		})
 	}
 	t.Run("one transaction", func(t *testing.T) {
-		if q := newSources(); q.put("a", 1, clientBytes+1) != 0 || q.put("a", 1, clientBytes) != 1 || q.put("b", 1, 1) != 0 {
+		if q := newSources(nobody); q.put("a", 1, clientBytes+1) != 0 || q.put("a", 1, clientBytes) != 1 || q.put("b", 1, 1) != 0 {
 			t.Error("the bytes are not bounded")
 		}
 	})
@@ -133,7 +136,7 @@ func TestRoomForEverySource(t *testing.T) {
 
 // TestSourcesAreForgotten: nothing of a source is left when nothing of it waits, nor where there was no room.
 func TestSourcesAreForgotten(t *testing.T) {
-	q := newSources()
+	q := newSources(nobody)
 	q.put("a", 3, 7)
 	q.put("b", 1, 7)
 	q.receive(make([]byte, 7))
@@ -151,7 +154,7 @@ func TestSourcesAreForgotten(t *testing.T) {
 
 // TestSourcesConcurrently: the bounds hold, and nothing is lost, while many submit and the verifier takes.
 func TestSourcesConcurrently(t *testing.T) {
-	q := newSources()
+	q := newSources(nobody)
 	var group sync.WaitGroup
 	var put, over atomic.Int64
 	for client := range 8 {
@@ -335,5 +338,92 @@ func TestChecksAtOnce(t *testing.T) {
 	group.Wait()
 	if most.Load() > 3 || most.Load() == 0 {
 		t.Errorf("%d at once", most.Load())
+	}
+}
+
+// nobody marks no source.
+func nobody(string) bool { return false }
+
+// TestSourcesMarkedAreApart: a batch has few transactions of marked sources, behind those of others; these few are certain, and a line changes
+// sides when its source's mark does.
+func TestSourcesMarkedAreApart(t *testing.T) {
+	marked := map[string]bool{"a": true, "b": true}
+	q := newSources(func(source string) bool { return marked[source] })
+	q.put("a", 500, 1)
+	q.put("b", 500, 1)
+	if got := tally(q.take(batchCount)); got["a"] != markedCount/2 || got["b"] != markedCount/2 || len(got) != 2 {
+		t.Errorf("alone: %v", got)
+	}
+	q.put("c", 1_000, 1)
+	batch := q.take(batchCount)
+	if got := tally(batch); got["a"] != markedCount/2 || got["b"] != markedCount/2 || got["c"] != batchCount-markedCount {
+		t.Errorf("beside others: %v", got)
+	}
+	if batch[0].source != "c" {
+		t.Error("a marked source comes first")
+	}
+	delete(marked, "a")
+	marked["c"] = true
+	for range 2 { // each line was put where it stands before
+		q.take(4)
+	}
+	if got := tally(q.take(32)); got["a"] < 25 {
+		t.Errorf("whose mark has gone is kept apart: %v", got)
+	}
+	for len(q.take(batchCount)) > 0 {
+	}
+	if len(q.lines) != 0 || q.turn.Len() != 0 || q.apart.Len() != 0 || q.count != 0 || q.bytes != 0 {
+		t.Errorf("left: %d lines, %d and %d in turn, %d transactions, %d bytes", len(q.lines), q.turn.Len(), q.apart.Len(), q.count, q.bytes)
+	}
+}
+
+// TestSubmitWithdraws: what waits in line when its bearer waits no more is not taken in later, and the answer says so; what the verifier has
+// in hand is decided.
+func TestSubmitWithdraws(t *testing.T) {
+	l := newLedger(t)
+	held, goOn := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	verify := l.app.verifyAll
+	l.app.verifyAll = func(view state.View, list []*tx.Parsed, rand io.Reader) ([]tx.Verdict, error) {
+		once.Do(func() {
+			close(held)
+			<-goOn
+		})
+		return verify(view, list, rand)
+	}
+	submit := func(ctx context.Context, raws ...[]byte) <-chan []Admission {
+		answers := make(chan []Admission, 1)
+		go func() {
+			a, err := l.app.Submit(ctx, "a", raws...)
+			if err != nil {
+				t.Error(err)
+			}
+			answers <- a
+		}()
+		return answers
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	inHand := submit(ctx, publish(1))
+	<-held
+	late, patient := submit(ctx, publish(2), publish(3)), submit(t.Context(), publish(4))
+	for l.app.sources.waiting() < 3 {
+		runtime.Gosched()
+	}
+	cancel()
+	if a := <-late; a[0].Code != tx.CodeRetryLater || a[1].Code != tx.CodeRetryLater {
+		t.Errorf("what waited: %v", a)
+	}
+	if n := l.app.sources.waiting(); n != 1 {
+		t.Errorf("%d wait", n)
+	}
+	close(goOn)
+	if a := <-inHand; a[0].Code != tx.CodeOK {
+		t.Errorf("what the verifier had in hand: %v", a)
+	}
+	if a := <-patient; a[0].Code != tx.CodeOK {
+		t.Errorf("another's: %v", a)
+	}
+	if l.app.pool.get(hashOf(publish(2))) != nil || l.app.pool.get(hashOf(publish(3))) != nil {
+		t.Error("what was withdrawn is in the pool")
 	}
 }

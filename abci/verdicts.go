@@ -11,11 +11,11 @@ const (
 	// verdictBytes bounds the memory of the transactions whose verification is remembered: some blocks' worth, 32,000 ballots of three
 	// options.
 	verdictBytes = 160 << 20
-	// ballotCost and transactionCost are how many times its raw bytes a remembered transaction takes: it is kept as bytes, as decoded
-	// messages, and of a ballot as points, which take five times their encoding. verdictOverhead comes besides for each.
-	ballotCost      = 7
-	transactionCost = 3
-	verdictOverhead = 1024
+	// ballotMemory and transactionMemory are how many times its raw bytes a verified transaction takes: it is kept as bytes, as decoded
+	// messages, and of a ballot as points, which take five times their encoding. memoryOverhead comes besides for each.
+	ballotMemory      = 7
+	transactionMemory = 3
+	memoryOverhead    = 1024
 )
 
 // verdicts remembers, by hash, transactions that were verified and do not wait in the pool: with the pool, it sees to it that a
@@ -64,17 +64,17 @@ func (c *verdicts) add(v *tx.Verified) {
 		return
 	}
 	c.byHash[hash] = c.order.PushBack(v)
-	for c.bytes += verdictCost(v); c.bytes > c.limit; {
+	for c.bytes += memoryOf(v); c.bytes > c.limit; {
 		oldest := c.order.Remove(c.order.Front()).(*tx.Verified)
 		delete(c.byHash, oldest.Parsed().Hash())
-		c.bytes -= verdictCost(oldest)
+		c.bytes -= memoryOf(oldest)
 	}
 }
 
-// verdictCost is the memory that a remembered transaction takes, bytes.
-func verdictCost(v *tx.Verified) int {
+// memoryOf is the memory that a verified transaction takes where it waits or is remembered, bytes.
+func memoryOf(v *tx.Verified) int {
 	if v.Ballot() != nil {
-		return ballotCost*len(v.Parsed().Raw()) + verdictOverhead
+		return ballotMemory*len(v.Parsed().Raw()) + memoryOverhead
 	}
-	return transactionCost*len(v.Parsed().Raw()) + verdictOverhead
+	return transactionMemory*len(v.Parsed().Raw()) + memoryOverhead
 }

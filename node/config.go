@@ -55,7 +55,7 @@ type StoreConfig struct {
 
 // PoolConfig bounds the transactions that wait for a block.
 type PoolConfig struct {
-	// Megabytes of transactions, 1 to 4,096.
+	// Megabytes of memory that they take, 1 to 16,384: a ballot takes about eight times its bytes.
 	Megabytes int `json:"megabytes"`
 	// Transactions, at least 1.
 	Transactions int `json:"transactions"`
@@ -78,6 +78,14 @@ func DefaultConfig() Config {
 		Pool:    PoolConfig{Megabytes: pool.Bytes >> 20, Transactions: pool.Count},
 		Log:     LogConfig{Level: "info", Format: "text"},
 	}
+}
+
+// MemoryBound is how much memory a node with this configuration may come to take, bytes, whatever arrives: the limits of what waits, the
+// caches of the stores, and as much again, because memory is collected when it has doubled. The state of the ledger comes on top.
+func (c Config) MemoryBound() int64 {
+	const stores = 512 << 20 // Badger's caches and tables in memory, CometBFT's stores, its buffers to and from peers, the program itself
+	pool := abci.PoolLimits{Bytes: c.Pool.Megabytes << 20, Count: c.Pool.Transactions}
+	return 2 * (pool.MemoryBound() + c.Gateway.MemoryBound() + stores)
 }
 
 // ErrConfig says that a configuration cannot be used; the text around it says why.
@@ -139,7 +147,7 @@ func (c Config) check() error {
 			return fmt.Errorf("p2p.observers: %w", err)
 		}
 	}
-	if c.Pool.Megabytes < 1 || c.Pool.Megabytes > 4096 || c.Pool.Transactions < 1 {
+	if c.Pool.Megabytes < 1 || c.Pool.Megabytes > 16384 || c.Pool.Transactions < 1 {
 		return fmt.Errorf("pool: %d megabytes and %d transactions are out of range", c.Pool.Megabytes, c.Pool.Transactions)
 	}
 	if _, err := logLevel(c.Log.Level); err != nil {

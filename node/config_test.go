@@ -39,7 +39,7 @@ func TestConfigRefuses(t *testing.T) {
 		`{"gateway": {"certificate": "c.pem"}}`,
 		`{"gateway": {"requests": 0}}`,
 		`{"gateway": {"per_client": -1}}`,
-		`{"pool": {"megabytes": 0}}`, `{"pool": {"megabytes": 5000}}`, `{"pool": {"transactions": -1}}`,
+		`{"pool": {"megabytes": 0}}`, `{"pool": {"megabytes": 16385}}`, `{"pool": {"transactions": -1}}`,
 		`{"log": {"level": "loud"}}`, `{"log": {"level": "info+1"}}`, `{"log": {"format": "xml"}}`,
 	} {
 		if _, err := ParseConfig([]byte(text)); !errors.Is(err, ErrConfig) {

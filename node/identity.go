@@ -30,10 +30,12 @@ func consensusAddress(key []byte) []byte {
 }
 
 // clocks returns how far each validator's clock was from the time of the newest block when it signed the one before: block time
-// is the weighted median of these signatures' times.
+// is the weighted median of these signatures' times. It reads the commit that the newest block carries and not the block, which may be
+// large: every status asks for it.
 func (n *Node) clocks() ([]gateway.Clock, error) {
-	block := n.blocks.LoadBlock(n.app.Tip().Height)
-	if block == nil {
+	height := n.app.Tip().Height
+	block, commit := n.blocks.LoadBlockMeta(height), n.blocks.LoadBlockCommit(height-1)
+	if block == nil || commit == nil {
 		return nil, nil
 	}
 	present, err := n.present()
@@ -42,10 +44,10 @@ func (n *Node) clocks() ([]gateway.Clock, error) {
 	}
 	var clocks []gateway.Clock
 	for _, v := range present.Validators {
-		for _, s := range block.LastCommit.Signatures {
+		for _, s := range commit.Signatures {
 			if bytes.Equal(s.ValidatorAddress, consensusAddress(v.Key)) {
 				clocks = append(clocks, gateway.Clock{
-					Organisation: v.Organisation, Validator: v.Name, Milliseconds: s.Timestamp.Sub(block.Time).Milliseconds(),
+					Organisation: v.Organisation, Validator: v.Name, Milliseconds: s.Timestamp.Sub(block.Header.Time).Milliseconds(),
 				})
 			}
 		}

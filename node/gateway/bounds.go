@@ -107,7 +107,4 @@ func (c *clients) leave(host string) {
 }
 
 // free says whether an address is not counted.
-func (c *clients) free(host string) bool {
-	ip := net.ParseIP(host)
-	return c.limit == 0 || ip != nil && ip.IsLoopback()
-}
+func (c *clients) free(host string) bool { return c.limit == 0 || loopback(host) }

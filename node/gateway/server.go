@@ -61,10 +61,29 @@ func (c Config) Check() error {
 	return nil
 }
 
+// spareConnections are those that are open beside what is being served: idle ones, and such as have not asked yet.
+const spareConnections = 4_096
+
+// connections bounds those that are open at once.
+func (c Config) connections() int {
+	return min(c.Requests+c.Polls+maxLarge+maxCases+spareConnections, openFiles()/2)
+}
+
+// MemoryBound is what a gateway with this configuration holds at most for clients, bytes.
+func (c Config) MemoryBound() int64 {
+	const (
+		connectionMemory = 32 << 10 // goroutines, stacks and buffers
+		decoding         = 4        // times its length, which a body takes: beside itself the decoder's copy and what is decoded of it
+		encoding         = 3        // times its length, which a large answer takes beside what it is made of
+	)
+	return int64(c.connections())*connectionMemory + decoding*maxBodies + encoding*maxLarge*maxAnswer
+}
+
 // What no operator chooses.
 const (
 	maxBody         = 8 << 20   // bytes of a request
-	maxBodies       = 256 << 20 // bytes of all bodies that are being served
+	minBody         = 4 << 10   // what a body takes at least, bytes
+	maxBodies       = 256 << 20 // bytes of all bodies that are being served, in powers of two each
 	maxTransactions = 2_000     // in one request
 	maxWait         = 30        // seconds of a long poll
 	maxRecords      = 1_000     // of one page
@@ -149,6 +168,7 @@ func New(c Config, s Source, logger *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the gateway: %w", err)
 	}
+	listener = newBounded(listener, c.connections())
 	if c.Certificate != "" {
 		pair, err := tls.LoadX509KeyPair(c.Certificate, c.Key)
 		if err != nil {

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -61,20 +62,20 @@ func (s *Server) submit(r *http.Request) (any, error) {
 	if r.ContentLength < 0 {
 		return nil, &refusal{status: http.StatusLengthRequired, text: "the request must say its length"}
 	}
-	if !s.bodies.TryAcquire(r.ContentLength) {
-		return nil, errBusy
-	}
-	defer s.bodies.Release(r.ContentLength)
-	transactions, err := readSubmission(r)
+	body, free, err := s.read(r)
+	defer free()
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), submitTimeout)
+	transactions, err := parseSubmission(body)
+	if err != nil {
+		return nil, err
+	}
+	// Whoever hangs up keeps the place until the answer is there: otherwise hanging up would be a way around all bounds; and a ballot
+	// counts whether its bearer's connection lasts or not.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), submitTimeout)
 	defer cancel()
 	found, err := s.source.App.Submit(ctx, sourceOf(r), transactions...)
-	if ctx.Err() != nil {
-		return nil, errBusy
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -114,14 +115,37 @@ func (s *Server) passOn(ctx context.Context, transactions [][]byte, found []abci
 	return nil
 }
 
-func readSubmission(r *http.Request) ([][]byte, error) {
-	d := json.NewDecoder(r.Body)
+// read reads the body of a request while all bodies together have room. What a body takes of it is what has come, not what it says that it
+// will be: otherwise a few requests that send nothing would keep everybody out. free gives the room back; it is never nil.
+func (s *Server) read(r *http.Request) (body []byte, free func(), err error) {
+	held := int64(0)
+	free = func() { s.bodies.Release(held) }
+	for {
+		if len(body) == cap(body) {
+			more := int64(max(minBody, len(body)))
+			if !s.bodies.TryAcquire(more) {
+				return nil, free, errBusy
+			}
+			held += more
+			body = append(make([]byte, 0, held), body...)
+		}
+		n, err := r.Body.Read(body[len(body):cap(body)])
+		switch body = body[:len(body)+n]; {
+		case err == io.EOF:
+			return body, free, nil
+		case errors.As(err, new(*http.MaxBytesError)):
+			return nil, free, err
+		case err != nil:
+			return nil, free, bad("the body does not come to its end: %v", err)
+		}
+	}
+}
+
+func parseSubmission(b []byte) ([][]byte, error) {
+	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	var body submission
 	if err := d.Decode(&body); err != nil {
-		if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
-			return nil, err
-		}
 		return nil, bad("the body is no {\"transactions\": [base64, ...]}: %v", err)
 	}
 	if _, err := d.Token(); err != io.EOF {

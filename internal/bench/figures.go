@@ -2,6 +2,7 @@ package bench
 
 import (
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -19,6 +20,28 @@ func delaysOf(all []time.Duration) Delays {
 		return Delays{}
 	}
 	slices.Sort(all)
-	at := func(percent int) float64 { return float64(all[(len(all)-1)*percent/100].Microseconds()) / 1000 }
+	at := func(percent int) float64 { return milliseconds(all[(len(all)-1)*percent/100]) }
 	return Delays{at(50), at(95), at(99), at(100)}
+}
+
+// spans collects delays. It is safe for concurrent use, and a nil one forgets them.
+type spans struct {
+	mu  sync.Mutex
+	all []time.Duration
+}
+
+func (s *spans) add(d time.Duration) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all = append(s.all, d)
+}
+
+// delays returns their percentiles.
+func (s *spans) delays() Delays {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return delaysOf(s.all)
 }

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"votenode/app/tx"
 )
 
@@ -26,6 +28,10 @@ type ledger struct {
 	parts     []partFact // the first is the beginning
 	part      uint64     // recorded transactions of a part
 	usage     func() (cpu time.Duration, rss int64)
+
+	keeping bool     // what is recorded is kept, to be offered again
+	known   [][]byte // the same
+	turn    int      // of known, which comes next
 }
 
 // entry is one transaction. Times are since the beginning, 0 for never.
@@ -33,6 +39,7 @@ type entry struct {
 	first, answered, recorded, certified time.Duration
 	height                               int64
 	accepted, promised                   bool
+	raw                                  []byte // where the ledger keeps it and it is not recorded
 }
 
 // blockFact is what is known of one block.
@@ -49,11 +56,13 @@ type partFact struct {
 	rss      int64
 }
 
-// Accounts add up: Offered is Accepted, RetryLater and OtherCodes together, and when all is over Recorded is Accepted. Every offer of the
-// same transaction counts.
+// Accounts add up: Offered is Accepted, Again, RetryLater and OtherCodes together, and when all is over Recorded is Accepted. Every offer of
+// the same transaction counts.
 type Accounts struct {
-	Offered    uint64 `json:"offered"`
+	Offered uint64 `json:"offered"`
+	// Accepted and Slipped are distinct transactions that were taken and promised; Again counts what was taken before.
 	Accepted   uint64 `json:"accepted"`
+	Again      uint64 `json:"again,omitempty"`
 	Slipped    uint64 `json:"slipped"`
 	RetryLater uint64 `json:"retry_later"`
 	// OtherCodes are refusals with another code, by its name.
@@ -71,8 +80,8 @@ func (a *Accounts) Fault() error {
 		others += n
 	}
 	switch {
-	case a.Offered != a.Accepted+a.RetryLater+others:
-		return fmt.Errorf("%d offered are not %d accepted, %d told to come later and %d refused", a.Offered, a.Accepted, a.RetryLater, others)
+	case a.Offered != a.Accepted+a.Again+a.RetryLater+others:
+		return fmt.Errorf("%d offered are not %d accepted, %d accepted before, %d told to come later and %d refused", a.Offered, a.Accepted, a.Again, a.RetryLater, others)
 	case a.Recorded != a.Accepted:
 		return fmt.Errorf("%d were accepted and %d recorded", a.Accepted, a.Recorded)
 	case a.Slipped > a.Accepted:
@@ -103,15 +112,20 @@ func (l *ledger) offered(raws [][]byte) {
 	defer l.mu.Unlock()
 	now := time.Since(l.begin)
 	l.accounts.Offered += uint64(len(raws))
-	for _, hash := range hashes {
+	for i, hash := range hashes {
 		if _, again := l.index[hash]; !again {
 			l.index[hash] = len(l.entries)
-			l.entries = append(l.entries, entry{first: now})
+			e := entry{first: now}
+			if l.keeping {
+				e.raw = raws[i]
+			}
+			l.entries = append(l.entries, e)
 		}
 	}
 }
 
-// answered notes the answers of a node, and returns the transactions that it had no room for.
+// answered notes the answers of a node, and returns the transactions that it had no room for; where recorded ones are kept without those,
+// which come again anyway.
 func (l *ledger) answered(raws [][]byte, answers []answer) (later [][]byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -120,23 +134,44 @@ func (l *ledger) answered(raws [][]byte, answers []answer) (later [][]byte) {
 		e := &l.entries[l.index[sha256.Sum256(raws[i])]]
 		switch a.code {
 		case tx.CodeOK:
-			l.accounts.Accepted++
-			e.accepted = true
-			if e.height == 0 {
-				l.pending++
+			if e.accepted {
+				l.accounts.Again++
+			} else {
+				l.accounts.Accepted++
+				if e.height == 0 {
+					l.pending++
+				}
 			}
-			if a.promised {
+			e.accepted = true
+			if a.promised && !e.promised {
 				l.accounts.Slipped++
 				e.promised, e.answered = true, now
 			}
 		case tx.CodeRetryLater:
 			l.accounts.RetryLater++
-			later = append(later, raws[i])
+			if !l.keeping || e.height == 0 {
+				later = append(later, raws[i])
+			}
 		default:
 			l.accounts.OtherCodes[a.code.String()]++
 		}
 	}
 	return later
+}
+
+// record follows a chain from a height while do offers, and until all that was accepted is recorded and certified.
+func (l *ledger) record(ctx context.Context, from chain, height int64, do func(ctx context.Context) error) error {
+	ctx, stop := context.WithCancel(ctx)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return l.follow(ctx, from, height) })
+	g.Go(func() error {
+		defer stop()
+		if err := do(ctx); err != nil {
+			return err
+		}
+		return l.settled(ctx)
+	})
+	return g.Wait()
 }
 
 // follow reads blocks until ctx ends, which is no error.
@@ -170,6 +205,9 @@ func (l *ledger) saw(height int64, blocks [][][32]byte, certified int64) {
 			l.uncertain = append(l.uncertain, i)
 			l.accounts.Recorded++
 			fact.size++
+			if l.keeping {
+				l.known, e.raw = append(l.known, e.raw), nil
+			}
 			if e.accepted {
 				l.pending--
 			}
@@ -192,6 +230,29 @@ func (l *ledger) saw(height int64, blocks [][][32]byte, certified int64) {
 	l.uncertain = rest
 	close(l.changed)
 	l.changed = make(chan struct{})
+}
+
+// repeat returns n of the recorded transactions that are kept, in turn; fewer where there are fewer.
+func (l *ledger) repeat(n int) [][]byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n = min(n, len(l.known))
+	raws := make([][]byte, n)
+	for i := range raws {
+		l.turn = (l.turn + 1) % len(l.known)
+		raws[i] = l.known[l.turn]
+	}
+	return raws
+}
+
+// longestPause between two blocks, 0 where there are not two.
+func (l *ledger) longestPause() (longest time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := 1; i < len(l.blocks); i++ {
+		longest = max(longest, l.blocks[i].seen-l.blocks[i-1].seen)
+	}
+	return longest
 }
 
 // until waits for a block after which a condition holds.
@@ -218,8 +279,19 @@ func (l *ledger) room(ctx context.Context, n int) error {
 
 // settled waits until all that was accepted is recorded and certified.
 func (l *ledger) settled(ctx context.Context) error {
-	return l.until(ctx, func() bool { return l.pending == 0 && len(l.uncertain) == 0 })
+	patient, cancel := context.WithTimeout(ctx, settling)
+	defer cancel()
+	err := l.until(patient, func() bool { return l.pending == 0 && len(l.uncertain) == 0 })
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return fmt.Errorf("%v after the last offer %d accepted transactions are not recorded, %d not certified", settling, l.pending, len(l.uncertain))
 }
+
+// settling bounds how long the network has for what it accepted.
+const settling = 10 * time.Minute
 
 // close returns the accounts, which are final now.
 func (l *ledger) close() Accounts {

@@ -15,8 +15,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"votenode/client"
 	"votenode/internal/network"
 	"votenode/internal/spool"
@@ -139,6 +137,16 @@ func (n *Network) all(ctx context.Context, folder string, fail context.CancelCau
 			return fmt.Errorf("the ceiling: %w", err)
 		}
 	}
+	return n.run(ctx, folder, fail, func(running nodes, copied *network.Network) (nodes, error) {
+		if err := n.measure(ctx, running, copied, r); err != nil {
+			return running, err
+		}
+		return n.restart(ctx, running, copied, r)
+	})
+}
+
+// run runs a copy of the stage's network in a folder, calls do, which returns what runs then, and ends it.
+func (n *Network) run(ctx context.Context, folder string, fail context.CancelCauseFunc, do func(running nodes, copied *network.Network) (nodes, error)) error {
 	copied, err := network.Copy(n.networkFolder(), filepath.Join(folder, "network"), n.Binary, fail)
 	if err != nil {
 		return err
@@ -151,10 +159,7 @@ func (n *Network) all(ctx context.Context, folder string, fail context.CancelCau
 		running, err = startProcesses(ctx, copied)
 	}
 	if err == nil {
-		err = n.measure(ctx, running, copied, r)
-	}
-	if err == nil {
-		running, err = n.restart(ctx, running, copied, r)
+		running, err = do(running, copied)
 	}
 	return errors.Join(err, running.stop())
 }
@@ -243,12 +248,8 @@ func (n *Network) ballotBytes() (int, error) {
 // offerAll offers all that a source has, waits until it is recorded, and returns the accounts.
 func (n *Network) offerAll(ctx context.Context, running nodes, next source, count int, what string, after int64, usage func() (time.Duration, int64)) (*ledger, error) {
 	l := newLedger(count, usage)
-	following, stop := context.WithCancel(ctx)
-	g, following := errgroup.WithContext(following)
-	g.Go(func() error { return l.follow(following, running.chain(), after) })
-	g.Go(func() error {
-		defer stop()
-		c := &clients{count: n.Clients, batch: n.Batch, window: n.Window, pause: pause, ledger: l}
+	return l, l.record(ctx, running.chain(), after, func(ctx context.Context) error {
+		c := &clients{name: "client", count: n.Clients, batch: n.Batch, window: n.Window, pause: pause, ledger: l}
 		bar := n.Talk.Bar(what, count)
 		defer bar.Clear()
 		counted := func(k int) ([][]byte, error) {
@@ -258,18 +259,11 @@ func (n *Network) offerAll(ctx context.Context, running nodes, next source, coun
 			l.mu.Unlock()
 			return raws, err
 		}
-		var err error
 		if n.Rate > 0 {
-			err = c.at(following, running.targets(), counted, n.Rate, n.Lasting)
-		} else {
-			err = c.all(following, running.targets(), counted)
+			return c.at(ctx, running.targets(), &queue{next: counted}, n.Rate, n.Lasting)
 		}
-		if err == nil {
-			err = l.settled(following)
-		}
-		return err
+		return c.all(ctx, running.targets(), counted)
 	})
-	return l, g.Wait()
 }
 
 // pause is how long a client waits whom a node told to come later.
@@ -334,14 +328,19 @@ func (n *Network) measure(ctx context.Context, running nodes, copied *network.Ne
 	if err := r.countHits(ctx, copied); err != nil {
 		return err
 	}
-	r.RSSBytes = network.PeakMemory(os.Getpid())
-	if !n.InProcess {
-		r.RSSBytes = 0
-		for _, v := range copied.Validators {
-			r.RSSBytes = max(r.RSSBytes, network.PeakMemory(v.Process.PID()))
-		}
-	}
+	r.RSSBytes = n.peakMemory(copied)
 	return nil
+}
+
+// peakMemory is the greatest resident memory: of this process with all nodes in it, or of a validator's.
+func (n *Network) peakMemory(copied *network.Network) (peak int64) {
+	if n.InProcess {
+		return network.PeakMemory(os.Getpid())
+	}
+	for _, v := range copied.Validators {
+		peak = max(peak, network.PeakMemory(v.Process.PID()))
+	}
+	return peak
 }
 
 // countHits asks all nodes what they knew of the transactions in blocks.
@@ -441,12 +440,10 @@ func (r *NetworkReport) add(round int, l *ledger) error {
 		})
 	}
 	r.SlipMS, r.LedgerMS, r.CertifiedMS = l.delays(slipDelay), l.delays(recordDelay), l.delays(certifiedDelay)
-	for i, b := range l.blocks {
+	for _, b := range l.blocks {
 		r.LargestBlock = max(r.LargestBlock, b.size)
-		if i > 0 {
-			r.LongestPauseMS = max(r.LongestPauseMS, float64((b.seen-l.blocks[i-1].seen).Microseconds())/1000)
-		}
 	}
+	r.LongestPauseMS = max(r.LongestPauseMS, milliseconds(l.longestPause()))
 	r.Blocks += len(l.blocks)
 	return nil
 }
@@ -454,6 +451,7 @@ func (r *NetworkReport) add(round int, l *ledger) error {
 func (a *Accounts) add(b Accounts) {
 	a.Offered += b.Offered
 	a.Accepted += b.Accepted
+	a.Again += b.Again
 	a.Slipped += b.Slipped
 	a.RetryLater += b.RetryLater
 	a.Recorded += b.Recorded

@@ -4,7 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"io"
 	"log/slog"
+	"net"
+	"syscall"
 
 	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
 
@@ -173,8 +176,19 @@ func overload(n int) []answer {
 	return answers
 }
 
+// attempts is how often a request is made whose connection breaks: a node ends one that was opened ahead and has not been used. Whoever sees
+// that sends the same again, for which the answer is the same.
+const attempts = 3
+
+func broken(err error) bool {
+	return errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed)
+}
+
 func (g gateway) offer(ctx context.Context, _ string, raws [][]byte) ([]answer, error) {
 	found, err := g.Offer(ctx, raws...)
+	for attempt := 1; attempt < attempts && broken(err); attempt++ {
+		found, err = g.Offer(ctx, raws...)
+	}
 	if errors.Is(err, client.ErrBusy) {
 		return overload(len(raws)), nil
 	}

@@ -260,26 +260,40 @@ func read(ctx context.Context, ledger *client.Ledger) (*statement, error) {
 
 // election returns what the ballots of a stage share.
 func (s *statement) election(m *pb.Manifest) (*ballot.Election, error) {
-	keys, err := threshold.ParsePoints(s.Keys, election.Slots(m))
+	p, err := s.parameters(m)
 	if err != nil {
 		return nil, err
 	}
-	return ballot.NewElection(ballot.Parameters{
+	return ballot.NewElection(p)
+}
+
+func (s *statement) parameters(m *pb.Manifest) (ballot.Parameters, error) {
+	keys, err := threshold.ParsePoints(s.Keys, election.Slots(m))
+	return ballot.Parameters{
 		Chain: chainID, Election: electionID,
 		Manifest: [32]byte(s.Manifest), RollRoot: [32]byte(s.RollRoot), KeyDigest: [32]byte(s.KeyDigest),
 		Keys: keys, Styles: election.BallotStyles(m),
-	})
+	}, err
+}
+
+// statement reads what the ballots of a stage are made for.
+func (s *Stage) statement() (*statement, error) {
+	b, err := os.ReadFile(s.shared())
+	if err != nil {
+		return nil, err
+	}
+	made := new(statement)
+	if err := json.Unmarshal(b, made); err != nil {
+		return nil, fmt.Errorf("%s: %w", s.shared(), err)
+	}
+	return made, nil
 }
 
 // prove makes the ballots of a round.
 func (s *Stage) prove(ctx context.Context, round int) error {
-	b, err := os.ReadFile(s.shared())
+	made, err := s.statement()
 	if err != nil {
 		return err
-	}
-	made := new(statement)
-	if err := json.Unmarshal(b, made); err != nil {
-		return fmt.Errorf("%s: %w", s.shared(), err)
 	}
 	shared, err := made.election(s.manifest())
 	if err != nil {

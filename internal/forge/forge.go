@@ -1,9 +1,10 @@
 // Package forge is a dishonest voter's program: it makes ballots that no honest one makes, with the mathematics done as well as it can
 // be. A ballot may take an option twice, take too many, or use a randomness again; the proof follows the prover of
-// docs/spec/03-ballot.md line by line, on whatever it is given. Tests and the demo send its ballots straight to the nodes.
+// docs/spec/03-ballot.md line by line, on whatever it is given. Tests, the demo and the benchmark of floods send its ballots straight to
+// the nodes.
 //
 // It is written from the specification and shares no code with crypto/ballot's prover, so an honest ballot of it that
-// verifies checks the specification, too. It is not constant time: only tests and the demo import it.
+// verifies checks the specification, too. It is not constant time: only these import it.
 package forge
 
 import (

@@ -101,22 +101,30 @@ func (a *Application) consider(view *state.Snapshot, s *submission) (err error) 
 	if view == nil {
 		return tx.Refuse(tx.CodeRetryLater, "the ledger has not begun")
 	}
-	if s.isBallot() {
-		voter, _ := owner(s.parsed)
-		if err := a.marks.refuse(voter, s.hash); err != nil {
+	if !s.isBallot() {
+		if err := a.done(s.hash); err != nil {
 			return err
 		}
-	} else if err := a.done(s.hash); err != nil {
-		return err
 	}
-	if err := a.app.Check(view, a.blockTime(), s.parsed); err != nil {
-		if done := a.done(s.hash); s.isBallot() && done != nil { // a recorded ballot is always refused by its number
+	if err := a.ask(view, s); err != nil {
+		if done := a.done(s.hash); done != nil { // a ballot that is recorded is always refused, by its number, and looked up only then
 			return done
 		}
 		return err
 	}
 	s.checked, s.verified = view.Height(), a.verdicts.get(s.hash)
 	return nil
+}
+
+// ask asks what speaks against a transaction: that its voter is barred, or the state.
+func (a *Application) ask(view *state.Snapshot, s *submission) error {
+	if s.isBallot() {
+		voter, _ := owner(s.parsed)
+		if err := a.marks.refuse(voter, s.hash); err != nil {
+			return err
+		}
+	}
+	return a.app.Check(view, a.blockTime(), s.parsed)
 }
 
 // done refuses a transaction that has taken effect.

@@ -16,7 +16,7 @@ figures=${FIGURES:-../shared/data/nh-2014-republican-primary.csv}
 all="tools build form vet staticcheck versions generated tests race fuzz demo difference replay"
 
 # Where goroutines share state; the mathematics below has none and takes minutes under the race detector.
-races=(./app/... ./store/... ./abci/... ./client/... ./node/... ./internal/demo/... ./internal/network/...)
+races=(./app/... ./store/... ./abci/... ./client/... ./node/... ./internal/demo/... ./internal/network/... ./internal/bench/...)
 
 step_tools() {
   local missing=()

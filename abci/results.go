@@ -113,8 +113,10 @@ func (r *Results) write(results map[[32]byte]Result) error {
 	batch := r.db.NewBatch()
 	defer batch.Close()
 	for hash, result := range results {
-		if old, ok := r.stored(hash); ok && old.Code == tx.CodeOK {
-			continue
+		if result.Code != tx.CodeOK { // what takes effect does so once
+			if old, ok := r.stored(hash); ok && old.Code == tx.CodeOK {
+				continue
+			}
 		}
 		b := make([]byte, 16, 16+len(result.Detail))
 		binary.BigEndian.PutUint64(b, uint64(result.Height))

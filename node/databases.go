@@ -9,6 +9,8 @@ import (
 
 	dbm "github.com/cometbft/cometbft-db"
 	cmtcfg "github.com/cometbft/cometbft/config"
+	"github.com/syndtr/goleveldb/leveldb/filter"
+	"github.com/syndtr/goleveldb/leveldb/opt"
 )
 
 // databases are the open goleveldb databases in a folder, by name.
@@ -16,6 +18,10 @@ type databases struct {
 	dir  string
 	open map[string]dbm.DB
 }
+
+// databaseOptions let a key that is not there be known without a read of the disk, as most hashes are that the slips and the results
+// are asked for: 10 bits a key, one of a hundred is read in vain.
+var databaseOptions = &opt.Options{Filter: filter.NewBloomFilter(10)}
 
 // get opens a database once.
 func (d *databases) get(name string) (dbm.DB, error) {
@@ -25,7 +31,7 @@ func (d *databases) get(name string) (dbm.DB, error) {
 	if err := os.MkdirAll(d.dir, 0o700); err != nil {
 		return nil, err
 	}
-	db, err := dbm.NewDB(name, dbm.GoLevelDBBackend, d.dir)
+	db, err := dbm.NewGoLevelDBWithOpts(name, d.dir, databaseOptions)
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w; a node runs once at a time", filepath.Join(d.dir, name), err)
 	}

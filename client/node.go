@@ -132,6 +132,7 @@ func (n *Node) once(ctx context.Context, method, path string, query url.Values, 
 	}
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
+		request.Header["Idempotency-Key"] = nil // all that nodes take is idempotent: net/http may send it again where a node has closed an idle connection
 	}
 	response, err := n.http.Do(request)
 	if err != nil {

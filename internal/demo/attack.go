@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -343,8 +344,15 @@ func (a *attacker) damagedBytes(ctx context.Context) error {
 		return err
 	}
 	good := envelope(b.Statement, ciphertext, proof, signature)
+	var signing error // of the random source
+	// What is wrong is signed as it should be, so that it is for the proof that it is refused.
+	signed := func(ciphertext, proof []byte) []byte {
+		signature, err := forge.Sign(a.parameters, b.Statement, ciphertext, proof, b.Key, rand.Reader)
+		signing = errors.Join(signing, err)
+		return envelope(b.Statement, ciphertext, proof, signature)
+	}
 	change := func(at int, with []byte) []byte {
-		return envelope(b.Statement, slices.Concat(ciphertext[:at], with, ciphertext[at+len(with):]), proof, signature)
+		return signed(slices.Concat(ciphertext[:at], with, ciphertext[at+len(with):]), proof)
 	}
 	nobody, err := network.NewSigner()
 	if err != nil {
@@ -355,7 +363,7 @@ func (a *attacker) damagedBytes(ctx context.Context) error {
 	}}
 	kind := election.Encode(&pb.Envelope{Kind: 99, Body: []byte{1}, Signature: signature})
 	notEncoded := bytes.Repeat([]byte{0xff}, group.PointSize)
-	for _, c := range []struct {
+	attempts := []struct {
 		what string
 		raw  []byte
 		want tx.Code
@@ -367,13 +375,16 @@ func (a *attacker) damagedBytes(ctx context.Context) error {
 		{"a transaction of an unknown kind", kind, tx.CodeUnknownKind},
 		{"a ballot larger than any", envelope(b.Statement, ciphertext, bytes.Repeat(proof, 40), signature), tx.CodeTooLarge},
 		{"a ballot with half a point too few", envelope(b.Statement, ciphertext[16:], proof, signature), tx.CodeInvalidField},
-		{"a ballot with an option too few", envelope(b.Statement, ciphertext[32:], proof, signature), tx.CodeBadProof},
+		{"a ballot with an option too few", signed(ciphertext[32:], proof), tx.CodeBadProof},
 		{"a point that is not canonical", change(32, notEncoded), tx.CodeBadProof},
 		{"the identity for a point", change(32, make([]byte, group.PointSize)), tx.CodeBadProof},
-		{"a proof with a scalar above the group order", envelope(b.Statement, ciphertext,
-			slices.Concat(proof[:len(proof)-scalar.ScalarSize], notEncoded), signature), tx.CodeBadProof},
+		{"a proof with a scalar above the group order", signed(ciphertext, slices.Concat(proof[:len(proof)-scalar.ScalarSize], notEncoded)), tx.CodeBadProof},
 		{"a resolution proposed by nobody", tx.Sign(chainID, cancel, nobody), tx.CodeNotAuthorised},
-	} {
+	}
+	if signing != nil {
+		return signing
+	}
+	for _, c := range attempts {
 		if err := a.try(ctx, c.what, c.raw, c.want); err != nil {
 			return err
 		}

@@ -141,7 +141,7 @@ func wellFormed(body rules.Message) bool {
 	case *pb.WithdrawApproval:
 		return len(m.Resolution) == 32
 	case *pb.AddRollEntries:
-		return allOf(m.Entries, 1, 2_000, func(_, e *pb.RollEntry) bool { return len(e.Key) == 32 })
+		return allOf(m.Entries, 1, 5_000, func(_, e *pb.RollEntry) bool { return len(e.Key) == 32 })
 	case *pb.AnnounceDeal:
 		return len(m.DealHash) == 32 && allOf(m.ReceiverKeys, 0, 64, func(last, k *pb.ReceiverKey) bool {
 			return len(k.Key) == 32 && k.Dealer >= 1 && k.Dealer <= 64 && (last == nil || k.Dealer > last.Dealer)

@@ -160,9 +160,10 @@ type bareNodes struct {
 
 // startBare starts so many in this process; their files are in a new folder.
 func startBare(ctx context.Context, folder string, validators int, p *pb.Parameters) (*bareNodes, error) {
+	b := new(bareNodes)
 	ports, err := network.FreePorts(validators)
 	if err != nil {
-		return nil, err
+		return b, err
 	}
 	doc := &cmttypes.GenesisDoc{GenesisTime: time.Now(), ChainID: chainID, ConsensusParams: genesis.ConsensusParams(p)}
 	keys, addresses := make([]*p2p.NodeKey, validators), make([]string, validators)
@@ -170,18 +171,17 @@ func startBare(ctx context.Context, folder string, validators int, p *pb.Paramet
 	for i := range validators {
 		home := filepath.Join(folder, fmt.Sprint(i))
 		if err := os.MkdirAll(filepath.Join(home, "data", "comet"), 0o700); err != nil {
-			return nil, err
+			return b, err
 		}
 		keys[i] = &p2p.NodeKey{PrivKey: cmted25519.GenPrivKey()}
 		addresses[i] = fmt.Sprintf("%s@%s", keys[i].ID(), ports[i])
 		signers[i] = privval.NewFilePV(cmted25519.GenPrivKey(), filepath.Join(home, "key"), filepath.Join(home, "state"))
 		public, err := signers[i].GetPubKey()
 		if err != nil {
-			return nil, err
+			return b, err
 		}
 		doc.Validators = append(doc.Validators, cmttypes.GenesisValidator{Address: public.Address(), PubKey: public, Power: 1})
 	}
-	b := new(bareNodes)
 	for i := range validators {
 		config := node.DefaultConfig()
 		config.P2P.Listen = ports[i]

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"text/tabwriter"
 
@@ -41,19 +40,15 @@ func (c *Cold) Run(ctx context.Context) (*ColdReport, error) {
 	if err := c.Prepare(ctx); err != nil {
 		return nil, err
 	}
-	folder, err := os.MkdirTemp("", "votenode-bench-")
-	if err != nil {
-		return nil, err
-	}
-	ctx, fail := context.WithCancelCause(ctx)
-	defer fail(nil)
 	r := &ColdReport{Validators: c.Validators, Options: c.Options, ProposeTimeoutMS: c.parameters().Timeouts.Propose}
-	copied, err := network.Copy(c.networkFolder(), filepath.Join(folder, "network"), c.Binary, fail)
-	if err == nil {
+	return r, once(ctx, func(ctx context.Context, folder string, fail context.CancelCauseFunc) error {
+		copied, err := network.Copy(c.networkFolder(), filepath.Join(folder, "network"), c.Binary, fail)
+		if err != nil {
+			return err
+		}
 		running := newInProcess(ctx, copied, true)
-		err = errors.Join(c.measure(ctx, running, r), running.stop())
-	}
-	return r, errors.Join(err, os.RemoveAll(folder))
+		return errors.Join(c.measure(ctx, running, r), running.stop())
+	})
 }
 
 func (c *Cold) measure(ctx context.Context, running *inProcess, r *ColdReport) error {

@@ -3,14 +3,15 @@
 // ten times what it carries and under floods, the import of a roll, the audit and the tally. It asserts nothing but that its own
 // accounts add up, and that honest ballots come through a flood; figures of two machines are not to be compared, ratios are.
 //
-//	file         what
-//	stage.go     an election that is open, with ballots that no node has seen, kept on disk
-//	network.go   the order of a measurement of a network, and its report
-//	node.go      the nodes of a network, in this process or in their own
-//	ceiling.go   nodes of CometBFT alone, with an application that checks nothing
-//	offer.go     clients that offer transactions
-//	overload.go  more than a network can carry, and what becomes of it
-//	flood.go     floods beside honest voters
-//	ledger.go    what became of every transaction, and when
-//	figures.go   percentiles
+//	file               what
+//	stage.go           an election that is open, with ballots that no node has seen, kept on disk
+//	network.go         the order of a measurement of a network
+//	network_report.go  its report
+//	node.go            the nodes of a network, in this process or in their own
+//	ceiling.go         nodes of CometBFT alone, with an application that checks nothing
+//	offer.go           clients that offer transactions
+//	overload.go        more than a network can carry, and what becomes of it
+//	flood.go           floods beside honest voters
+//	ledger.go          what became of every transaction, and when
+//	figures.go         percentiles
 package bench

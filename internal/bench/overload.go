@@ -2,11 +2,9 @@ package bench
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -98,24 +96,16 @@ func (o *Overload) Run(ctx context.Context) (*OverloadReport, error) {
 	if err := o.Prepare(ctx); err != nil {
 		return nil, err
 	}
-	folder, err := os.MkdirTemp("", "votenode-bench-")
-	if err != nil {
-		return nil, err
-	}
-	ctx, fail := context.WithCancelCause(ctx)
-	defer fail(nil)
 	r := &OverloadReport{
 		Validators: o.Validators, Options: o.Options, Mode: o.mode(), Clients: o.Clients, Batch: o.Batch, Cores: runtime.GOMAXPROCS(0),
 		Obedient: o.Obedient,
 	}
-	err = o.run(ctx, folder, fail, func(running nodes, copied *network.Network) (nodes, error) {
-		p := &presser{Overload: o, running: running, copied: copied, report: r}
-		return running, p.all(ctx)
+	return r, once(ctx, func(ctx context.Context, folder string, fail context.CancelCauseFunc) error {
+		return o.run(ctx, folder, fail, func(running nodes, copied *network.Network) (nodes, error) {
+			p := &presser{Overload: o, running: running, copied: copied, report: r}
+			return running, p.all(ctx)
+		})
 	})
-	if cause := context.Cause(ctx); err != nil && cause != nil {
-		err = cause
-	}
-	return r, errors.Join(err, os.RemoveAll(folder))
 }
 
 // presser is the state of an Overload that runs.

@@ -2,10 +2,8 @@ package bench
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"text/tabwriter"
 	"time"
@@ -33,15 +31,12 @@ type RollReport struct {
 
 // Run founds a network, imports a roll and seals it.
 func (r *Roll) Run(ctx context.Context) (*RollReport, error) {
-	folder, err := os.MkdirTemp("", "votenode-bench-")
-	if err != nil {
-		return nil, err
-	}
 	report := &RollReport{Validators: r.Validators, Entries: r.Voters}
-	err = r.with(ctx, filepath.Join(folder, "network"), func(ctx context.Context, o *network.Officials) error {
-		return r.measure(ctx, o, report)
+	return report, once(ctx, func(ctx context.Context, folder string, _ context.CancelCauseFunc) error {
+		return r.with(ctx, filepath.Join(folder, "network"), func(ctx context.Context, o *network.Officials) error {
+			return r.measure(ctx, o, report)
+		})
 	})
-	return report, errors.Join(err, os.RemoveAll(folder))
 }
 
 func (r *Roll) measure(ctx context.Context, o *network.Officials, report *RollReport) error {

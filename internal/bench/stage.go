@@ -120,6 +120,21 @@ func voter(i int) (*ballot.SecretKey, error) {
 // style is that of a voter.
 func (s *Stage) style(voter int) uint32 { return uint32(voter % s.Contests) }
 
+// once calls do with a folder that is removed afterwards. What fail was told first is the error.
+func once(ctx context.Context, do func(ctx context.Context, folder string, fail context.CancelCauseFunc) error) error {
+	folder, err := os.MkdirTemp("", "votenode-bench-")
+	if err != nil {
+		return err
+	}
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	err = do(ctx, folder, fail)
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		err = cause
+	}
+	return errors.Join(err, os.RemoveAll(folder))
+}
+
 // Prepare makes what of the stage is not on disk yet.
 func (s *Stage) Prepare(ctx context.Context) error {
 	if _, err := os.Stat(s.shared()); errors.Is(err, os.ErrNotExist) {

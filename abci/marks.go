@@ -11,24 +11,21 @@ const (
 	markLife = 100
 	// markedSources bounds the clients that are marked at one time.
 	markedSources = 4_096
-	// voterFaults is how many bad proofs of a voter are verified within markLife heights; then the voter waits.
-	voterFaults = 4
-	// blamedVoters bounds the voters who are remembered for bad proofs.
-	blamedVoters = 4_096
+	// barredVoters bounds the voters who are remembered for a bad proof, each with some 150 bytes.
+	barredVoters = 65_536
 )
 
 // marks remembers, for some heights, which sources brought a ballot with a bad signature or proof, and which voters signed bad proofs, so
 // that a bad ballot costs whom it came from, and not those who share its batch. What marked sources bring is verified apart. Peers are
 // one source: an honest one gives nothing that it has not verified itself.
 //
-// A voter is remembered only where the voter's own signature held over a proof that does not, and each such ballot counts once: nobody
-// can bring another voter into the table, by sending whatever, or the same again. A name is forgotten when its mark is. The methods
-// are safe for concurrent use.
+// A voter is barred only where the voter's own signature held over a proof that does not: nobody can bring another voter into the table, by
+// sending whatever. A name is forgotten when its mark is. The methods are safe for concurrent use.
 type marks struct {
 	mu      sync.Mutex
 	sources map[string]int64 // of clients: height of the newest bad ballot
 	peers   int64            // height of the newest bad ballot that a peer brought, -1 where none is remembered
-	voters  map[string][]fault
+	voters  map[string]fault
 }
 
 // fault is a ballot with a bad proof that its voter signed.
@@ -38,7 +35,7 @@ type fault struct {
 }
 
 func newMarks() *marks {
-	return &marks{sources: map[string]int64{}, peers: -1, voters: map[string][]fault{}}
+	return &marks{sources: map[string]int64{}, peers: -1, voters: map[string]fault{}}
 }
 
 // has says whether a client is marked. While the table is full every one counts as marked: whoever has so many addresses has more, and each
@@ -86,37 +83,28 @@ func (m *marks) mark(s *submission, height int64) {
 	}
 }
 
-// blame remembers a bad proof that its voter signed, while there is room: were unknown voters refused where there is none, a few
-// dishonest ones could keep all others away.
-func (m *marks) blame(voter string, hash [32]byte, height int64) {
+// bar remembers a bad proof that its voter signed, while there is room: were unknown voters refused where there is none, a few
+// dishonest ones could keep all others away. Of those found together the last counts.
+func (m *marks) bar(voter string, hash [32]byte, height int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	list := m.voters[voter]
-	for _, f := range list {
-		if f.hash == hash {
-			return
-		}
-	}
-	if len(list) < voterFaults && (len(list) > 0 || len(m.voters) < blamedVoters) {
-		m.voters[voter] = append(list, fault{hash, height})
+	if _, known := m.voters[voter]; known || len(m.voters) < barredVoters {
+		m.voters[voter] = fault{hash, height}
 	}
 }
 
-// refuse says whether a ballot is refused before its proof is verified: one whose proof is known not to hold, and any of a voter who signed
-// too many such.
+// refuse says whether a ballot is refused before its proof is verified: that of a voter who has signed a bad one.
 func (m *marks) refuse(voter string, hash [32]byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	list := m.voters[voter]
-	for _, f := range list {
-		if f.hash == hash {
-			return tx.Refuse(tx.CodeBadProof, "its proof was found not to hold at height %d", f.height)
-		}
+	f, barred := m.voters[voter]
+	switch {
+	case !barred:
+		return nil
+	case f.hash == hash:
+		return tx.Refuse(tx.CodeBadProof, "its proof was found not to hold at height %d", f.height)
 	}
-	if len(list) >= voterFaults {
-		return tx.Refuse(tx.CodeRetryLater, "this voter signed %d ballots with bad proofs within %d heights", voterFaults, markLife)
-	}
-	return nil
+	return tx.Refuse(tx.CodeRetryLater, "this voter signed a ballot with a bad proof, and waits until height %d", f.height+markLife)
 }
 
 // expire forgets what is older than markLife.
@@ -132,11 +120,8 @@ func (m *marks) expire(height int64) {
 	if over(m.peers) {
 		m.peers = -1
 	}
-	for voter, list := range m.voters {
-		for len(list) > 0 && over(list[0].height) {
-			list = list[1:]
-		}
-		if m.voters[voter] = list; len(list) == 0 {
+	for voter, f := range m.voters {
+		if over(f.height) {
 			delete(m.voters, voter)
 		}
 	}

@@ -162,7 +162,7 @@ func (a *Application) verifySubmissions(view *state.Snapshot, batch []submission
 	}
 	found, err := verify(view, parsed)
 	if err == nil {
-		a.blame(found, parsed, view.Height())
+		a.bar(found, parsed, view.Height())
 	}
 	for i := range batch {
 		s := &batch[i]
@@ -180,12 +180,12 @@ func (a *Application) verifySubmissions(view *state.Snapshot, batch []submission
 	return err
 }
 
-// blame holds bad proofs against the voters who signed them.
-func (a *Application) blame(found []tx.Verdict, parsed []*tx.Parsed, height int64) {
+// bar holds bad proofs against the voters who signed them.
+func (a *Application) bar(found []tx.Verdict, parsed []*tx.Parsed, height int64) {
 	for i, v := range found {
 		if v.Signed {
 			voter, _ := owner(parsed[i])
-			a.marks.blame(voter, parsed[i].Hash(), height)
+			a.marks.bar(voter, parsed[i].Hash(), height)
 		}
 	}
 }

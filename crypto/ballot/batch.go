@@ -94,6 +94,9 @@ func drawWeights(n int, rand io.Reader) ([]weights, error) {
 	return w, nil
 }
 
+// fewBallots are so few that, where both halves hold a bad one, each is verified alone: where many are bad that costs less than to bisect on.
+const fewBallots = 32
+
 // bisect sets the faults of the bad ballots, whose signatures hold, given their weighted residue. The residue of the second half is that of the whole
 // less that of the first half, so each level costs half a batch.
 func (e *Election) bisect(ballots []*EncryptedBallot, w []weights, residue *curve.RistrettoPoint, faults []error) {
@@ -106,8 +109,17 @@ func (e *Election) bisect(ballots []*EncryptedBallot, w []weights, residue *curv
 	}
 	mid := len(ballots) / 2
 	left := e.residue(ballots[:mid], w[:mid])
+	right := curve.NewRistrettoPoint().Sub(residue, left)
+	if len(ballots) <= fewBallots && !left.IsIdentity() && !right.IsIdentity() {
+		for i := range ballots {
+			if !e.residue(ballots[i:i+1], w[i:i+1]).IsIdentity() {
+				faults[i] = ErrProof
+			}
+		}
+		return
+	}
 	e.bisect(ballots[:mid], w[:mid], left, faults[:mid])
-	e.bisect(ballots[mid:], w[mid:], curve.NewRistrettoPoint().Sub(residue, left), faults[mid:])
+	e.bisect(ballots[mid:], w[mid:], right, faults[mid:])
 }
 
 // accumulator collects the coefficients of one multiscalar multiplication: those of the points that each ballot has for itself,

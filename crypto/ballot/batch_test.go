@@ -80,7 +80,7 @@ func TestBatches(t *testing.T) {
 		}
 	}
 	random := mathrand.New(mathrand.NewPCG(1, 2))
-	for _, n := range []int{0, 1, 2, 3, 4, 7, 8, 9, 31, 64, 128, 1023, 1024} {
+	for _, n := range []int{0, 1, 2, 3, 4, 7, 8, 9, 31, 32, 33, 64, 128, 1023, 1024} {
 		if n > largest {
 			continue
 		}

@@ -18,6 +18,7 @@ import (
 	"votenode/client"
 	"votenode/crypto/ballot"
 	"votenode/internal/forge"
+	"votenode/internal/parallel"
 	pb "votenode/proto/votenode/v1"
 )
 
@@ -69,7 +70,7 @@ type flood struct {
 
 // floods measures honest voters without a flood, and in each kind.
 func (p *presser) floods(ctx context.Context) error {
-	kinds, err := p.kinds()
+	kinds, err := p.kinds(ctx)
 	if err != nil {
 		return err
 	}
@@ -88,11 +89,14 @@ func (p *presser) floods(ctx context.Context) error {
 	return nil
 }
 
-// maxVictims bounds the ballots from which bad ones are made.
-const maxVictims = 2_000
+// maxVictims bounds the ballots from which bad ones are made, and so the voters who sign bad proofs; maxUnproven is how many of these there are.
+const (
+	maxVictims  = 2_000
+	maxUnproven = 50_000
+)
 
 // kinds makes the floods ready.
-func (p *presser) kinds() ([]flood, error) {
+func (p *presser) kinds(ctx context.Context) ([]flood, error) {
 	const kindsOfFloods = 4
 	honest := p.Voters * honestPart / 100 * (1 + kindsOfFloods)
 	raws, err := p.ballots.part(min(p.ballots.left-honest, maxVictims)).next(maxVictims)
@@ -119,10 +123,14 @@ func (p *presser) kinds() ([]flood, error) {
 	for i := range pollers {
 		pollers[i] = newPoller(p.copied.Validators[i%len(p.copied.Validators)].Node)
 	}
+	unproven, err := m.list(ctx, maxUnproven, m.unproven)
+	if err != nil {
+		return nil, err
+	}
 	return []flood{
 		{name: "unknown voters", batch: p.Batch, impatience: impatience, targets: p.targets, from: &minted{mint: m, make: m.unknown}},
 		{name: "bad signatures", batch: p.Batch, impatience: impatience, targets: p.targets, from: &minted{mint: m, make: m.unsigned}},
-		{name: "bad proofs", batch: p.Batch, impatience: impatience, targets: p.targets, from: &minted{mint: m, make: m.unproven}},
+		{name: "bad proofs", batch: p.Batch, impatience: impatience, targets: p.targets, from: &repeated{list: unproven}},
 		{name: "polls", batch: 1, impatience: 1, targets: pollers, from: questions{}, polls: true},
 	}, nil
 }
@@ -283,6 +291,31 @@ func (m *minted) take(n int) ([][]byte, error) {
 }
 
 func (m *minted) put([][]byte) {}
+
+// list makes n bad ballots beforehand: of those that cost more than to change a byte, so that no core is busy with them meanwhile.
+func (m *mint) list(ctx context.Context, n int, make func() ([]byte, error)) (list [][]byte, err error) {
+	err = parallel.InOrder(ctx, n, func(int) ([]byte, error) { return make() }, func(_ int, raw []byte) error {
+		list = append(list, raw)
+		return nil
+	})
+	return list, err
+}
+
+// repeated supplies the same ballots over and over.
+type repeated struct {
+	list [][]byte
+	next atomic.Uint64
+}
+
+func (r *repeated) take(n int) ([][]byte, error) {
+	raws := make([][]byte, n)
+	for i := range raws {
+		raws[i] = r.list[(r.next.Add(1)-1)%uint64(len(r.list))]
+	}
+	return raws, nil
+}
+
+func (r *repeated) put([][]byte) {}
 
 // questions supplies pollers: each stands for one question.
 type questions struct{}

@@ -9,6 +9,7 @@ import (
 
 	"votenode/app/state"
 	"votenode/app/tx"
+	pb "votenode/proto/votenode/v1"
 )
 
 const (
@@ -20,12 +21,62 @@ const (
 
 // verifier takes transactions in until the application stops. It is the only goroutine that decodes, checks and verifies outside of
 // blocks, so that admission never takes more than the cores it is given between two consensus calls, however many callers there
-// are.
+// are; and where a block is late it rests after each batch, so that the cores are free for consensus.
 func (a *Application) verifier() {
 	defer close(a.stopped)
+	p := pacer{seen: time.Now()}
 	for a.sources.await(a.stopping) {
+		begin, advanced := time.Now(), a.Advanced()
 		a.admit(a.sources.take(batchCount))
+		now := time.Now()
+		if rest := p.rest(a.height(), a.blockPace(), now, now.Sub(begin)); rest > 0 {
+			over := time.NewTimer(rest)
+			select {
+			case <-over.C:
+			case <-advanced:
+			case <-a.stopping:
+			}
+			over.Stop()
+		}
 	}
+}
+
+const (
+	// lateAfter is how much longer than timeout_commit a block may take before it is late.
+	lateAfter = 500 * time.Millisecond
+	// restFactor is how many times as long as a batch took the verifier rests after it while a block is late.
+	restFactor = 3
+)
+
+// pacer tells how long the verifier rests.
+type pacer struct {
+	height int64     // the newest that was seen
+	seen   time.Time // when that was, or the verifier began
+}
+
+// rest says how long to rest at a height after a batch that took so long: not at all unless the next block is late by the pace.
+func (p *pacer) rest(height int64, pace time.Duration, now time.Time, took time.Duration) time.Duration {
+	if height != p.height {
+		p.height, p.seen = height, now
+	}
+	if now.Sub(p.seen) < pace+lateAfter {
+		return 0
+	}
+	return restFactor * took
+}
+
+// blockPace returns timeout_commit, 0 where there is no ledger yet.
+func (a *Application) blockPace() time.Duration {
+	view := a.ledger.Newest()
+	if view == nil {
+		return 0
+	}
+	params, err := state.MustLoad[pb.Parameters](view, state.KeyParameters)
+	if err != nil {
+		a.log.Error("reading the pace of blocks", "error", err)
+		return 0
+	}
+	return time.Duration(params.Timeouts.Commit) * time.Millisecond
 }
 
 // admit takes in a batch: first what sources brought that are not marked, then, apart from it, what the others brought.

@@ -53,8 +53,8 @@ type FloodReport struct {
 	AnswerMS Delays            `json:"flood_answer_ms"`
 }
 
-// honestClients bring ballots beside a flood, one each at a time.
-const honestClients = 16
+// honestClients bring ballots beside a flood, one each at a time: so many that the rate is held where an answer takes a second.
+const honestClients = 256
 
 // flood is one kind of flood.
 type flood struct {

@@ -12,6 +12,7 @@
 //	offer.go           clients that offer transactions
 //	overload.go        more than a network can carry, and what becomes of it
 //	flood.go           floods beside honest voters
+//	receipts.go        readers of receipts beside voters
 //	ledger.go          what became of every transaction, and when
 //	figures.go         percentiles
 package bench

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -12,6 +13,11 @@ type Delays struct {
 	P95 float64 `json:"p95"`
 	P99 float64 `json:"p99"`
 	Max float64 `json:"max"`
+}
+
+// String shows them to a person.
+func (d Delays) String() string {
+	return fmt.Sprintf("p50 %.1f ms, p95 %.1f ms, p99 %.1f ms", d.P50, d.P95, d.P99)
 }
 
 // delaysOf sorts the delays. Of none, all percentiles are 0.

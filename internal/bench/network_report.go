@@ -132,7 +132,7 @@ func (r *NetworkReport) Write(w io.Writer) error {
 		name string
 		d    Delays
 	}{{"to the slip", r.SlipMS}, {"to the ledger", r.LedgerMS}, {"to certified", r.CertifiedMS}} {
-		row(d.name, "p50 %.0f ms, p95 %.0f ms, p99 %.0f ms", d.d.P50, d.d.P95, d.d.P99)
+		row(d.name, "%v", d.d)
 	}
 	row("blocks", "%d in %.1f s, largest %d ballots, longest pause %.0f ms", r.Blocks, r.Seconds, r.LargestBlock, r.LongestPauseMS)
 	row("known in blocks", "%d of %d transactions, by all nodes together", r.CacheHits, r.CacheHits+r.CacheMisses)

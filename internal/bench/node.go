@@ -4,10 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"io"
 	"log/slog"
-	"net"
-	"syscall"
+	"net/url"
 
 	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
 
@@ -181,7 +179,8 @@ func overload(n int) []answer {
 const attempts = 3
 
 func broken(err error) bool {
-	return errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed)
+	var exchange *url.Error
+	return errors.As(err, &exchange) && !exchange.Timeout()
 }
 
 func (g gateway) offer(ctx context.Context, _ string, raws [][]byte) ([]answer, error) {

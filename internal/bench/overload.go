@@ -126,7 +126,7 @@ func (p *presser) all(ctx context.Context) (err error) {
 		return err
 	}
 	defer file.Close()
-	p.ballots = &portion{file: file, mu: new(sync.Mutex), left: file.Size()}
+	p.ballots = newPortion(file)
 	if p.targets, err = p.connections(p.Clients); err != nil {
 		return err
 	}
@@ -282,6 +282,11 @@ type portion struct {
 	left int
 }
 
+// newPortion returns the one part that has all ballots of a file.
+func newPortion(file *spool.File) *portion {
+	return &portion{file: file, mu: new(sync.Mutex), left: file.Size()}
+}
+
 // part takes n ballots off. The parts must be used up one after the other: what one leaves, the next finds.
 func (p *portion) part(n int) *portion {
 	p.left -= n
@@ -380,13 +385,10 @@ func codes(n map[string]uint64) string {
 func (r *OverloadReport) Write(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) { fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, args...)) }
-	percentiles := func(d Delays) string {
-		return fmt.Sprintf("p50 %.1f ms, p95 %.1f ms, p99 %.1f ms", d.P50, d.P95, d.P99)
-	}
 	c, o := &r.Capacity, &r.Overload
 	row("network", "%d validators, %s, %d cores", r.Validators, r.Mode, r.Cores)
 	row("clients", "%d, %d ballots a request", r.Clients, r.Batch)
-	row("capacity", "%.0f ballots a second, longest pause between blocks %.0f ms, to the slip %s", c.BallotsPerSecond, c.LongestPauseMS, percentiles(c.SlipMS))
+	row("capacity", "%.0f ballots a second, longest pause between blocks %.0f ms, to the slip %v", c.BallotsPerSecond, c.LongestPauseMS, c.SlipMS)
 	row("offered", "%.0f a second for %.0f s, %.0f%% of %d times capacity", o.Offered, o.Seconds, 100*o.Share, o.Times)
 	if o.Repeating > 0 {
 		row("", "%d ballots; from second %.0f on those of them that were recorded came again, too", o.Ballots, o.Repeating)
@@ -394,16 +396,16 @@ func (r *OverloadReport) Write(w io.Writer) error {
 	row("recorded", "%.0f ballots a second", o.RecordedPerSecond)
 	row("accounts", "%d offered = %d accepted (%d promised) + %d accepted before + %d told to come later + refused (%s); %d recorded",
 		o.Accounts.Offered, o.Accounts.Accepted, o.Accounts.Slipped, o.Accounts.Again, o.Accounts.RetryLater, codes(o.Accounts.OtherCodes), o.Accounts.Recorded)
-	row("a refusal", "%s", percentiles(o.RefusalMS))
-	row("an acceptance", "%s", percentiles(o.TakenMS))
-	row("to the slip", "%s, from the first of all offers", percentiles(o.SlipMS))
+	row("a refusal", "%v", o.RefusalMS)
+	row("an acceptance", "%v", o.TakenMS)
+	row("to the slip", "%v, from the first of all offers", o.SlipMS)
 	row("blocks", "%d, longest pause %.0f ms", o.Blocks, o.LongestPauseMS)
 	if r.Calm != nil {
 		row("no flood", "%s", r.Calm)
 	}
 	for _, f := range r.Floods {
 		row(f.Name, "%s", &f.HonestReport)
-		row("", "flood: %.0f a second, %.0f%% of the rate; %s; an answer %s", f.Offered, 100*f.Share, codes(f.Answers), percentiles(f.AnswerMS))
+		row("", "flood: %.0f a second, %.0f%% of the rate; %s; an answer %v", f.Offered, 100*f.Share, codes(f.Answers), f.AnswerMS)
 	}
 	row("memory", "%d MiB, bound %d MiB", r.RSSBytes>>20, r.RSSBound>>20)
 	return t.Flush()

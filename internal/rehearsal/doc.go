@@ -13,6 +13,7 @@
 //	trustees.go        key ceremony, trial, decryption
 //	voters.go          ballots
 //	archive.go         the state of every height
+//	replay.go          the ledger of a record
 //	proofs.go          states with what proves them
 //	story.go           a whole election in which much goes wrong
 //	scenes.go          short ledgers on which something rare happens

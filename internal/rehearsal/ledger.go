@@ -125,13 +125,14 @@ func New(t testing.TB, change ...func(*pb.Genesis)) *Ledger {
 	draft := l.ledger.NewGenesis()
 	l.App.InitLedger(draft, g, genesis.Hash(g))
 	l.commit(draft)
-	l.set = validatorSet(organisation.FirstEpoch(g).Validators)
+	l.set = ValidatorSet(organisation.FirstEpoch(g).Validators)
 	l.nextSet, l.resultsHash = l.set, cmttypes.ABCIResults(nil).Hash()
 	l.consensusHash = genesis.ConsensusParams(&g.Parameters).Hash()
 	return l
 }
 
-func validatorSet(list []pb.Validator) *cmttypes.ValidatorSet {
+// ValidatorSet returns validators as CometBFT orders them.
+func ValidatorSet(list []pb.Validator) *cmttypes.ValidatorSet {
 	var all []*cmttypes.Validator
 	for _, v := range list {
 		all = append(all, cmttypes.NewValidator(cmted25519.PubKey(v.Key), v.Power))
@@ -191,6 +192,12 @@ func (l *Ledger) Make(seconds int64, raw ...[]byte) []app.Result {
 		l.Alter(b)
 	}
 	seal(b)
+	return l.add(b)
+}
+
+// add executes a block and goes to the next height.
+func (l *Ledger) add(b *cmttypes.Block) []app.Result {
+	l.t.Helper()
 	outcome := l.execute(b)
 	results := make([]*abcitypes.ExecTxResult, len(outcome.Results))
 	for i, r := range outcome.Results {
@@ -256,6 +263,21 @@ func (l *Ledger) last() *cmttypes.Block {
 // execute runs the state machine over a block.
 func (l *Ledger) execute(b *cmttypes.Block) *app.Outcome {
 	l.t.Helper()
+	draft, outcome := l.draft(b)
+	l.commit(draft)
+	return outcome
+}
+
+// Try returns what would come of the transactions of a block in the place of the next one. Nothing of it stays.
+func (l *Ledger) Try(b *cmttypes.Block) []app.Result {
+	l.t.Helper()
+	_, outcome := l.draft(b)
+	return outcome.Results
+}
+
+// draft runs the state machine over a block in the place of the next one.
+func (l *Ledger) draft(b *cmttypes.Block) (*state.Draft, *app.Outcome) {
+	l.t.Helper()
 	in := app.Block{Height: b.Height, Time: b.Time.UnixNano(), Hash: [32]byte(b.Hash()), Txs: make([]tx.Verdict, len(b.Txs))}
 	var parsed []*tx.Parsed
 	var at []int
@@ -284,8 +306,7 @@ func (l *Ledger) execute(b *cmttypes.Block) *app.Outcome {
 	draft := l.ledger.NewDraft()
 	outcome, err := l.App.Execute(draft, in)
 	l.must(err)
-	l.commit(draft)
-	return outcome
+	return draft, outcome
 }
 
 // Accept makes a block in which every transaction takes effect.

@@ -39,6 +39,9 @@ var made = []struct {
 	{"ballots.json", (*world).ballotsFile},
 	{"ceremony.json", (*world).ceremonyFile},
 	{"tally.json", (*world).tallyFile},
+	{"proofs.json", (*world).proofsFile},
+	{"receipts.json", (*world).receiptsFile},
+	{"negative.json", (*world).negativeFile},
 }
 
 // TestVectors makes all files anew and compares them with those that are checked in; -update writes them.

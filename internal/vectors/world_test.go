@@ -51,6 +51,8 @@ type world struct {
 	// transactions of the blocks 1 to last, in order.
 	transactions []*transaction
 	manifest     *pb.Manifest
+	// blocks are those so far, while the record is replayed.
+	blocks []*cmttypes.Block
 	// refused are the changed transactions, tried in the state before their block.
 	refused []refusedTransaction
 }

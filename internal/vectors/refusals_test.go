@@ -1,0 +1,148 @@
+package vectors
+
+import (
+	"bytes"
+
+	"votenode/app/tx"
+	pb "votenode/proto/votenode/v1"
+)
+
+// Encodings that are no elements, or not the one encoding of theirs. Spec 2.3.
+var (
+	identityPoint = make([]byte, 32)
+	negativePoint = append([]byte{1}, make([]byte, 31)...)
+	// orderScalar is the group order, which a scalar must be below.
+	orderScalar = append([]byte{
+		0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14,
+	}, append(make([]byte, 15), 0x10)...)
+)
+
+// refusals are changed transactions: which, in whose place, and the code that they must have there.
+var refusals = []struct {
+	name, section string
+	height        int64
+	index         int
+	want          tx.Code
+	change        change
+}{
+	// Form: chapter 2.
+	{"a byte behind the envelope", "2.2", 4, 0, tx.CodeMalformed, bytesOf(func(raw []byte) []byte { return append(raw, 0) })},
+	{"an unknown field behind the envelope", "2.2", 4, 0, tx.CodeMalformed, bytesOf(func(raw []byte) []byte { return append(raw, 0x28, 1) })},
+	{"the kind in a varint of two bytes", "2.2", 4, 0, tx.CodeMalformed, bytesOf(func(raw []byte) []byte {
+		return append([]byte{raw[0], raw[1] | 0x80, 0}, raw[2:]...)
+	})},
+	{"a default value spelled out in the body", "2.2", 34, 1, tx.CodeMalformed, envelope(func(e *pb.Envelope) {
+		at := bytes.IndexByte(e.Body, 0x20) // the sequence, behind election and (left out) style and roll index
+		e.Body = append(append(bytes.Clone(e.Body[:at]), 0x10, 0), e.Body[at:]...)
+	})},
+	{"no bytes", "2.4", 4, 0, tx.CodeUnknownKind, bytesOf(func([]byte) []byte { return nil })},
+	{"a kind that there is not", "2.6", 4, 0, tx.CodeUnknownKind, envelope(func(e *pb.Envelope) { e.Kind = 15 })},
+	{"a signature of 63 bytes", "2.4", 4, 0, tx.CodeMalformed, envelope(func(e *pb.Envelope) { e.Signature = e.Signature[:63] })},
+	{"a signer beside a voter's signature", "2.4", 34, 1, tx.CodeMalformed, envelope(func(e *pb.Envelope) { e.Signer = make([]byte, 32) })},
+	{"a hash of 31 bytes", "2.6", 4, 0, tx.CodeInvalidField, signed(func(m *pb.ApproveResolution) { m.Resolution = m.Resolution[:31] })},
+	{"a chunk that is not all that is left", "2.6", 2, 0, tx.CodeInvalidField, signed(func(m *pb.PublishDocument) { m.Chunk = m.Chunk[1:] })},
+
+	// Signatures: 2.4.
+	{"a signature with a flipped bit", "2.4", 4, 0, tx.CodeBadSignature, envelope(func(e *pb.Envelope) { e.Signature[0] ^= 1 })},
+	{"another signer than signed", "2.4", 4, 0, tx.CodeBadSignature, envelope(func(e *pb.Envelope) { e.Signer[0] ^= 1 })},
+	{"signed for another chain", "2.4", 4, 0, tx.CodeBadSignature, func(_ *world, p *tx.Parsed) []byte {
+		return tx.Sign("another", p.Body(), keyOf(p.Signer()))
+	}},
+	{"another body than signed", "2.4", 4, 0, tx.CodeBadSignature, envelope(func(e *pb.Envelope) { e.Body[2] ^= 1 })},
+
+	// Documents and resolutions: 9.10 to 9.34.
+	{"a registrar approves", "9.12", 4, 0, tx.CodeNotAuthorised, by("party registrar 1")},
+	{"an approval of what nobody proposed", "9.12", 4, 0, tx.CodeUnknownResolution, signed(func(m *pb.ApproveResolution) { m.Resolution[0] ^= 1 })},
+	{"an approval twice", "9.12", 4, 1, tx.CodeAlreadyDone, another(4, 0)},
+	{"an approval of what is in effect", "9.12", 7, 0, tx.CodeResolutionClosed, another(4, 0)},
+	{"a withdrawal by one who has not approved", "9.13", 15, 0, tx.CodeNotApproved, by("party officer 2")},
+	{"a document under another hash", "9.10", 2, 0, tx.CodeDocumentHash, signed(func(m *pb.PublishDocument) { m.Hash[0] ^= 1 })},
+	{"a manifest that nobody published", "9.20", 3, 0, tx.CodeDocumentUnknown, resolved(func(r *pb.Resolution) { r.GetCreateElection().Manifest[0] ^= 1 })},
+	{"the manifest of an election that exists", "9.20", 6, 0, tx.CodeElectionExists, another(3, 0).then(resolved(func(r *pb.Resolution) { r.Nonce = 99 }))},
+	{"a board with one trustee twice", "9.21", 20, 0, tx.CodeInvalidBoard, resolved(func(r *pb.Resolution) {
+		trustees := r.GetAppointTrustees().Boards[0].Trustees
+		trustees[1] = trustees[0]
+	})},
+	{"a quorum of three of three", "9.21", 20, 0, tx.CodeInvalidBoard, resolved(func(r *pb.Resolution) { r.GetAppointTrustees().Boards[0].Quorum = 3 })},
+	{"the roll sealed under another root", "9.22", 13, 0, tx.CodeRollMismatch, resolved(func(r *pb.Resolution) { r.GetSealRoll().Root[0] ^= 1 })},
+	{"closing at the opening", "9.23", 31, 0, tx.CodeInvalidTimes, resolved(func(r *pb.Resolution) {
+		r.GetScheduleElection().Closing = r.GetScheduleElection().Opening
+	})},
+	{"an extension to an earlier closing", "9.24", 63, 0, tx.CodeInvalidTimes, resolved(func(r *pb.Resolution) { r.GetExtendElection().Closing -= 61 })},
+	{"a voter revoked whom the roll lacks", "9.28", 45, 0, tx.CodeUnknownVoter, resolved(func(r *pb.Resolution) { r.GetRevokeVoters().Voters[1] = 8 })},
+	{"power above the cap", "9.26", 49, 0, tx.CodePowerCap, resolved(func(r *pb.Resolution) { r.GetChangeValidators().Validators[0].Power++ })},
+	{"validators out of order", "9.26", 49, 0, tx.CodeInvalidValidators, resolved(func(r *pb.Resolution) {
+		list := r.GetChangeValidators().Validators
+		list[0], list[1] = list[1], list[0]
+	})},
+	{"an officers' quorum above their number", "9.33", 59, 0, tx.CodeInvalidOrganisation, resolved(func(r *pb.Resolution) {
+		r.GetChangeOfficers().Organisation.OfficerQuorum = 5
+	})},
+	{"another handover", "9.34", 61, 0, tx.CodeInvalidParameters, resolved(func(r *pb.Resolution) { r.GetChangeParameters().Parameters.Handover++ })},
+
+	// Roll: 9.14.
+	{"a gap in the roll", "9.14", 11, 0, tx.CodeRollGap, signed(func(m *pb.AddRollEntries) { m.First++ })},
+	{"a voter's key that is the identity", "9.14", 11, 0, tx.CodeVoterKey, signed(func(m *pb.AddRollEntries) { m.Entries[0].Key = identityPoint })},
+	{"a voter's key that is no point", "9.14", 11, 0, tx.CodeVoterKey, signed(func(m *pb.AddRollEntries) { m.Entries[0].Key = negativePoint })},
+	{"a voter's key twice", "9.14", 11, 0, tx.CodeVoterKeyTwice, signed(func(m *pb.AddRollEntries) { m.Entries[1].Key = m.Entries[0].Key })},
+	{"a style that the manifest lacks", "9.14", 11, 0, tx.CodeUnknownStyle, signed(func(m *pb.AddRollEntries) { m.Entries[0].Style = 2 })},
+
+	// Key ceremony: 9.15 to 9.19.
+	{"an announcement of another attempt", "9.15", 27, 0, tx.CodeWrongAttempt, signed(func(m *pb.AnnounceDeal) { m.Attempt = 1 })},
+	{"a receiver key of small order", "4.5", 27, 0, tx.CodeReceiverKeys, signed(func(m *pb.AnnounceDeal) { m.ReceiverKeys[0].Key = negativePoint })},
+	{"a receiver key too few", "9.15", 27, 0, tx.CodeReceiverKeys, signed(func(m *pb.AnnounceDeal) { m.ReceiverKeys = m.ReceiverKeys[1:] })},
+	{"commitments exchanged", "4.4", 28, 0, tx.CodeDealHash, signed(func(m *pb.PublishDeal) {
+		m.Commitments = append(bytes.Clone(m.Commitments[32:]), m.Commitments[:32]...)
+	})},
+	{"a commitment that is the identity", "4.3", 28, 0, tx.CodeCommitments, signed(func(m *pb.PublishDeal) { copy(m.Commitments, identityPoint) })},
+	{"a proof of possession with another response", "4.6", 28, 0, tx.CodePossession, signed(func(m *pb.PublishDeal) { m.Possession[32] ^= 1 })},
+	{"another dealer's deal", "4.4", 28, 0, tx.CodeDealHash, another(28, 1).then(signed(func(m *pb.PublishDeal) {
+		m.Shares[0].Receiver = 2
+	})).then(by("league trustee 1"))},
+	{"a share too few", "9.16", 28, 0, tx.CodeShareList, signed(func(m *pb.PublishDeal) { m.Shares = m.Shares[1:] })},
+	{"a share a byte short", "4.5", 28, 0, tx.CodeShareList, signed(func(m *pb.PublishDeal) { m.Shares[0].Ciphertext = m.Shares[0].Ciphertext[1:] })},
+	{"a complaint with another private key", "4.8", 24, 4, tx.CodeComplaintKey, signed(func(m *pb.ComplainDeal) { m.PrivateKey[1] ^= 1 })},
+	{"a complaint with a key that is not clamped", "4.8", 24, 4, tx.CodeComplaintKey, signed(func(m *pb.ComplainDeal) { m.PrivateKey[0] |= 1 })},
+	{"a trial share of another slot", "4.9", 30, 0, tx.CodeTrialProof, signed(func(m *pb.PostTrial) { copy(m.Shares[32:], m.Shares[:32]) })},
+	{"a trial proof with another challenge", "4.9", 30, 0, tx.CodeTrialProof, signed(func(m *pb.PostTrial) { m.Proof[0] ^= 1 })},
+
+	// Ballots: chapter 3, 9.30, 9.31.
+	{"C_1 and C_2 exchanged", "3.7", 34, 1, tx.CodeBadSignature, voted(func(m *pb.CastBallot) {
+		m.Ciphertext = bytes.Join([][]byte{m.Ciphertext[:32], m.Ciphertext[64:96], m.Ciphertext[32:64], m.Ciphertext[96:]}, nil)
+	})},
+	{"C_0 is the identity", "3.1", 34, 1, tx.CodeBadProof, voted(func(m *pb.CastBallot) { copy(m.Ciphertext, identityPoint) })},
+	{"B is no point", "3.6", 34, 1, tx.CodeBadProof, voted(func(m *pb.CastBallot) { copy(m.Proof[32:], negativePoint) })},
+	{"the first f is the group order", "3.6", 34, 1, tx.CodeBadProof, voted(func(m *pb.CastBallot) { copy(m.Proof[192:], orderScalar) })},
+	{"a proof that is an element too long", "3.6", 34, 1, tx.CodeBadProof, voted(func(m *pb.CastBallot) { m.Proof = append(m.Proof, make([]byte, 32)...) })},
+	{"a ballot of another style", "3.6", 34, 1, tx.CodeBadProof, voted(func(m *pb.CastBallot) { m.Style = 1 })},
+	{"a ballot of a style that there is not", "3.6", 34, 1, tx.CodeBadProof, voted(func(m *pb.CastBallot) { m.Style = 2 })},
+	{"R with a flipped bit", "3.9", 34, 1, tx.CodeBadProof, envelope(func(e *pb.Envelope) { e.Signature[31] ^= 0x80 })},
+	{"s is the group order", "3.9", 34, 1, tx.CodeBadProof, envelope(func(e *pb.Envelope) { copy(e.Signature[32:], orderScalar) })},
+	{"another s", "3.9", 34, 1, tx.CodeBadSignature, envelope(func(e *pb.Envelope) { e.Signature[32] ^= 1 })},
+	{"another voter's place", "3.5", 34, 1, tx.CodeBadSignature, voted(func(m *pb.CastBallot) { m.RollIndex = 3 })},
+	{"another sequence number", "3.5", 34, 1, tx.CodeBadSignature, voted(func(m *pb.CastBallot) { m.Sequence++ })},
+	{"a place that the roll lacks", "9.30", 34, 1, tx.CodeUnknownVoter, voted(func(m *pb.CastBallot) { m.RollIndex = 8 })},
+	{"another election", "9.30", 34, 1, tx.CodeUnknownElection, voted(func(m *pb.CastBallot) { m.Election = "another" })},
+	{"an election without keys", "9.30", 34, 1, tx.CodeWrongPhase, voted(func(m *pb.CastBallot) { m.Election = "cancelled" })},
+	{"a ballot twice in a block", "9.30", 34, 2, tx.CodeSequence, another(34, 1)},
+	{"a ballot after closing", "9.30", 68, 0, tx.CodeWrongPhase, another(44, 0)},
+	{"a challenge of a recorded ballot", "9.31", 44, 1, tx.CodeRecorded, another(40, 0)},
+	{"a challenge of another number", "3.11", 40, 0, tx.CodeBadSignature, func(_ *world, p *tx.Parsed) []byte {
+		m := p.Body().(*pb.SpoilBallot)
+		m.Sequence++
+		return tx.Ballot(m, p.Signature())
+	}},
+
+	// Decryption: 9.32.
+	{"a partial decryption with another response", "4.10", 68, 0, tx.CodeDecryptionProof, signed(func(m *pb.PostPartials) { m.Partials[0].Proof[32] ^= 1 })},
+	{"the shares of another contest", "4.10", 68, 0, tx.CodeDecryptionProof, signed(func(m *pb.PostPartials) {
+		m.Partials[0].Shares, m.Partials[1].Shares = m.Partials[1].Shares, m.Partials[0].Shares
+	})},
+	{"a contest that the manifest lacks", "9.32", 68, 0, tx.CodeUnknownContest, signed(func(m *pb.PostPartials) { m.Partials[1].Contest = 2 })},
+	{"another trustee's decryption", "4.10", 68, 0, tx.CodeDecryptionProof, by("league trustee 2")},
+	{"a decryption by an ejected trustee", "9.32", 68, 0, tx.CodeTrusteeEjected, by("league trustee 3")},
+
+	// Authors of blocks: 9.35.
+	{"an author of another height", "9.35", 34, 0, tx.CodeAuthorship, signed(func(m *pb.AuthorBlock) { m.Height++ })},
+	{"another validator's author", "9.35", 34, 0, tx.CodeAuthorship, by("league validator 1 slip")},
+}

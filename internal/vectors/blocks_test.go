@@ -196,19 +196,23 @@ func voteBytes(chain string, c *cmttypes.Commit, at time.Time) hexBytes {
 	return append(hexBytes{byte(len(m))}, m...)
 }
 
-func littleEndian(n uint64) []byte {
-	b := number(n)
-	for i := range 4 {
-		b[i], b[7-i] = b[7-i], b[i]
-	}
-	return b
-}
-
 func (w *world) evidenceVector(e *cmttypes.DuplicateVoteEvidence) evidenceVector {
 	v := evidenceVector{Bytes: e.Bytes(), Address: hexBytes(e.VoteA.ValidatorAddress), Height: e.VoteA.Height}
 	v.Key = w.validator(v.Height, v.Address).Key
-	for _, vote := range []*cmttypes.Vote{e.VoteA, e.VoteB} {
+	var again message
+	for i, vote := range []*cmttypes.Vote{e.VoteA, e.VoteB} {
 		v.Votes = append(v.Votes, signedBytes{cmttypes.VoteSignBytes(w.Genesis.ChainId, vote.ToProto()), vote.Signature})
+		again = again.nested(i+1, voteOf(vote))
+	}
+	again = again.varint(3, e.TotalVotingPower).varint(4, e.ValidatorPower).nested(5, timestamp(e.Timestamp))
+	if !bytes.Equal(again, v.Bytes) {
+		w.t.Fatal("the evidence has another encoding than CometBFT's")
 	}
 	return v
+}
+
+// voteOf is the encoding of a vote in evidence. Spec 6.2.
+func voteOf(v *cmttypes.Vote) message {
+	m := message{}.varint(1, int64(v.Type)).varint(2, v.Height).varint(3, int64(v.Round)).nested(4, blockID(v.BlockID)).nested(5, timestamp(v.Timestamp))
+	return m.bytes(6, v.ValidatorAddress).varint(7, int64(v.ValidatorIndex)).bytes(8, v.Signature)
 }

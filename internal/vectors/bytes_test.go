@@ -28,6 +28,8 @@ func framed(label string, items ...[]byte) []byte {
 
 func number(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 
+func littleEndian(n uint64) []byte { return binary.LittleEndian.AppendUint64(nil, n) }
+
 func hash(b []byte) hexBytes {
 	h := sha256.Sum256(b)
 	return h[:]
@@ -50,13 +52,20 @@ func root(leaves []hexBytes) hexBytes {
 var order, _ = new(big.Int).SetString("7237005577332262213973186563042994240857116359379907606001950938285454250989", 10)
 
 // reduced reads 64 bytes as a little-endian number modulo the group order. Spec 2.1.
-func reduced(b []byte) hexBytes {
-	le := slices.Clone(b)
-	slices.Reverse(le)
-	n := new(big.Int).SetBytes(le)
-	out := n.Mod(n, order).FillBytes(make([]byte, 32))
-	slices.Reverse(out)
-	return out
+func reduced(b []byte) hexBytes { return scalarBytes(scalarNumber(b)) }
+
+// scalarNumber reads little-endian bytes.
+func scalarNumber(b []byte) *big.Int {
+	be := slices.Clone(b)
+	slices.Reverse(be)
+	return new(big.Int).SetBytes(be)
+}
+
+// scalarBytes writes a number modulo the group order.
+func scalarBytes(n *big.Int) hexBytes {
+	b := new(big.Int).Mod(n, order).FillBytes(make([]byte, 32))
+	slices.Reverse(b)
+	return b
 }
 
 // transcriptVector is a transcript with the challenges that are drawn from it. Spec 2.1.

@@ -95,12 +95,14 @@ func (w *world) try(l *rehearsal.Ledger, next *cmttypes.Block) {
 		if c.height != next.Height {
 			continue
 		}
+		if c.index >= len(next.Txs) {
+			w.t.Fatalf("%s: block %d has no transaction %d; if the record was made anew, name the one that is meant", c.name, c.height, c.index)
+		}
 		original := must(tx.Parse(bytes.Clone(next.Txs[c.index])))
 		raw := c.change(w, original)
-		b := *next
-		b.Txs = append(cmttypes.Txs(nil), next.Txs...)
+		b := rehearsal.Clone([]*cmttypes.Block{next})[0]
 		b.Txs[c.index] = raw
-		got := l.Try(&b)[c.index]
+		got := l.Try(b)[c.index]
 		if got.Code != c.want || bytes.Equal(raw, next.Txs[c.index]) {
 			w.t.Errorf("%s: %v (%s), want %v", c.name, got.Code, got.Detail, c.want)
 		}

@@ -29,6 +29,18 @@ func holds(x *transactionVector, what ...[]byte) error {
 func (v *vectors) checkBallots() error {
 	f := &v.ballots
 	list := []error{same("keys", concat(f.Election.Keys), concat(v.ceremony.Keys)), same("key digest", f.Election.KeyDigest, v.ceremony.KeyDigest.Hash)}
+	var roll []hexBytes
+	for _, s := range v.states.States {
+		for _, l := range s.Logs {
+			if l.Log == "election/primary/roll" {
+				roll = append(roll, l.Leaves...)
+			}
+		}
+	}
+	for i, e := range f.Election.Roll {
+		list = append(list, same("entry of the roll", roll[i], message{}.bytes(1, e.Key).varint(2, int64(e.Style))))
+	}
+	list = append(list, same("root of the roll", f.Election.RollRoot, root(roll)))
 	recorded := uint64(0)
 	for _, b := range f.Ballots {
 		x := v.transaction(b.Height, b.Index)
@@ -61,7 +73,7 @@ func (v *vectors) checkBallots() error {
 	}
 	for _, s := range f.Spoiled {
 		x := v.transaction(s.Height, s.Index)
-		list = append(list, holds(x, s.Code, s.C0), same("signature", x.Signature, slices.Concat(s.Signature.R, s.Signature.S)), checkTranscript(s.Transcript))
+		list = append(list, same("voter", s.Voter, f.Election.Roll[s.RollIndex].Key), holds(x, s.Code, s.C0), same("signature", x.Signature, slices.Concat(s.Signature.R, s.Signature.S)), checkTranscript(s.Transcript))
 	}
 	for i, g := range f.Generators {
 		m := framed("votenode/v1/ballot-generator", []byte(f.Election.Chain), []byte(f.Election.Election), number(uint64(i)))
@@ -125,9 +137,8 @@ func (v *vectors) checkCeremony() error {
 				}
 				for _, s := range d.Shares {
 					list = append(list, holds(published, slices.Concat(s.Encapsulated, s.Output)))
-					if !bytes.HasSuffix(s.Info, frame(number(uint64(s.Receiver)), d.DealHash.Hash)) {
-						list = append(list, errors.New("an info of something else"))
-					}
+					context := d.DealHash.Bytes[len(frame([]byte("votenode/v1/deal-hash"))) : len(d.DealHash.Bytes)-len(frame(commitments))]
+					list = append(list, same("info", s.Info, slices.Concat(framed("votenode/v1/share"), context, frame(number(uint64(s.Receiver)), d.DealHash.Hash))))
 				}
 			}
 			for _, c := range a.Complaints {
@@ -150,6 +161,7 @@ func (v *vectors) checkCeremony() error {
 			list = append(list, errors.New("a key digest of something else"))
 		}
 	}
+	list = append(list, same("trial", f.Trial.Message, framed("votenode/v1/trial-base", []byte(f.Chain), []byte(f.Election), f.KeyDigest.Hash)))
 	for _, s := range f.Trial.Shares {
 		list = append(list, v.checkOpened(&s, f.Trial.T))
 	}

@@ -2,7 +2,6 @@ package vectors
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -192,52 +191,6 @@ func (v *vectors) checkProofs() error {
 	}
 	if absent < 10 || len(v.proofs.Consistency) < 100 || len(v.proofs.Inclusion) < 50 {
 		list = append(list, errors.New("proofs are missing"))
-	}
-	return errors.Join(list...)
-}
-
-func (v *vectors) checkReceipts() error {
-	r := &v.receipts
-	list := []error{same("genesis hash", r.GenesisHash, v.genesis.Hash)}
-	state := func(s shownState, f proofFile) {
-		at := v.states.States[s.Height]
-		list = append(list, same("app hash", s.AppHash, at.AppHash), same("block", s.BlockHash, v.blocks.Blocks[s.Height-1].Hash))
-		if !json.Valid([]byte(f.JSON)) || !strings.HasSuffix(f.JSON, "}\n") || !bytes.Contains(f.Bytes, v.genesis.Document) || !bytes.Contains(f.Bytes, s.AppHash) {
-			list = append(list, fmt.Errorf("a file of height %d without its state", s.Height))
-		}
-		if certified := !slices.Contains([]int64{36, 37}, s.Height); s.Certified != certified || !s.Committed {
-			list = append(list, fmt.Errorf("height %d: certified %v, committed %v", s.Height, s.Certified, s.Committed))
-		}
-	}
-	for _, s := range r.States {
-		state(s.State, s.proofFile)
-	}
-	standings := map[string]bool{}
-	for _, x := range r.Receipts {
-		state(x.State, x.proofFile)
-		standings[x.Standing] = true
-		for _, b := range v.ballots.Ballots {
-			if b.LogIndex != nil && *b.LogIndex == x.LogIndex {
-				list = append(list, same("code", x.Code, b.Code.Hash))
-				if b.RollIndex != x.RollIndex || b.Sequence != x.Sequence {
-					list = append(list, errors.New("a receipt of another ballot"))
-				}
-			}
-		}
-	}
-	if len(standings) != 4 || len(r.Cases) != len(r.Promises) {
-		list = append(list, errors.New("receipts or cases are missing"))
-	}
-	for i, p := range r.Promises {
-		c := &r.Cases[i]
-		state(c.State, c.proofFile)
-		ballot := v.of(p.Ballot.Height)[p.Ballot.Index].Bytes
-		unsigned, signature, _ := bytes.Cut(p.Slip, []byte{0x4a, 64}) // field 9, 64 bytes
-		list = append(list, same("sign bytes", p.Signed, framed("votenode/v1/slip", unsigned, hash(ballot))), same("signature", signature, p.Signature),
-			signedBy("slip", p.SlipKey, p.Signed, p.Signature))
-		if c.Promise != p.Name || !bytes.Contains(c.Bytes, p.Slip) || !bytes.Contains(p.Bytes, ballot) || (c.Verdict == "kept") != (c.How > 0) {
-			list = append(list, fmt.Errorf("promise %q and its case", p.Name))
-		}
 	}
 	return errors.Join(list...)
 }

@@ -29,9 +29,6 @@ func (v *vectors) checkGenesis() error {
 	for _, a := range g.Approved {
 		list = append(list, same("signed", a.Signed, framed("votenode/v1/genesis-approval", []byte(v.transactions.Chain), g.Hash)),
 			signedBy("approval", a.Officer, a.Signed, a.Signature))
-		if !bytes.Contains(g.Approvals, slices.Concat(a.Officer, []byte{0x1a, 64}, a.Signature)) {
-			list = append(list, fmt.Errorf("an approval that does not stand in the list"))
-		}
 	}
 	epochs := v.record("validators")
 	for _, s := range g.Sets {

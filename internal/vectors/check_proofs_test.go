@@ -224,7 +224,7 @@ func (v *vectors) checkNegative() error {
 	clear(names)
 	for _, x := range v.negative.Files {
 		entry(x.Name, x.Section)
-		good := v.receipts.Receipts[0].Bytes
+		var good hexBytes
 		if x.Of == "receipt" {
 			good = v.receipts.Receipts[x.Place].Bytes
 		} else {

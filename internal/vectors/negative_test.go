@@ -91,7 +91,7 @@ func resolved(f func(r *pb.Resolution)) change {
 // try puts changed transactions into the place of good ones before their block is made.
 func (w *world) try(l *rehearsal.Ledger, next *cmttypes.Block) {
 	w.blocks = append(w.blocks, next)
-	for _, c := range refusals {
+	for at, c := range refusals {
 		if c.height != next.Height {
 			continue
 		}
@@ -106,7 +106,7 @@ func (w *world) try(l *rehearsal.Ledger, next *cmttypes.Block) {
 		if got.Code != c.want || bytes.Equal(raw, next.Txs[c.index]) {
 			w.t.Errorf("%s: %v (%s), want %v", c.name, got.Code, got.Detail, c.want)
 		}
-		w.refused = append(w.refused, refusedTransaction{c.name, c.section, c.height, c.index, got.Code, got.Code.String(), raw})
+		w.refused[at] = refusedTransaction{c.name, c.section, c.height, c.index, got.Code, got.Code.String(), raw}
 	}
 }
 

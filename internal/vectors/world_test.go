@@ -53,7 +53,7 @@ type world struct {
 	manifest     *pb.Manifest
 	// blocks are those so far, while the record is replayed.
 	blocks []*cmttypes.Block
-	// refused are the changed transactions, tried in the state before their block.
+	// refused are the changed transactions, in the order of refusals, each tried in the state before its block.
 	refused []refusedTransaction
 }
 
@@ -67,7 +67,7 @@ type transaction struct {
 
 // newWorld replays the record.
 func newWorld(t testing.TB) *world {
-	w := &world{t: t}
+	w := &world{t: t, refused: make([]refusedTransaction, len(refusals))}
 	w.Ledger = rehearsal.Replay(t, files(), w.try)
 	for h := int64(1); h <= w.last(); h++ {
 		for i, raw := range w.BlockAt(h).Txs {

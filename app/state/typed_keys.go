@@ -18,6 +18,8 @@ const (
 	OrganisationPrefix = "organisation/"
 	// ResolutionPrefix is what the keys of all resolutions begin with.
 	ResolutionPrefix = "resolution/"
+	// MisbehaviourPrefix is what the keys of all misbehaviour begin with.
+	MisbehaviourPrefix = "misbehaviour/"
 	// LogBlocks is the id of the blocks log.
 	LogBlocks = "blocks"
 )
@@ -30,7 +32,7 @@ func ValidatorKey(key []byte) string { return "validator-key/" + hex.EncodeToStr
 
 // MisbehaviourKey is the key of a Misbehaviour.
 func MisbehaviourKey(height int64, address []byte) string {
-	return fmt.Sprintf("misbehaviour/%012d/%x", height, address)
+	return fmt.Sprintf("%s%012d/%x", MisbehaviourPrefix, height, address)
 }
 
 // OfficerKey is the key of an OfficerActs.

@@ -51,7 +51,7 @@ var outside = []string{
 var clocks = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTicker", "NewTimer"}
 
 // testOnly are packages for tests; nothing that is released imports them.
-var testOnly = []string{"testing", "pgregory.net/rapid", "github.com/rogpeppe/go-internal", "github.com/stretchr/testify"}
+var testOnly = []string{"testing", "pgregory.net/rapid", "github.com/rogpeppe/go-internal", "github.com/santhosh-tekuri/jsonschema", "github.com/stretchr/testify"}
 
 var bannedNames = []string{"util", "utils", "common", "helpers", "types", "misc"}
 

@@ -52,3 +52,6 @@ func (l *Ledger) LedgerState(height int64) *pb.LedgerState {
 	}
 	return s
 }
+
+// State returns the ledger's states, for what reads them as a node does.
+func (l *Ledger) State() *state.Ledger { return l.ledger }

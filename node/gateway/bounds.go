@@ -9,10 +9,16 @@ import (
 // endpoint answers one kind of request.
 type endpoint func(r *http.Request) (any, error)
 
-func (s *Server) routes() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", s.health) // not bounded: it is asked when the node is at its limits
-	for tokens, endpoints := range map[chan struct{}]map[string]endpoint{
+// unbounded are the patterns of what is asked when the node is at its limits.
+func (s *Server) unbounded() map[string]http.HandlerFunc {
+	return map[string]http.HandlerFunc{
+		"GET /healthz": s.health,
+	}
+}
+
+// endpoints are the patterns of everything else, by the tokens that bound how many are served at once. openapi.json describes each.
+func (s *Server) endpoints() map[chan struct{}]map[string]endpoint {
+	return map[chan struct{}]map[string]endpoint{
 		s.polls: {
 			"GET /v1/transactions/{hash}": s.transaction,
 			"GET /v1/heights/{height}":    s.height,
@@ -21,11 +27,28 @@ func (s *Server) routes() http.Handler {
 		s.cases: {
 			"POST /v1/slip-cases": s.slipCase,
 		},
+		s.manifests: {
+			"GET /v1/elections/{id}/manifest": s.manifest,
+		},
 		s.large: {
 			"GET /v1/records":         s.records,
 			"GET /v1/log/leaves":      s.logLeaves,
 			"GET /v1/blocks/{height}": s.block,
 			"GET /v1/elections/{id}":  s.election,
+
+			"GET /v1/organisations":           s.organisations,
+			"GET /v1/signatures":              s.signatures,
+			"GET /v1/evidence":                s.evidence,
+			"GET /v1/resolutions":             s.resolutions,
+			"GET /v1/elections/{id}/trustees": s.trustees,
+			"GET /v1/elections/{id}/deals":    s.deals,
+			"GET /v1/elections/{id}/keys":     s.keys,
+			"GET /v1/elections/{id}/trial":    s.trial,
+			"GET /v1/elections/{id}/turnout":  s.turnout,
+			"GET /v1/elections/{id}/ballots":  s.ballots,
+			"GET /v1/elections/{id}/tallies":  s.tallies,
+			"GET /v1/elections/{id}/partials": s.partials,
+			"GET /v1/elections/{id}/results":  s.results,
 		},
 		s.requests: {
 			"GET /v1/status":           s.status,
@@ -41,8 +64,24 @@ func (s *Server) routes() http.Handler {
 			"GET /v1/certified":        s.certified,
 			"GET /v1/epochs":           s.epochs,
 			"GET /v1/elections":        s.elections,
+
+			"GET /v1/openapi.json":                  s.openAPI,
+			"GET /v1/organisations/{id}":            s.organisation,
+			"GET /v1/validators":                    s.validatorSet,
+			"GET /v1/resolutions/{hash}":            s.resolution,
+			"GET /v1/elections/{id}/phases":         s.phases,
+			"GET /v1/elections/{id}/ballots/{code}": s.ballot,
+			"GET /v1/elections/{id}/voters/{index}": s.place,
 		},
-	} {
+	}
+}
+
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	for pattern, h := range s.unbounded() {
+		mux.HandleFunc(pattern, h)
+	}
+	for tokens, endpoints := range s.endpoints() {
 		for pattern, e := range endpoints {
 			mux.HandleFunc(pattern, s.bounded(tokens, e))
 		}

@@ -71,7 +71,12 @@ type lookups struct {
 }
 
 // status serves GET /v1/status.
-func (s *Server) status(*http.Request) (any, error) { return s.statusNow() }
+func (s *Server) status(r *http.Request) (any, error) {
+	if err := queryOf(r).done(); err != nil {
+		return nil, err
+	}
+	return s.statusNow()
+}
 
 func (s *Server) statusNow() (*status, error) {
 	tip := s.source.App.Tip()
@@ -114,7 +119,10 @@ func (s *Server) statusNow() (*status, error) {
 }
 
 // genesis serves GET /v1/genesis.
-func (s *Server) genesis(*http.Request) (any, error) {
+func (s *Server) genesis(r *http.Request) (any, error) {
+	if err := queryOf(r).done(); err != nil {
+		return nil, err
+	}
 	return struct {
 		Document  []byte `json:"document"`
 		Approvals []byte `json:"approvals"`
@@ -147,6 +155,9 @@ func SignedHeader(blocks Blocks, height int64) (*pb.SignedHeader, error) {
 
 // header serves GET /v1/headers/{height}.
 func (s *Server) header(r *http.Request) (any, error) {
+	if err := queryOf(r).done(); err != nil {
+		return nil, err
+	}
 	height, err := pathNumber(r, "height")
 	if err != nil {
 		return nil, err
@@ -161,7 +172,10 @@ func (s *Server) header(r *http.Request) (any, error) {
 }
 
 // certified serves GET /v1/certified.
-func (s *Server) certified(*http.Request) (any, error) {
+func (s *Server) certified(r *http.Request) (any, error) {
+	if err := queryOf(r).done(); err != nil {
+		return nil, err
+	}
 	height, evidence, _, err := s.source.Certified()
 	if err != nil {
 		return nil, err
@@ -176,7 +190,10 @@ func (s *Server) certified(*http.Request) (any, error) {
 }
 
 // epochs serves GET /v1/epochs.
-func (s *Server) epochs(*http.Request) (any, error) {
+func (s *Server) epochs(r *http.Request) (any, error) {
+	if err := queryOf(r).done(); err != nil {
+		return nil, err
+	}
 	proofs, err := s.source.Epochs()
 	if err != nil {
 		return nil, err
@@ -192,6 +209,9 @@ func (s *Server) epochs(*http.Request) (any, error) {
 
 // block serves GET /v1/blocks/{height}.
 func (s *Server) block(r *http.Request) (any, error) {
+	if err := queryOf(r).done(); err != nil {
+		return nil, err
+	}
 	height, err := pathNumber(r, "height")
 	if err != nil {
 		return nil, err

@@ -46,7 +46,11 @@ func (s *Server) elections(r *http.Request) (any, error) {
 	}
 	all := make([]summary, len(list.Ids))
 	for i, id := range list.Ids {
-		sum, _, err := s.summarise(view, id)
+		e, err := s.loadElection(view, id)
+		if err != nil {
+			return nil, err
+		}
+		sum, err := summarise(e)
 		if err != nil {
 			return nil, err
 		}
@@ -58,30 +62,19 @@ func (s *Server) elections(r *http.Request) (any, error) {
 	}{view.Height(), all}, nil
 }
 
-func (s *Server) summarise(view *state.Snapshot, id string) (*summary, *pb.Manifest, error) {
-	e, err := state.LoadElection(view, id)
+func summarise(e *shownElection) (*summary, error) {
+	roll, err := e.Head(state.LogRoll(e.id))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if e == nil {
-		return nil, nil, missing("there is no election %q", id)
-	}
-	manifest, err := s.source.App.App().Manifest(view, e)
+	ballots, err := e.Head(state.LogBallots(e.id))
 	if err != nil {
-		return nil, nil, err
-	}
-	roll, err := view.Head(state.LogRoll(id))
-	if err != nil {
-		return nil, nil, err
-	}
-	ballots, err := view.Head(state.LogBallots(id))
-	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	return &summary{
-		ID: id, Title: manifest.Title, Phase: election.PhaseName(e.Phase), Opening: e.Opening, Closing: e.Closing,
+		ID: e.id, Title: e.manifest.Title, Phase: election.PhaseName(e.record.Phase), Opening: e.record.Opening, Closing: e.record.Closing,
 		Voters: roll.Size, Recorded: ballots.Size,
-	}, manifest, nil
+	}, nil
 }
 
 // election serves GET /v1/elections/{id}.
@@ -89,36 +82,42 @@ func (s *Server) election(r *http.Request) (any, error) {
 	if err := queryOf(r).done(); err != nil {
 		return nil, err
 	}
-	view, err := s.newest()
+	e, err := s.electionOf(r)
 	if err != nil {
 		return nil, err
 	}
-	id := r.PathValue("id")
-	sum, manifest, err := s.summarise(view, id)
+	sum, err := summarise(e)
 	if err != nil {
 		return nil, err
 	}
-	contests := make([]contest, len(manifest.Contests))
-	for i := range manifest.Contests {
-		c := &manifest.Contests[i]
-		contests[i] = contest{Title: c.Title, Options: c.Options, Status: "none"}
-		result, err := state.Load[pb.Result](view, state.ResultKey(id, uint32(i)))
+	contests := make([]contest, len(e.manifest.Contests))
+	for i := range contests {
+		c, err := contestOf(e, uint32(i))
 		if err != nil {
 			return nil, err
 		}
-		if result == nil {
-			continue
-		}
-		switch result.Status {
-		case pb.RESULT_OPENED:
-			contests[i].Status, contests[i].Votes, contests[i].Ballots = "opened", result.Votes, result.Ballots
-		case pb.RESULT_WITHHELD:
-			contests[i].Status = "withheld"
-		}
+		contests[i] = *c
 	}
 	return struct {
 		Height int64 `json:"height"`
 		summary
 		Contests []contest `json:"contests"`
-	}{view.Height(), *sum, contests}, nil
+	}{e.Height(), *sum, contests}, nil
+}
+
+// contestOf returns a contest with its result.
+func contestOf(e *shownElection, i uint32) (*contest, error) {
+	c := &e.manifest.Contests[i]
+	shown := &contest{Title: c.Title, Options: c.Options, Status: "none"}
+	result, err := state.Load[pb.Result](e, state.ResultKey(e.id, i))
+	if err != nil || result == nil {
+		return shown, err
+	}
+	switch result.Status {
+	case pb.RESULT_OPENED:
+		shown.Status, shown.Votes, shown.Ballots = "opened", result.Votes, result.Ballots
+	case pb.RESULT_WITHHELD:
+		shown.Status = "withheld"
+	}
+	return shown, nil
 }

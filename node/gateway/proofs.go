@@ -16,7 +16,7 @@ import (
 // receipt serves GET /v1/receipt?election=E&code=C&certified=1&format=F&wait=S: the file of a receipt.
 func (s *Server) receipt(r *http.Request) (any, error) {
 	q := queryOf(r)
-	id, digits, certified, format := q.text("election"), q.text("code"), q.number("certified", 0), q.text("format")
+	id, digits, certified, format := q.needed("election"), q.text("code"), q.number("certified", 0), q.text("format")
 	code, err := hex.DecodeString(digits)
 	if err != nil || len(code) != 32 {
 		return nil, bad("code is %q, which is no confirmation code: 64 hexadecimal digits", digits)
@@ -45,11 +45,16 @@ func fileOf(f *pb.ProofFile, format string) (any, error) {
 	case "protobuf":
 		return raw(prooffile.Bytes(f)), nil
 	}
-	return nil, bad("format is %q; it is json or protobuf", format)
+	return nil, errFormat(format)
 }
+
+func errFormat(format string) error { return bad("format is %q; it is json or protobuf", format) }
 
 // slip serves GET /v1/slips/{hash}: the slip that this node signed for a transaction.
 func (s *Server) slip(r *http.Request) (any, error) {
+	if err := queryOf(r).done(); err != nil {
+		return nil, err
+	}
 	hash, err := abci.ParseHash(r.PathValue("hash"))
 	if err != nil {
 		return nil, bad("%v", err)

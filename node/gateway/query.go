@@ -17,7 +17,12 @@ type query struct {
 }
 
 func queryOf(r *http.Request) *query {
-	return &query{values: r.URL.Query(), known: map[string]bool{}}
+	q := &query{known: map[string]bool{}}
+	var err error
+	if q.values, err = url.ParseQuery(r.URL.RawQuery); err != nil {
+		q.err = bad("the parameters of the request: %v", err)
+	}
+	return q
 }
 
 func (q *query) text(name string) string {
@@ -38,15 +43,31 @@ func (q *query) number(name string, fallback uint64) uint64 {
 	return n
 }
 
-// required reads a number that must be given.
-func (q *query) required(name string) uint64 {
-	if q.values.Get(name) == "" && q.err == nil {
+// needed reads a text that must be given.
+func (q *query) needed(name string) string {
+	text := q.text(name)
+	if text == "" && q.err == nil {
 		q.err = bad("%s is missing", name)
 	}
+	return text
+}
+
+// required reads a number that must be given.
+func (q *query) required(name string) uint64 {
+	q.needed(name)
 	return q.number(name, 0)
 }
 
 func (q *query) height() int64 { return int64(q.number("height", 0)) }
+
+// limit reads how many of a page are wanted, 1 to greatest; more are cut to that.
+func (q *query) limit(greatest uint64) int {
+	n := q.number("limit", greatest)
+	if n == 0 && q.err == nil {
+		q.err = bad("limit is at least 1")
+	}
+	return int(min(n, greatest))
+}
 
 // done returns the first error.
 func (q *query) done() error {

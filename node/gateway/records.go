@@ -31,7 +31,7 @@ func (s *Server) newest() (*state.Snapshot, error) {
 // record serves GET /v1/record?key=K&height=H.
 func (s *Server) record(r *http.Request) (any, error) {
 	q := queryOf(r)
-	key, height := q.text("key"), q.height()
+	key, height := q.needed("key"), q.height()
 	if err := q.done(); err != nil {
 		return nil, err
 	}
@@ -87,7 +87,7 @@ func (s *Server) records(r *http.Request) (any, error) {
 // logHead serves GET /v1/log/head?log=ID.
 func (s *Server) logHead(r *http.Request) (any, error) {
 	q := queryOf(r)
-	log := q.text("log")
+	log := q.needed("log")
 	if err := q.done(); err != nil {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func (s *Server) logHead(r *http.Request) (any, error) {
 // logLeaves serves GET /v1/log/leaves?log=ID&from=A&to=B: from A on and below B, and fewer where that would be too much.
 func (s *Server) logLeaves(r *http.Request) (any, error) {
 	q := queryOf(r)
-	log, from, to := q.text("log"), q.required("from"), q.required("to")
+	log, from, to := q.needed("log"), q.required("from"), q.required("to")
 	if err := q.done(); err != nil {
 		return nil, err
 	}
@@ -155,7 +155,7 @@ func pathOf(hashes [][]byte, err error) (any, error) {
 // logInclusion serves GET /v1/log/inclusion?log=ID&index=I&size=N.
 func (s *Server) logInclusion(r *http.Request) (any, error) {
 	q := queryOf(r)
-	log, index, size := q.text("log"), q.required("index"), q.required("size")
+	log, index, size := q.needed("log"), q.required("index"), q.required("size")
 	if err := q.done(); err != nil {
 		return nil, err
 	}
@@ -169,7 +169,7 @@ func (s *Server) logInclusion(r *http.Request) (any, error) {
 // logConsistency serves GET /v1/log/consistency?log=ID&from=M&to=N.
 func (s *Server) logConsistency(r *http.Request) (any, error) {
 	q := queryOf(r)
-	log, from, to := q.text("log"), q.required("from"), q.required("to")
+	log, from, to := q.needed("log"), q.required("from"), q.required("to")
 	if err := q.done(); err != nil {
 		return nil, err
 	}
@@ -183,7 +183,7 @@ func (s *Server) logConsistency(r *http.Request) (any, error) {
 // voter serves GET /v1/voter?election=E&index=I&height=H.
 func (s *Server) voter(r *http.Request) (any, error) {
 	q := queryOf(r)
-	id, index, height := q.text("election"), q.required("index"), q.height()
+	id, index, height := q.needed("election"), q.required("index"), q.height()
 	if err := q.done(); err != nil {
 		return nil, err
 	}

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"votenode/abci"
+	"votenode/app/election"
 	"votenode/app/state"
 	pb "votenode/proto/votenode/v1"
 )
@@ -66,7 +67,7 @@ const spareConnections = 4_096
 
 // connections bounds those that are open at once.
 func (c Config) connections() int {
-	return min(c.Requests+c.Polls+maxLarge+maxCases+spareConnections, openFiles()/2)
+	return min(c.Requests+c.Polls+maxLarge+maxManifests+maxCases+spareConnections, openFiles()/2)
 }
 
 // MemoryBound is what a gateway with this configuration holds at most for clients, bytes.
@@ -75,8 +76,9 @@ func (c Config) MemoryBound() int64 {
 		connectionMemory = 32 << 10 // goroutines, stacks and buffers
 		decoding         = 4        // times its length, which a body takes: beside itself the decoder's copy and what is decoded of it
 		encoding         = 3        // times its length, which a large answer takes beside what it is made of
+		escaped          = 6        // times its length, which a text of a manifest takes in JSON at most
 	)
-	return int64(c.connections())*connectionMemory + decoding*maxBodies + encoding*maxLarge*maxAnswer
+	return int64(c.connections())*connectionMemory + decoding*maxBodies + encoding*maxLarge*maxAnswer + encoding*maxManifests*escaped*election.MaxManifest
 }
 
 // What no operator chooses.
@@ -88,8 +90,10 @@ const (
 	maxWait         = 30        // seconds of a long poll
 	maxRecords      = 1_000     // of one page
 	maxLeaves       = 10_000    // of one answer
+	maxHeights      = 100       // whose signatures are in one answer
 	maxAnswer       = 4 << 20   // bytes of the leaves or records of one answer, but for the first
-	maxLarge        = 32        // answers of leaves, records and blocks at once
+	maxLarge        = 32        // answers of leaves, records, blocks and long lists at once
+	maxManifests    = 2         // whole manifests at once
 	maxCases        = 2         // cases of slips at once
 
 	headerTimeout = 5 * time.Second
@@ -154,6 +158,7 @@ type Server struct {
 	http       *http.Server
 	requests   chan struct{} // one token for each that is served
 	large      chan struct{} // one token for each that may have a large answer
+	manifests  chan struct{} // one token for each that may have a whole manifest
 	cases      chan struct{} // one token for each that may read old states
 	polls      chan struct{} // one token for each that waits
 	bodies     *semaphore.Weighted
@@ -178,7 +183,7 @@ func New(c Config, s Source, logger *slog.Logger) (*Server, error) {
 	}
 	server := &Server{
 		source: s, log: logger, listener: listener,
-		requests: make(chan struct{}, c.Requests), large: make(chan struct{}, maxLarge), cases: make(chan struct{}, maxCases), polls: make(chan struct{}, c.Polls),
+		requests: make(chan struct{}, c.Requests), large: make(chan struct{}, maxLarge), manifests: make(chan struct{}, maxManifests), cases: make(chan struct{}, maxCases), polls: make(chan struct{}, c.Polls),
 		bodies: semaphore.NewWeighted(maxBodies), clients: newClients(c.PerClient), validators: c.Validators, stop: make(chan struct{}),
 	}
 	server.http = &http.Server{

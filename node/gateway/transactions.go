@@ -56,6 +56,9 @@ func outcomeOf(hash [32]byte, code tx.Code, detail string) outcome {
 
 // submit serves POST /v1/transactions: the path of CheckTx for each, in order.
 func (s *Server) submit(r *http.Request) (any, error) {
+	if err := queryOf(r).done(); err != nil {
+		return nil, err
+	}
 	if s.source.CatchingUp() {
 		return nil, &refusal{status: http.StatusServiceUnavailable, after: 5, text: "the node is catching up; ask another one"}
 	}

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -12,11 +11,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"votenode/app/election"
-	"votenode/internal/rehearsal"
-	pb "votenode/proto/votenode/v1"
-	"votenode/verify/prooffile"
 )
 
 // example is a request that is answered by 200.
@@ -29,7 +23,7 @@ type example struct {
 type contract struct {
 	*testing.T
 	*description
-	seen map[string]bool // "operation status", and of 200 "operation content type" and "operation ?parameter"
+	seen map[string]bool // "operation status", and of 200 "operation content type", "operation ?parameter" and pointers to fields
 }
 
 // TestAnswersAreDescribed asks running gateways for everything: what is there, what is not, what is malformed in every way that the document
@@ -59,6 +53,7 @@ func TestAnswersAreDescribed(t *testing.T) {
 	for _, o := range c.operations {
 		c.complete(o)
 	}
+	c.completeFields()
 }
 
 // ask makes one request, and returns its answer.
@@ -81,6 +76,10 @@ func (c *contract) take(o operation, e example, a answer, want ...int) {
 		c.Errorf("%s %s: %v: %.1000s", o.method, e.target, err, a.body)
 	}
 	c.seen[fmt.Sprintf("%s %d", o.id, a.status)] = true
+	if content == "application/json" && o.id != "openAPI" {
+		_, response := c.follow(join(o.at, "responses", fmt.Sprint(a.status)))
+		c.coverJSON(join(response, "content", content, "schema"), a.body)
+	}
 	if a.status != http.StatusOK {
 		return
 	}
@@ -90,10 +89,22 @@ func (c *contract) take(o operation, e example, a answer, want ...int) {
 		c.seen[o.id+" ?"+name] = true
 	}
 	if e.body != "" && strings.HasPrefix(e.body, "{") {
-		if err := c.validate(join(o.at, "requestBody", "content", "application/json", "schema"), []byte(e.body)); err != nil {
+		schema := join(o.at, "requestBody", "content", "application/json", "schema")
+		if err := c.validate(schema, []byte(e.body)); err != nil {
 			c.Errorf("%s %s: the body: %v", o.method, e.target, err)
 		}
+		c.coverJSON(schema, []byte(e.body))
 	}
+}
+
+// coverJSON remembers which of the described fields JSON has.
+func (c *contract) coverJSON(pointer string, b []byte) {
+	c.Helper()
+	var v any
+	if err := json.Unmarshal(b, &v); err != nil {
+		c.Fatal(err)
+	}
+	c.cover(pointer, v, func(field string) { c.seen[field] = true })
 }
 
 // misuse makes the requests that the document says are malformed out of a good one.
@@ -231,93 +242,16 @@ func (c *contract) complete(o operation) {
 	}
 }
 
-// examples are good requests of every operation, by its id, the first with all parameters that it cannot do without.
-func (c *contract) examples() map[string][]example {
-	e, _ := rehearsal.Story(c.T)
-	w := serve(c.T, e.Ledger)
-	height := e.Height() - 4
-	w.index(height)
-	hash := sha256.Sum256(e.BlockAt(height).Txs[0])
-	var list struct {
-		Ballots []struct{ Code string }
-	}
-	if err := json.Unmarshal(w.request("GET", "/v1/elections/primary/ballots", "").body, &list); err != nil {
-		c.Fatal(err)
-	}
-	all := map[string][]string{
-		"health": {"/healthz"}, "openAPI": {"/v1/openapi.json"}, "status": {"/v1/status"}, "genesis": {"/v1/genesis"},
-		"certified": {"/v1/certified"}, "epochs": {"/v1/epochs"},
-		"height":         {"/v1/heights/1", "/v1/heights/1?wait=30"},
-		"transaction":    {fmt.Sprintf("/v1/transactions/%x", hash), fmt.Sprintf("/v1/transactions/%X?wait=1", hash)},
-		"receipt":        {"/v1/receipt?election=primary&code=" + list.Ballots[0].Code, "/v1/receipt?election=primary&certified=1&format=protobuf&wait=1&code=" + list.Ballots[6].Code},
-		"record":         {"/v1/record?key=chain", fmt.Sprintf("/v1/record?key=none&height=%d", e.Height()-2)},
-		"records":        {"/v1/records", "/v1/records?prefix=log/&after=log/blocks&limit=1"},
-		"logHead":        {"/v1/log/head?log=blocks", "/v1/log/head?log=election/none/ballots"},
-		"logLeaves":      {"/v1/log/leaves?log=blocks&from=0&to=5", "/v1/log/leaves?log=blocks&from=5&to=0"},
-		"logInclusion":   {"/v1/log/inclusion?log=blocks&index=3&size=5", "/v1/log/inclusion?log=blocks&index=0&size=1"},
-		"logConsistency": {"/v1/log/consistency?log=blocks&from=3&to=5", "/v1/log/consistency?log=blocks&from=0&to=5"},
-		"voter":          {"/v1/voter?election=primary&index=0", fmt.Sprintf("/v1/voter?election=primary&index=6&height=%d", e.Height()-2)},
-		"header":         {"/v1/headers/1"}, "block": {"/v1/blocks/1"},
-		"organisations": {"/v1/organisations"}, "organisation": {"/v1/organisations/party"}, "validators": {"/v1/validators"},
-		"signatures": {"/v1/signatures?from=1", "/v1/signatures?from=10&limit=1000", "/v1/signatures?from=1000000"},
-		"evidence":   {"/v1/evidence", "/v1/evidence?after=9&limit=1"},
-		"elections":  {"/v1/elections"}, "election": {"/v1/elections/primary", "/v1/elections/cancelled"},
-		"manifest": {"/v1/elections/primary/manifest", "/v1/elections/primary/manifest?format=protobuf"},
-		"phases":   {"/v1/elections/primary/phases", "/v1/elections/cancelled/phases"},
-		"trustees": {"/v1/elections/primary/trustees", "/v1/elections/cancelled/trustees"},
-		"keys":     {"/v1/elections/primary/keys"},
-		"ballot":   {"/v1/elections/primary/ballots/" + list.Ballots[0].Code},
-		"place":    {"/v1/elections/primary/voters/0", "/v1/elections/primary/voters/6", "/v1/elections/primary/voters/7"},
-	}
-	for _, name := range []string{"turnout", "ballots", "tallies", "results"} {
-		all[name] = []string{"/v1/elections/primary/" + name, "/v1/elections/primary/" + name + "?from=1&limit=1"}
-	}
-	for _, name := range []string{"deals", "trial", "partials"} {
-		all[name] = []string{"/v1/elections/primary/" + name, "/v1/elections/primary/" + name + "?after=0&limit=1"}
-	}
-	var resolutions struct{ Resolutions []struct{ Hash string } }
-	if err := json.Unmarshal(w.request("GET", "/v1/resolutions", "").body, &resolutions); err != nil {
-		c.Fatal(err)
-	}
-	all["resolutions"] = []string{"/v1/resolutions", "/v1/resolutions?after=1&limit=2"}
-	for _, r := range resolutions.Resolutions {
-		all["resolution"] = append(all["resolution"], "/v1/resolutions/"+r.Hash)
-	}
-	made := map[string][]example{}
-	for id, targets := range all {
-		for _, target := range targets {
-			made[id] = append(made[id], example{w, target, ""})
+// completeFields: no field is described that nothing had.
+func (c *contract) completeFields() {
+	c.Helper()
+	c.walk("", c.root, func(pointer string, fields map[string]any) {
+		properties, _ := fields["properties"].(map[string]any)
+		for name := range properties {
+			// The blocks of a rehearsal are decided in round 0, which is left out.
+			if at := join(pointer, "properties", name); !c.seen[at] && at != "/components/schemas/SignedHeader/properties/round" {
+				c.Errorf("nothing had the field %s", at)
+			}
 		}
-	}
-	c.promises(made)
-	return made
-}
-
-// promises adds examples from a ledger while voting: a ballot that is promised and recorded, and one that is promised and left out.
-func (c *contract) promises(made map[string][]example) {
-	e := rehearsal.Open(c.T, rehearsal.Manifest("primary"), 6)
-	w := serve(c.T, e.Ledger)
-	ballots := [][]byte{e.Vote(0, 1, []int{0}, []int{0}), e.Vote(1, 1, []int{1}, []int{1})}
-	submission := string(must(json.Marshal(submission{append(ballots, []byte("x"))})))
-	var found struct{ Results []struct{ Slip []byte } }
-	a := w.request("POST", "/v1/transactions", submission)
-	if err := json.Unmarshal(a.body, &found); err != nil || len(found.Results) != 3 || found.Results[0].Slip == nil || found.Results[1].Slip == nil {
-		c.Fatalf("%d: %s", a.status, a.body)
-	}
-	made["submit"] = append(made["submit"], example{w, "/v1/transactions", submission})
-	hash := sha256.Sum256(ballots[0])
-	made["slip"] = append(made["slip"], example{w, fmt.Sprintf("/v1/slips/%x", hash), ""})
-	e.Accept(e.Authored(0, ballots[0])...)
-	for range e.Genesis.Parameters.SlipSpan + 4 {
-		e.Accept(e.Authored(0)...)
-	}
-	for i, raw := range ballots {
-		promised := new(pb.AcceptanceSlip)
-		if err := election.Decode(found.Results[i].Slip, promised); err != nil {
-			c.Fatal(err)
-		}
-		f := prooffile.OfPromise(&pb.Promise{Slip: promised, Ballot: raw})
-		made["slipCase"] = append(made["slipCase"],
-			example{w, "/v1/slip-cases", string(must(prooffile.JSON(f)))}, example{w, "/v1/slip-cases?format=protobuf", string(prooffile.Bytes(f))})
-	}
+	})
 }

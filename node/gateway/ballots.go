@@ -29,32 +29,37 @@ type ballotReader struct {
 	chain   string
 	heights heights
 	low     int64 // no ballot that is still to be read stands in a block before it
+	bytes   int   // of all leaves that were read
 }
 
 func (s *Server) ballotsOf(e *shownElection) *ballotReader {
-	return &ballotReader{e, s.source.Chain, heights{Snapshot: e.Snapshot}, 1}
+	return &ballotReader{shownElection: e, chain: s.source.Chain, heights: heights{Snapshot: e.Snapshot}, low: 1}
 }
 
-// read returns a ballot of the log and the length of its leaf. Indices ascend from one call to the next.
-func (b *ballotReader) read(index uint64) (*recordedBallot, int, error) {
+// cost is how many bytes of both logs were read.
+func (b *ballotReader) cost() int { return b.bytes + b.heights.bytes }
+
+// read returns a ballot of the log. Indices ascend from one call to the next.
+func (b *ballotReader) read(index uint64) (*recordedBallot, error) {
 	log := state.LogBallots(b.id)
 	leaf, err := b.Leaf(log, index)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	parsed, err := tx.Parse(leaf)
 	if err != nil {
-		return nil, 0, fmt.Errorf("%w: leaf %d of %s: %w", state.ErrCorrupted, index, log, err)
+		return nil, fmt.Errorf("%w: leaf %d of %s: %w", state.ErrCorrupted, index, log, err)
 	}
 	cast, ok := parsed.Body().(*pb.CastBallot)
 	if !ok {
-		return nil, 0, fmt.Errorf("%w: leaf %d of %s is no ballot", state.ErrCorrupted, index, log)
+		return nil, fmt.Errorf("%w: leaf %d of %s is no ballot", state.ErrCorrupted, index, log)
 	}
 	if b.low, err = b.heights.recorded(b.low, log, index); err != nil {
-		return nil, 0, err
+		return nil, err
 	}
+	b.bytes += len(leaf)
 	code := ballot.ConfirmationCode(b.chain, b.id, cast.Style, cast.RollIndex, cast.Sequence, cast.Ciphertext)
-	return &recordedBallot{index, code[:], cast.RollIndex, cast.Sequence, cast.Style, b.low}, len(leaf), nil
+	return &recordedBallot{index, code[:], cast.RollIndex, cast.Sequence, cast.Style, b.low}, nil
 }
 
 // ballots serves GET /v1/elections/{id}/ballots?from=I&limit=N: a page of the ballot log, superseded ballots included.
@@ -78,13 +83,12 @@ func (s *Server) ballots(r *http.Request) (any, error) {
 		Ballots []*recordedBallot `json:"ballots"`
 		Next    *uint64           `json:"next,omitempty"`
 	}{Height: e.Height(), Size: head.Size, Ballots: []*recordedBallot{}}
-	reader, bytes := s.ballotsOf(e), 0
-	for i := from; i < min(head.Size, from+uint64(limit)) && bytes <= maxAnswer; i++ {
-		each, n, err := reader.read(i)
+	reader := s.ballotsOf(e)
+	for i := from; i < min(head.Size, from+uint64(limit)) && reader.cost() <= maxAnswer; i++ {
+		each, err := reader.read(i)
 		if err != nil {
 			return nil, err
 		}
-		bytes += n
 		answer.Ballots, answer.Next = append(answer.Ballots, each), nextOf(i+1, head.Size)
 	}
 	return answer, nil
@@ -110,7 +114,7 @@ func (s *Server) ballot(r *http.Request) (any, error) {
 	if len(at) != 8 {
 		return nil, missing("no ballot with this code is recorded in %q", e.id)
 	}
-	found, _, err := s.ballotsOf(e).read(binary.BigEndian.Uint64(at))
+	found, err := s.ballotsOf(e).read(binary.BigEndian.Uint64(at))
 	return struct {
 		Height int64           `json:"height"`
 		Ballot *recordedBallot `json:"ballot"`
@@ -141,7 +145,7 @@ func (s *Server) place(r *http.Request) (any, error) {
 		Ballot    *recordedBallot `json:"ballot,omitempty"`
 	}{Height: e.Height(), RollIndex: index, Status: words("VOTER_", leaf.Status)}
 	if len(leaf.Code) > 0 {
-		answer.Ballot, _, err = s.ballotsOf(e).read(leaf.LogIndex)
+		answer.Ballot, err = s.ballotsOf(e).read(leaf.LogIndex)
 	}
 	return answer, err
 }

@@ -168,6 +168,26 @@ func (d *description) check(o operation, a answer) (content string, err error) {
 	return content, d.validate(join(at, "schema"), a.body)
 }
 
+// cover calls fn with the pointers to the descriptions of all fields that a value has.
+func (d *description) cover(pointer string, v any, fn func(pointer string)) {
+	schema, pointer := d.follow(pointer)
+	switch v := v.(type) {
+	case map[string]any:
+		properties, _ := schema["properties"].(map[string]any)
+		for name, each := range v {
+			if properties[name] != nil {
+				at := join(pointer, "properties", name)
+				fn(at)
+				d.cover(at, each, fn)
+			}
+		}
+	case []any:
+		for _, each := range v {
+			d.cover(join(pointer, "items"), each, fn)
+		}
+	}
+}
+
 // walk calls fn for all objects below a pointer.
 func (d *description) walk(pointer string, v any, fn func(pointer string, fields map[string]any)) {
 	switch v := v.(type) {

@@ -13,7 +13,8 @@ import (
 // after it. It remembers the last leaf, and is for one goroutine.
 type heights struct {
 	*state.Snapshot
-	last pb.BlockLeaf
+	last  pb.BlockLeaf
+	bytes int // of all leaves that were read
 }
 
 // leaf returns the leaf of a height from 1 to that of the state.
@@ -29,7 +30,7 @@ func (h *heights) leaf(height int64) (*pb.BlockLeaf, error) {
 	if err := election.Decode(b, &leaf); err != nil || leaf.Height != height {
 		return nil, fmt.Errorf("%w: leaf %d of the blocks log is not of its height", state.ErrCorrupted, height-1)
 	}
-	h.last = leaf
+	h.last, h.bytes = leaf, h.bytes+len(b)
 	return &leaf, nil
 }
 

@@ -23,6 +23,7 @@ type summary struct {
 
 // contest is one question with its result, where it has one.
 type contest struct {
+	Contest uint32   `json:"contest"`
 	Title   string   `json:"title"`
 	Options []string `json:"options"`
 	// Status is none, opened or withheld; Votes are by option and Ballots counts those that were counted, where opened.
@@ -77,11 +78,8 @@ func summarise(e *shownElection) (*summary, error) {
 	}, nil
 }
 
-// election serves GET /v1/elections/{id}.
+// election serves GET /v1/elections/{id}?from=I&limit=N: the summary, and a page of contests with their results.
 func (s *Server) election(r *http.Request) (any, error) {
-	if err := queryOf(r).done(); err != nil {
-		return nil, err
-	}
 	e, err := s.electionOf(r)
 	if err != nil {
 		return nil, err
@@ -90,25 +88,46 @@ func (s *Server) election(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	contests := make([]contest, len(e.manifest.Contests))
-	for i := range contests {
-		c, err := contestOf(e, uint32(i))
-		if err != nil {
-			return nil, err
-		}
-		contests[i] = *c
-	}
+	page, err := resultPage(e, r)
 	return struct {
 		Height int64 `json:"height"`
 		summary
-		Contests []contest `json:"contests"`
-	}{e.Height(), *sum, contests}, nil
+		*contests[contest]
+	}{e.Height(), *sum, page}, err
+}
+
+// results serves GET /v1/elections/{id}/results?from=I&limit=N.
+func (s *Server) results(r *http.Request) (any, error) {
+	e, err := s.electionOf(r)
+	if err != nil {
+		return nil, err
+	}
+	page, err := resultPage(e, r)
+	return struct {
+		Height int64  `json:"height"`
+		Phase  string `json:"phase"`
+		*contests[contest]
+	}{e.Height(), election.PhaseName(e.record.Phase), page}, err
+}
+
+func resultPage(e *shownElection, r *http.Request) (*contests[contest], error) {
+	return contestPage(e, r, func(i uint32) (contest, int, error) {
+		c, err := contestOf(e, i)
+		if err != nil {
+			return contest{}, 0, err
+		}
+		size := len(c.Title)
+		for _, option := range c.Options {
+			size += len(option)
+		}
+		return *c, escaped * size, nil
+	})
 }
 
 // contestOf returns a contest with its result.
 func contestOf(e *shownElection, i uint32) (*contest, error) {
 	c := &e.manifest.Contests[i]
-	shown := &contest{Title: c.Title, Options: c.Options, Status: "none"}
+	shown := &contest{Contest: i, Title: c.Title, Options: c.Options, Status: "none"}
 	result, err := state.Load[pb.Result](e, state.ResultKey(e.id, i))
 	if err != nil || result == nil {
 		return shown, err

@@ -119,6 +119,15 @@ func askForResults(w *world, outcome rehearsal.Outcome) {
 		Nonces  []byte
 		Options [][]byte
 	}
+	var whole struct {
+		contestsPage[result]
+		ID, Title        string
+		Opening, Closing int64
+	}
+	w.get("/v1/elections/primary", &whole)
+	if whole.ID != "primary" || whole.Phase != "final" || len(whole.Contests) != 2 || whole.Next != nil || whole.Recorded != outcome.Recorded || whole.Contests[1].Contest != 1 {
+		w.Errorf("%+v", whole)
+	}
 	for i, votes := range outcome.Votes {
 		var r contestsPage[result]
 		w.get(fmt.Sprintf("/v1/elections/primary/results?from=%d&limit=1", i), &r)

@@ -76,7 +76,6 @@ func (c Config) MemoryBound() int64 {
 		connectionMemory = 32 << 10 // goroutines, stacks and buffers
 		decoding         = 4        // times its length, which a body takes: beside itself the decoder's copy and what is decoded of it
 		encoding         = 3        // times its length, which a large answer takes beside what it is made of
-		escaped          = 6        // times its length, which a text of a manifest takes in JSON at most
 	)
 	return int64(c.connections())*connectionMemory + decoding*maxBodies + encoding*maxLarge*maxAnswer + encoding*maxManifests*escaped*election.MaxManifest
 }
@@ -95,6 +94,7 @@ const (
 	maxLarge        = 32        // answers of leaves, records, blocks and long lists at once
 	maxManifests    = 2         // whole manifests at once
 	maxCases        = 2         // cases of slips at once
+	escaped         = 6         // times its length, which a text takes in JSON at most
 
 	headerTimeout = 5 * time.Second
 	readTimeout   = 30 * time.Second

@@ -161,8 +161,8 @@ type misbehaviour struct {
 	Validator    string `json:"validator,omitempty"`
 }
 
-// evidence serves GET /v1/evidence?after=K&limit=N, ascending by height.
-func (s *Server) evidence(r *http.Request) (any, error) {
+// misbehaviours serves GET /v1/evidence?after=K&limit=N, ascending by height.
+func (s *Server) misbehaviours(r *http.Request) (any, error) {
 	q := queryOf(r)
 	after, limit := q.text("after"), q.limit(maxRecords)
 	if err := q.done(); err != nil {

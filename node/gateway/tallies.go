@@ -123,33 +123,3 @@ func (s *Server) partials(r *http.Request) (any, error) {
 		Next     string    `json:"next,omitempty"`
 	}{height, list, next}, err
 }
-
-// numberedContest is a contest by its number.
-type numberedContest struct {
-	Contest uint32 `json:"contest"`
-	*contest
-}
-
-// results serves GET /v1/elections/{id}/results?from=I&limit=N.
-func (s *Server) results(r *http.Request) (any, error) {
-	e, err := s.electionOf(r)
-	if err != nil {
-		return nil, err
-	}
-	page, err := contestPage(e, r, func(i uint32) (numberedContest, int, error) {
-		c, err := contestOf(e, i)
-		if err != nil {
-			return numberedContest{}, 0, err
-		}
-		size := len(c.Title)
-		for _, option := range c.Options {
-			size += len(option)
-		}
-		return numberedContest{i, c}, size, nil
-	})
-	return struct {
-		Height int64  `json:"height"`
-		Phase  string `json:"phase"`
-		*contests[numberedContest]
-	}{e.Height(), election.PhaseName(e.record.Phase), page}, err
-}

@@ -4,8 +4,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"maps"
+	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -291,6 +297,30 @@ func TestRoutesAreDescribed(t *testing.T) {
 	if !slices.Equal(served, described) {
 		t.Errorf("served:\n%s\ndescribed:\n%s", strings.Join(served, "\n"), strings.Join(described, "\n"))
 	}
+	if written := patterns(t); !slices.Equal(served, written) {
+		t.Errorf("served:\n%s\nin the sources, and so perhaps served beside the tables:\n%s", strings.Join(served, "\n"), strings.Join(written, "\n"))
+	}
+}
+
+// patterns returns what looks like the pattern of a route in the sources of this package.
+func patterns(t *testing.T) (list []string) {
+	t.Helper()
+	pattern := regexp.MustCompile(`^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) /`)
+	for _, name := range must(filepath.Glob("*.go")) {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		ast.Inspect(must(parser.ParseFile(token.NewFileSet(), name, nil, 0)), func(n ast.Node) bool {
+			if literal, ok := n.(*ast.BasicLit); ok && literal.Kind == token.STRING {
+				if text := must(strconv.Unquote(literal.Value)); pattern.MatchString(text) {
+					list = append(list, text)
+				}
+			}
+			return true
+		})
+	}
+	slices.Sort(list)
+	return list
 }
 
 // TestDescriptionBites: answers that the document does not describe are noticed.

@@ -353,7 +353,7 @@ func (n *Node) Block(ctx context.Context, height int64) ([]byte, error) {
 // decode reads the one canonical encoding of a message of proto/votenode/v1.
 func decode(b []byte, m election.Message) error {
 	if err := election.Decode(b, m); err != nil {
-		return fmt.Errorf("the node sends %T: %w", m, err)
+		return fmt.Errorf("%w: the node sends %T: %w", ErrMalformed, m, err)
 	}
 	return nil
 }

@@ -15,9 +15,21 @@ import (
 // nobody is named: docs/spec sections 6.7 and 6.8. Nothing on this ledger can be believed until its organisations have spoken.
 var ErrFork = fmt.Errorf("%w: the ledger is forked", ErrVerification)
 
-// continues fails with ErrFork where a view contradicts an older one, or one of the same height. The block after the older one's own,
+// Fork is an ErrFork with its two sides.
+type Fork struct {
+	Older, Newer *View // of one height, or Older of the lower one
+	cause        error
+}
+
+// Error says who signed both sides, as far as that can be told.
+func (f *Fork) Error() string { return f.cause.Error() }
+
+// Unwrap returns an ErrFork.
+func (f *Fork) Unwrap() error { return f.cause }
+
+// Continues fails with an ErrFork, a *Fork, where a view contradicts an older one, or one of the same height. The block after the older one's own,
 // proven under the view, tells: its header names block and state before it.
-func (v *View) continues(ctx context.Context, old *View) error {
+func (v *View) Continues(ctx context.Context, old *View) error {
 	var fork *certified.Fork
 	var err error
 	if v.height == old.height {
@@ -40,7 +52,7 @@ func (v *View) continues(ctx context.Context, old *View) error {
 	}
 	switch {
 	case errors.Is(err, certified.ErrSets):
-		return fmt.Errorf("%w: heights %d and %d are certified on two branches: %w", ErrFork, old.height, v.height, err)
+		return &Fork{old, v, fmt.Errorf("%w: heights %d and %d are certified on two branches: %w", ErrFork, old.height, v.height, err)}
 	case errors.Is(err, certified.ErrNoConflict):
 		return nil
 	}
@@ -48,7 +60,7 @@ func (v *View) continues(ctx context.Context, old *View) error {
 	for _, s := range fork.Both {
 		names = append(names, s.Organisation+" "+s.Name)
 	}
-	return fmt.Errorf("%w: heights %d and %d are certified on two branches, signed on both by %q", ErrFork, old.height, v.height, names)
+	return &Fork{old, v, fmt.Errorf("%w: heights %d and %d are certified on two branches, signed on both by %q", ErrFork, old.height, v.height, names)}
 }
 
 // blockProof returns what shows a block and its header under the state of a height. Unproven.

@@ -35,6 +35,7 @@ type Ledger struct {
 	growing sync.Mutex // held by whoever makes newest newer
 	mu      sync.Mutex // guards the fields below, for moments only
 	trust   *certified.Trust
+	epochs  []*pb.EpochProof // of the sets in trust after the first
 	met     map[*Node]bool // nodes whose validator sets were asked for
 	newest  *View
 }
@@ -45,17 +46,22 @@ func Open(ctx context.Context, genesisHash [32]byte, addresses []string, notice 
 	if len(addresses) == 0 {
 		return nil, errors.New("no node to ask: give the address of at least one, better one of each organisation")
 	}
+	nodes := make([]*Node, len(addresses))
+	for i, address := range addresses {
+		var err error
+		if nodes[i], err = NewNode(address); err != nil {
+			return nil, err
+		}
+	}
+	return OpenNodes(ctx, genesisHash, nodes, notice)
+}
+
+// OpenNodes is Open for nodes, at least one, that are there already.
+func OpenNodes(ctx context.Context, genesisHash [32]byte, nodes []*Node, notice Notice) (*Ledger, error) {
 	if notice == nil {
 		notice = func(string, error) {}
 	}
-	l := &Ledger{genesisHash: genesisHash, notice: notice, patience: patience, met: make(map[*Node]bool)}
-	for _, address := range addresses {
-		n, err := NewNode(address)
-		if err != nil {
-			return nil, err
-		}
-		l.nodes = append(l.nodes, n)
-	}
+	l := &Ledger{genesisHash: genesisHash, nodes: nodes, notice: notice, patience: patience, met: make(map[*Node]bool)}
 	err := l.ask(ctx, func(ctx context.Context, n *Node) error {
 		document, _, err := n.Genesis(ctx)
 		if err != nil {
@@ -187,7 +193,7 @@ func (l *Ledger) advance(ctx context.Context, n *Node) error {
 			return verified(err)
 		}
 	}
-	return l.grow(ctx, &View{ledger: l, height: proven.Height, time: proven.Child.Time, appHash: proven.AppHash, proven: proven})
+	return l.grow(ctx, &View{ledger: l, height: proven.Height, time: proven.Child.Time, appHash: proven.AppHash, proven: proven, evidence: evidence})
 }
 
 // learn takes the validator sets that a node can prove.
@@ -203,6 +209,9 @@ func (l *Ledger) learn(ctx context.Context, n *Node) (*certified.Trust, error) {
 		return nil, verified(err)
 	}
 	l.trust = trust
+	if known := len(l.epochs); len(proofs) > known {
+		l.epochs = append(l.epochs, proofs[known:]...) // Follow has read these only
+	}
 	if l.newest != nil && trust.At(l.newest.height+1).Epoch() != l.newest.proven.Epoch {
 		l.newest = nil // its signers were retired already
 	}
@@ -217,7 +226,7 @@ func (l *Ledger) grow(ctx context.Context, v *View) error {
 		if v.height < old.height {
 			return nil
 		}
-		if err := v.continues(ctx, old); err != nil || v.height == old.height {
+		if err := v.Continues(ctx, old); err != nil || v.height == old.height {
 			return err
 		}
 	}

@@ -32,6 +32,8 @@ const (
 var (
 	// ErrUnknown says that a node does not have, or not yet, what was asked for (404).
 	ErrUnknown = errors.New("the node does not have it")
+	// ErrMalformed says that an answer came whole and is none of a node: no JSON, or no message, of the form that was asked for.
+	ErrMalformed = errors.New("not the answer of a node")
 	// ErrBusy says that a node has too much to do, and when to come again (429, 503).
 	ErrBusy = errors.New("the node has too much to do; come again in a moment")
 )
@@ -60,7 +62,16 @@ type Node struct {
 	base    string
 	http    *http.Client
 	timeout time.Duration // of one request, beyond what the node was asked to wait
+	most    int           // bytes of an answer
+	heard   Heard
 }
+
+// Heard is told of every answer of a node as it came, for evidence: its URL, the HTTP status, and the body, or as much of it as came. It
+// must not keep the body.
+type Heard func(target string, status int, body []byte)
+
+// OnAnswer has heard told of every answer, and reads no more than so many bytes of each. It is called before the node is asked anything.
+func (n *Node) OnAnswer(most int, heard Heard) { n.most, n.heard = most, heard }
 
 // NewNode takes an address such as https://node.example or 127.0.0.1:8080; without a scheme it is http, which only serves on the
 // same machine or behind a tunnel.
@@ -74,7 +85,7 @@ func NewNode(address string) (*Node, error) {
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 16
-	return &Node{base: strings.TrimRight(u.String(), "/"), http: &http.Client{Transport: transport}, timeout: requestTimeout}, nil
+	return &Node{base: strings.TrimRight(u.String(), "/"), http: &http.Client{Transport: transport}, timeout: requestTimeout, most: maxResponse}, nil
 }
 
 // Address returns the node's base URL.
@@ -139,12 +150,15 @@ func (n *Node) once(ctx context.Context, method, path string, query url.Values, 
 		return 0, err
 	}
 	defer response.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(response.Body, maxResponse+1))
+	data, err := io.ReadAll(io.LimitReader(response.Body, int64(n.most)+1))
+	if n.heard != nil {
+		n.heard(target, response.StatusCode, data)
+	}
 	if err != nil {
 		return 0, err
 	}
-	if len(data) > maxResponse {
-		return 0, fmt.Errorf("%s: the answer is longer than %d bytes", target, maxResponse)
+	if len(data) > n.most {
+		return 0, fmt.Errorf("%s: the answer is longer than %d bytes", target, n.most)
 	}
 	if response.StatusCode != http.StatusOK {
 		return 0, refusal(response, data)
@@ -154,7 +168,7 @@ func (n *Node) once(ctx context.Context, method, path string, query url.Values, 
 		return retryAfter(response.Header), nil
 	}
 	if err := json.Unmarshal(data, out); err != nil {
-		return 0, fmt.Errorf("%s: not the answer of a node: %w", target, err)
+		return 0, fmt.Errorf("%s: %w: %w", target, ErrMalformed, err)
 	}
 	return retryAfter(response.Header), nil
 }

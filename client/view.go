@@ -23,11 +23,12 @@ const leavesPerRequest = 2_000
 // View is the certified state after one block. Everything it returns was proven under its AppHash; a node whose proof fails is
 // told to the ledger's notice and the next one is asked. It is safe for concurrent use.
 type View struct {
-	ledger  *Ledger
-	height  int64
-	time    time.Time
-	appHash state.Hash
-	proven  *certified.State
+	ledger   *Ledger
+	height   int64
+	time     time.Time
+	appHash  state.Hash
+	proven   *certified.State
+	evidence *pb.CertifiedState
 }
 
 // Chain returns the chain id.
@@ -69,6 +70,20 @@ func (v *View) Record(ctx context.Context, key string) ([]byte, error) {
 // Head returns size and root of a log; a log without leaves has no record and the empty head.
 func (v *View) Head(ctx context.Context, log string) (state.Head, error) {
 	return v.head(ctx, state.LogKey(log))
+}
+
+// Grown checks that a log with a head has only grown since it had an older one. It fails with ErrVerification where the node does not
+// show it.
+func (v *View) Grown(ctx context.Context, log string, old, head state.Head) error {
+	return v.ledger.ask(ctx, func(ctx context.Context, n *Node) (err error) {
+		var path [][]byte
+		if old.Size > 0 && old.Size < head.Size {
+			if path, err = n.LogConsistency(ctx, log, old.Size, head.Size); err != nil {
+				return err
+			}
+		}
+		return verified(state.VerifyConsistency(old, head, path))
+	})
 }
 
 // Voters returns size and root of an election's voters' tree; size 0 before the roll is sealed.
@@ -245,3 +260,6 @@ func (v *View) Keys(ctx context.Context, prefix string) ([]string, error) {
 
 // Genesis returns the genesis document. It must not be changed.
 func (v *View) Genesis() *pb.Genesis { return v.ledger.document }
+
+// Ledger returns the ledger whose nodes answer for the view.
+func (v *View) Ledger() *Ledger { return v.ledger }

@@ -3,6 +3,8 @@ package certified
 import (
 	"fmt"
 	"strings"
+
+	pb "votenode/proto/votenode/v1"
 )
 
 // Standing says how far a state is signed for: "certified", "committed, not certified" or "neither certified nor committed".
@@ -23,6 +25,13 @@ func (s *State) Signers() string {
 		parts[i] = fmt.Sprintf("%s signed with %d of %d power", o.Organisation, o.Power, o.Total)
 	}
 	return strings.Join(parts, ", ")
+}
+
+// Votes calls fn for every validator of the set of Height+1, sorted by key, and says whether its precommit is shown.
+func (s *State) Votes(fn func(v *pb.Validator, signed bool)) {
+	for i := range s.signers {
+		fn(&s.set.epoch.Validators[i], s.signers[i])
+	}
 }
 
 // plainly says of each field of spec 6.1 that two sides of a fork may differ in what it is.

@@ -36,7 +36,7 @@ type Ledger struct {
 	mu      sync.Mutex // guards the fields below, for moments only
 	trust   *certified.Trust
 	epochs  []*pb.EpochProof // of the sets in trust after the first
-	met     map[*Node]bool // nodes whose validator sets were asked for
+	met     map[*Node]bool   // nodes whose validator sets were asked for
 	newest  *View
 }
 

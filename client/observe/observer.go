@@ -1,0 +1,216 @@
+package observe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"votenode/client"
+	pb "votenode/proto/votenode/v1"
+)
+
+// MaxNodes is how many nodes one observer follows.
+const MaxNodes = 64
+
+// Settings say what is observed.
+type Settings struct {
+	GenesisHash [32]byte
+	// Nodes are addresses of gateways, 1 to MaxNodes, best of every organisation.
+	Nodes []string
+	// Folder is the observer's own: what it keeps, evidence, and promises to be watched in its folder slips.
+	Folder string
+	// Slips are files of promises besides.
+	Slips  []string
+	Limits Limits
+	// Now is the observer's clock.
+	Now func() time.Time
+	// Tell is told of every event, in order, once it is on disk. It may ask the observer, and must not call Look.
+	Tell func(Event)
+}
+
+// Limits say from where on something is a cause for alarm. Spec 13.3.
+type Limits struct {
+	// Look is how long one look at one node may take.
+	Look time.Duration
+	// Failures is how many looks in a row a node may not answer, 1 or more.
+	Failures int
+	// Stale is how long a node may show no newer certified state, Behind how many heights it may be behind the newest one of all.
+	Stale  time.Duration
+	Behind int64
+	// Lag is how far the time of the newest certified block may be behind the observer's clock, Ahead how far before it.
+	Lag, Ahead time.Duration
+	// Window is how many heights in a row a validator may not sign, less than 100.
+	Window int
+}
+
+// DefaultLimits are those of the specification.
+func DefaultLimits() Limits {
+	return Limits{Look: time.Minute, Failures: 3, Stale: time.Minute, Behind: 20, Lag: 30 * time.Second, Ahead: 10 * time.Second, Window: 20}
+}
+
+// Observer follows the nodes of one ledger. It is safe for concurrent use.
+type Observer struct {
+	s     Settings
+	nodes []*node
+	lock  *os.File
+
+	telling sync.Mutex // held by whoever tells events, so that they are told in order
+	mu      sync.Mutex // guards all below, and the fields of nodes that are said to be; nothing is asked of a node meanwhile
+	file    *file
+	dirty   bool // file is not on disk
+	broken  error
+	events  []Event         // not told yet
+	resumed *pb.LedgerState // what was kept, until a node can be asked about it
+	anchor  *client.View    // the newest certified state that any node has shown
+	seen    map[int64]*sighting
+	names   map[string]string // keys of validators that were seen, by organisation/name
+	slips   map[string]*slip  // by path
+}
+
+// Open opens the folder and asks no node yet. It fails with ErrFormat, with ErrInUse, and where nodes or folder are of no use.
+func Open(s Settings) (*Observer, error) {
+	if len(s.Nodes) == 0 || len(s.Nodes) > MaxNodes {
+		return nil, fmt.Errorf("%d nodes are given; 1 to %d can be observed", len(s.Nodes), MaxNodes)
+	}
+	o := &Observer{s: s, seen: map[int64]*sighting{}, names: map[string]string{}, slips: map[string]*slip{}}
+	given := map[string]bool{}
+	for _, address := range s.Nodes {
+		n, err := newNode(address)
+		if err != nil {
+			return nil, err
+		}
+		if given[n.address] {
+			return nil, fmt.Errorf("the node %s is given twice", n.address)
+		}
+		given[n.address] = true
+		o.nodes = append(o.nodes, n)
+	}
+	var err error
+	if o.lock, err = lock(s.Folder); err != nil {
+		return nil, err
+	}
+	if o.file, o.resumed, err = load(filepath.Join(s.Folder, stateFile), s.GenesisHash); err != nil {
+		return nil, errors.Join(err, o.lock.Close())
+	}
+	return o, nil
+}
+
+// Close gives the folder free. No look must be under way.
+func (o *Observer) Close() error { return o.lock.Close() }
+
+// now returns the observer's time as it is told and kept.
+func (o *Observer) now() time.Time { return o.s.Now().UTC().Truncate(time.Millisecond) }
+
+// failed notes that the disk does not work: nothing that is seen from here on would last. mu is held.
+func (o *Observer) failed(err error) { o.broken = errors.Join(o.broken, err) }
+
+// Run looks at every node, each on its own goroutine, and calls pause before the next look at it, until ctx ends or pause says so by an
+// error; neither is an error of Run. It fails where the folder cannot be written.
+func (o *Observer) Run(ctx context.Context, pause func(ctx context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	failures := make(chan error, len(o.nodes))
+	for i := range o.nodes {
+		go func() {
+			for {
+				if err := o.Look(ctx, i); err != nil || ctx.Err() != nil || pause(ctx) != nil {
+					failures <- err
+					return
+				}
+			}
+		}()
+	}
+	var all error
+	for range o.nodes {
+		if err := <-failures; err != nil && all == nil {
+			all = err
+			cancel()
+		}
+	}
+	return all
+}
+
+// Look looks once at a node, by its place in Settings.Nodes, and raises and ends alarms. Whatever the node does is no error; that the
+// folder cannot be written is one.
+func (o *Observer) Look(ctx context.Context, i int) error {
+	n := o.nodes[i]
+	n.turn.Lock()
+	defer n.turn.Unlock()
+	n.answers.forget()
+	limited, cancel := context.WithTimeout(ctx, o.s.Limits.Look)
+	defer cancel()
+	before := n.view
+	err := o.look(limited, n)
+	if ctx.Err() != nil {
+		return nil // it was asked to stop: that says nothing about the node
+	}
+	o.telling.Lock()
+	defer o.telling.Unlock()
+	o.mu.Lock()
+	o.conclude(n, before, err)
+	if err := o.save(); err != nil {
+		o.failed(err)
+	}
+	events, broken := o.events, o.broken
+	o.events = nil
+	o.mu.Unlock()
+	if broken != nil {
+		return broken
+	}
+	for _, e := range events {
+		o.s.Tell(e)
+	}
+	return nil
+}
+
+// Row is a node as it stands.
+type Row struct {
+	Node string
+	// Organisation and Height are what the node says of itself; Organisation is empty where the ledger has none of this name.
+	Organisation string
+	Height       int64
+	// Certified is the newest height that it has proven, Time that of the block behind it; zero before the first.
+	Certified int64
+	Time      time.Time
+	// Validator says whether the node says that it is a validator of the ledger, Missed how many heights in a row that one has not signed.
+	Validator bool
+	Missed    int
+	// Alarms are the kinds of alarms about the node that stand.
+	Alarms []Kind
+}
+
+// Rows returns all nodes in the order of Settings.Nodes, and the kinds of alarms that stand and are about no node.
+func (o *Observer) Rows() (rows []Row, others []Kind) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, n := range o.nodes {
+		r := Row{Node: n.address, Organisation: n.organisation, Height: n.claimed, Certified: n.height, Time: n.time}
+		r.Missed, r.Validator = o.file.Missed[n.validator]
+		for _, a := range o.file.Alarms {
+			if a.Stands() && contains(a.Nodes, n.address) {
+				r.Alarms = append(r.Alarms, a.Kind)
+			}
+		}
+		rows = append(rows, r)
+	}
+	for _, a := range o.file.Alarms {
+		if a.Stands() && len(a.Nodes) == 0 {
+			others = append(others, a.Kind)
+		}
+	}
+	return rows, others
+}
+
+// Height returns the newest height that any node has proven to be certified, 0 before the first.
+func (o *Observer) Height() int64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.anchor == nil {
+		return 0
+	}
+	return o.anchor.Height()
+}

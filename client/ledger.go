@@ -154,6 +154,15 @@ func (l *Ledger) Certified(ctx context.Context) (*View, error) {
 	return nil, fmt.Errorf("no node shows a certified state: %w", errors.Join(all...))
 }
 
+// CertifiedBy is Certified for one of the nodes, and fails as that node does. Where the node has an older state than was shown before, it
+// returns that one.
+func (l *Ledger) CertifiedBy(ctx context.Context, n *Node) (*View, error) {
+	if err := l.advance(ctx, n); err != nil {
+		return nil, err
+	}
+	return l.shown(), nil
+}
+
 // shown returns the newest view so far, nil before the first.
 func (l *Ledger) shown() *View {
 	l.mu.Lock()

@@ -183,6 +183,38 @@ func TestBadAnswers(t *testing.T) {
 	}
 }
 
+// TestOnAnswer: every answer is told as it came, a refusal and a cut one, too; what is longer than the bound is cut off there.
+func TestOnAnswer(t *testing.T) {
+	t.Parallel()
+	var told []string
+	body, status := `{"height":7}`, http.StatusOK
+	n := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(status)
+		io.WriteString(w, body)
+	})
+	n.OnAnswer(100, func(target string, status int, body []byte) {
+		told = append(told, fmt.Sprint(strings.TrimPrefix(target, n.Address()), " ", status, " ", len(body)))
+	})
+	if s, err := n.Status(t.Context()); err != nil || s.Height != 7 {
+		t.Errorf("%v, %v", s, err)
+	}
+	body = strings.Repeat(" ", 1_000)
+	if _, err := n.Status(t.Context()); err == nil || errors.Is(err, ErrMalformed) {
+		t.Errorf("a long answer: %v", err)
+	}
+	body = "<html>"
+	if _, err := n.Status(t.Context()); !errors.Is(err, ErrMalformed) {
+		t.Errorf("no JSON: %v", err)
+	}
+	status = http.StatusTeapot
+	if _, err := n.SignedHeader(t.Context(), 5); err == nil {
+		t.Error("a refusal was taken")
+	}
+	if want := "[/v1/status 200 12 /v1/status 200 101 /v1/status 200 6 /v1/headers/5 418 6]"; fmt.Sprint(told) != want {
+		t.Errorf("told %v, want %s", told, want)
+	}
+}
+
 func TestHealth(t *testing.T) {
 	t.Parallel()
 	n := serve(t, func(w http.ResponseWriter, r *http.Request) {

@@ -161,9 +161,6 @@ func (o *Observer) save() error {
 	if !o.dirty {
 		return nil
 	}
-	if o.anchor != nil {
-		o.file.State = election.Encode(o.anchor.Evidence())
-	}
 	data, err := json.MarshalIndent(o.file, "", " ")
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"votenode/app/election"
 	"votenode/client"
 	pb "votenode/proto/votenode/v1"
 	"votenode/verify/certified"
@@ -52,22 +53,25 @@ func (o *Observer) sight(n *node, a *client.Attested) *sighting {
 
 // compare holds a node's certified state against the newest one of all, which it becomes where it is newer.
 func (o *Observer) compare(ctx context.Context, n *node, v *client.View) error {
+	shown := election.Encode(v.Evidence())
 	for {
 		o.mu.Lock()
 		anchor := o.anchor
 		if anchor == nil {
-			o.anchor, o.dirty, n.compared = v, true, v
+			o.anchor, o.file.State, o.dirty, n.compared = v, shown, true, v
 		}
 		o.mu.Unlock()
 		if anchor == nil {
 			return nil
 		}
-		older, newer := anchor, v
+		older, newer, limited, cancel := anchor, v, ctx, func() {}
 		if v.Height() < anchor.Height() {
-			older, newer = v, anchor // the node that has shown the newer one answers for it
+			// The node that has shown the newer one answers for it, and does not take up the time of this one's look.
+			older, newer = v, anchor
+			limited, cancel = context.WithTimeout(ctx, o.s.Limits.Look/10)
 		}
-		err := newer.Continues(ctx, older)
-		n.takeNotice()
+		err := newer.Continues(limited, older)
+		cancel()
 		var fork *client.Fork
 		switch {
 		case errors.As(err, &fork):
@@ -80,7 +84,7 @@ func (o *Observer) compare(ctx context.Context, n *node, v *client.View) error {
 		o.mu.Lock()
 		unchanged := o.anchor == anchor
 		if unchanged && v.Height() > anchor.Height() {
-			o.anchor, o.dirty = v, true
+			o.anchor, o.file.State, o.dirty = v, shown, true
 		}
 		o.mu.Unlock()
 		if unchanged {
@@ -108,7 +112,6 @@ func (o *Observer) forkedViews(ctx context.Context, n *node, fork *client.Fork) 
 		if err == nil || errors.Is(err, certified.ErrSets) {
 			newer = a.Evidence()
 		}
-		n.takeNotice()
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -13,8 +13,12 @@ import (
 	"votenode/client"
 )
 
-// maxElections is of how many elections, the newest ones, the logs are looked at.
-const maxElections = 64
+const (
+	// maxElections is of how many elections, the newest ones, the logs are looked at.
+	maxElections = 64
+	// electionsPerLook is of how many of them in one look: nodes keep a state for some heights only.
+	electionsPerLook = 4
+)
 
 // logs looks at the logs under a certified state: that each has only grown since the newest head that is known, and that leaves that were
 // looked at are what they were.
@@ -22,16 +26,20 @@ func (o *Observer) logs(ctx context.Context, n *node, v *client.View) error {
 	if n.logged >= v.Height() {
 		return nil
 	}
-	defer n.takeNotice()
 	ids, err := client.Elections(ctx, v)
 	if err != nil {
 		return at("record", err)
 	}
-	names := []string{state.LogBlocks}
-	for _, id := range ids[max(0, len(ids)-maxElections):] {
-		names = append(names, state.LogRoll(id), state.LogBallots(id))
+	ids = ids[max(0, len(ids)-maxElections):]
+	names, turn := []string{state.LogBlocks}, []string{state.LogBlocks}
+	for i, id := range ids {
+		logs := []string{state.LogRoll(id), state.LogBallots(id)}
+		names = append(names, logs...)
+		if parts := (len(ids) + electionsPerLook - 1) / electionsPerLook; i%parts == n.round%parts {
+			turn = append(turn, logs...)
+		}
 	}
-	for _, name := range names {
+	for _, name := range turn {
 		if err := o.log(ctx, n, v, name); err != nil {
 			return err
 		}
@@ -137,7 +145,8 @@ func (o *Observer) again(ctx context.Context, n *node, l log, size uint64) error
 	if there == 0 {
 		return nil
 	}
-	kept := l.Leaves[n.round%there]
+	kept := l.Leaves[n.turns[l.Log]%there]
+	n.turns[l.Log]++
 	got, err := n.remote.LogLeaves(ctx, l.Log, kept.Index, kept.Index+1)
 	if err != nil {
 		return at("log leaf", err)

@@ -28,11 +28,9 @@ type node struct {
 	view   *client.View // the newest state that the node has proven
 	// compared is the newest state that was held against that of another node.
 	compared *client.View
-	logged   int64 // height of the view whose logs were looked at
-	round    int   // counts looks, so that each looks at other leaves
-
-	notices sync.Mutex
-	notice  error // the first trouble since it was taken
+	logged   int64          // height of the view whose logs were looked at
+	round    int            // counts looks, so that all elections have their turn
+	turns    map[string]int // counts, by log, leaves that were looked at again, so that all have their turn
 
 	// Guarded by the observer's mu.
 	organisation string // as the node says, where the ledger has it
@@ -52,25 +50,9 @@ func newNode(address string) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &node{address: remote.Address(), remote: remote}
+	n := &node{address: remote.Address(), remote: remote, turns: map[string]int{}}
 	remote.OnAnswer(maxAnswer, n.answers.hear)
 	return n, nil
-}
-
-// told implements client.Notice: a ledger that has a newest state returns it also where its node fails.
-func (n *node) told(_ string, reason error) {
-	n.notices.Lock()
-	defer n.notices.Unlock()
-	if n.notice == nil {
-		n.notice = reason
-	}
-}
-
-func (n *node) takeNotice() (err error) {
-	n.notices.Lock()
-	defer n.notices.Unlock()
-	err, n.notice = n.notice, nil
-	return err
 }
 
 // trouble is that a node failed at something that it was asked for.
@@ -127,8 +109,7 @@ func (o *Observer) open(ctx context.Context, n *node) error {
 	if n.ledger != nil {
 		return nil
 	}
-	l, err := client.OpenNodes(ctx, o.s.GenesisHash, []*client.Node{n.remote}, n.told)
-	n.takeNotice()
+	l, err := client.OpenNodes(ctx, o.s.GenesisHash, []*client.Node{n.remote}, nil)
 	if err != nil {
 		return at("genesis document", err)
 	}
@@ -147,14 +128,10 @@ func (o *Observer) open(ctx context.Context, n *node) error {
 
 // certified takes the node's newest certified state and holds it against the newest one of all. It returns nil where the node has none.
 func (o *Observer) certified(ctx context.Context, n *node) (*client.View, error) {
-	v, err := n.ledger.Certified(ctx)
+	v, err := n.ledger.CertifiedBy(ctx, n.remote)
 	var fork *client.Fork
-	told := n.takeNotice()
-	if errors.As(err, &fork) || errors.As(told, &fork) {
+	if errors.As(err, &fork) {
 		return nil, o.forkedViews(ctx, n, fork)
-	}
-	if err == nil {
-		err = told
 	}
 	if errors.Is(err, client.ErrUnknown) {
 		return nil, nil // it has just been started, or went on while it was asked
@@ -191,7 +168,6 @@ func (o *Observer) headers(ctx context.Context, n *node, top int64) error {
 	o.mu.Unlock()
 	for height := from; height <= top; height++ {
 		a, err := n.ledger.Attested(ctx, height)
-		n.takeNotice()
 		if err == nil && !a.State.Committed && !a.State.Certified {
 			err = fmt.Errorf("%w: too few have signed for height %d: %s", client.ErrVerification, height, a.State.Signers())
 		}

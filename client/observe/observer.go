@@ -71,20 +71,23 @@ type Observer struct {
 	slips   map[string]*slip  // by path
 }
 
-// Open opens the folder and asks no node yet. It fails with ErrFormat, with ErrInUse, and where nodes or folder are of no use.
+// ErrNodes says that these nodes cannot be observed.
+var ErrNodes = errors.New("these nodes cannot be observed")
+
+// Open opens the folder and asks no node yet. It fails with ErrNodes, ErrFormat or ErrInUse, and where the folder is of no use.
 func Open(s Settings) (*Observer, error) {
 	if len(s.Nodes) == 0 || len(s.Nodes) > MaxNodes {
-		return nil, fmt.Errorf("%d nodes are given; 1 to %d can be observed", len(s.Nodes), MaxNodes)
+		return nil, fmt.Errorf("%w: %d are given; give 1 to %d", ErrNodes, len(s.Nodes), MaxNodes)
 	}
 	o := &Observer{s: s, seen: map[int64]*sighting{}, names: map[string]string{}, slips: map[string]*slip{}}
 	given := map[string]bool{}
 	for _, address := range s.Nodes {
 		n, err := newNode(address)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%w: %w", ErrNodes, err)
 		}
 		if given[n.address] {
-			return nil, fmt.Errorf("the node %s is given twice", n.address)
+			return nil, fmt.Errorf("%w: %s is given twice", ErrNodes, n.address)
 		}
 		given[n.address] = true
 		o.nodes = append(o.nodes, n)
@@ -145,13 +148,12 @@ func (o *Observer) Look(ctx context.Context, i int) error {
 	defer cancel()
 	before := n.view
 	err := o.look(limited, n)
-	if ctx.Err() != nil {
-		return nil // it was asked to stop: that says nothing about the node
-	}
 	o.telling.Lock()
 	defer o.telling.Unlock()
 	o.mu.Lock()
-	o.conclude(n, before, err)
+	if ctx.Err() == nil { // being asked to stop says nothing about the node
+		o.conclude(n, before, err)
+	}
 	if err := o.save(); err != nil {
 		o.failed(err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"votenode/client"
 	pb "votenode/proto/votenode/v1"
+	"votenode/verify/certified"
 	"votenode/verify/prooffile"
 	judge "votenode/verify/slip"
 )
@@ -144,10 +145,11 @@ func (o *Observer) promise(ctx context.Context, n *node, s *slip) error {
 		return nil
 	}
 	shown, found, err := n.ledger.SlipCase(ctx, p, o.s.Now())
-	n.takeNotice()
 	switch {
 	case errors.Is(err, judge.ErrSlip):
 		o.settle(s, "no promise", func() { o.invalid(s.path, err) })
+	case errors.Is(err, certified.ErrAhead):
+		return nil // by this machine's clock, of which block time tells, or by a node that is behind
 	case err != nil:
 		return at("case of a promise", err)
 	case found.Verdict == judge.Kept:

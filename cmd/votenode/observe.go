@@ -86,7 +86,10 @@ func runObserver(c *cobra.Command, s observe.Settings, once bool, until int64, e
 		s.Tell = t.note
 		draw = func() error { return t.draw(o) }
 	}
-	if o, err = observe.Open(s); err != nil {
+	if o, err = observe.Open(s); errors.Is(err, observe.ErrNodes) {
+		return usageError{err}
+	}
+	if err != nil {
 		return err
 	}
 	defer o.Close()

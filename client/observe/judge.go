@@ -71,7 +71,7 @@ func (o *Observer) stale(n *node, now time.Time) {
 	switch still := now.Sub(n.grown); {
 	case still > o.s.Limits.Stale:
 		text = fmt.Sprintf("%s has shown no certified state behind height %d for %s", n.address, n.height, still.Round(time.Second))
-	case newest-n.height > o.s.Limits.Behind:
+	case n.height > 0 && newest-n.height > o.s.Limits.Behind: // one that has just been started has no certified state yet
 		text = fmt.Sprintf("%s is at certified height %d, %d behind others", n.address, n.height, newest-n.height)
 	default:
 		if n.moved { // after a restart it may be as it was

@@ -113,17 +113,19 @@ func (o *Observer) open(ctx context.Context, n *node) error {
 	if err != nil {
 		return at("genesis document", err)
 	}
+	var kept *client.View
+	if o.resumed != nil {
+		if kept, err = l.Resume(o.resumed); err != nil {
+			return err // it was verified when it was read
+		}
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	n.ledger = l
-	if o.resumed == nil {
-		return nil
+	if o.anchor == nil {
+		o.anchor = kept
 	}
-	v, err := l.Resume(o.resumed)
-	if err == nil && o.anchor == nil {
-		o.anchor = v
-	}
-	return err
+	return nil
 }
 
 // certified takes the node's newest certified state and holds it against the newest one of all. It returns nil where the node has none.

@@ -54,18 +54,18 @@ func DefaultLimits() Limits {
 
 // Observer follows the nodes of one ledger. It is safe for concurrent use.
 type Observer struct {
-	s     Settings
-	nodes []*node
-	lock  *os.File
+	s       Settings
+	nodes   []*node
+	lock    *os.File
+	resumed *pb.LedgerState // what was kept from before, nil for a new observer
 
 	telling sync.Mutex // held by whoever tells events, so that they are told in order
 	mu      sync.Mutex // guards all below, and the fields of nodes that are said to be; nothing is asked of a node meanwhile
 	file    *file
 	dirty   bool // file is not on disk
 	broken  error
-	events  []Event         // not told yet
-	resumed *pb.LedgerState // what was kept, until a node can be asked about it
-	anchor  *client.View    // the newest certified state that any node has shown
+	events  []Event      // not told yet
+	anchor  *client.View // the newest certified state that any node has shown
 	seen    map[int64]*sighting
 	names   map[string]string // keys of validators that were seen, by organisation/name
 	slips   map[string]*slip  // by path

@@ -12,8 +12,10 @@ import (
 	"time"
 
 	"votenode/app/election"
+	"votenode/app/state"
 	"votenode/app/tx"
 	pb "votenode/proto/votenode/v1"
+	"votenode/verify/certified"
 )
 
 // Status is what a node says of itself. Unproven.
@@ -252,7 +254,7 @@ func (n *Node) Record(ctx context.Context, key string, height int64) (int64, *pb
 		return 0, nil, err
 	}
 	var proof pb.RecordProof
-	return answer.Height, &proof, decode(answer.Proof, &proof)
+	return answer.Height, &proof, decode(answer.Proof, maxRecordProof, &proof)
 }
 
 // Records lists up to limit records whose keys start with prefix and lie behind after. Unproven.
@@ -309,7 +311,7 @@ func (n *Node) SignedHeader(ctx context.Context, height int64) (*pb.SignedHeader
 		return nil, err
 	}
 	var header pb.SignedHeader
-	return &header, decode(answer.SignedHeader, &header)
+	return &header, decode(answer.SignedHeader, certified.MaxStateBytes, &header)
 }
 
 // Certified returns the newest height that the node can show as certified, with the evidence.
@@ -321,8 +323,8 @@ func (n *Node) Certified(ctx context.Context) (int64, *pb.CertifiedState, error)
 	if err := n.get(ctx, "/v1/certified", nil, &answer); err != nil {
 		return 0, nil, err
 	}
-	var state pb.CertifiedState
-	return answer.Height, &state, decode(answer.State, &state)
+	var shown pb.CertifiedState
+	return answer.Height, &shown, decode(answer.State, certified.MaxStateBytes, &shown)
 }
 
 // Epochs returns the proofs of all validator sets after the first, in order.
@@ -333,10 +335,13 @@ func (n *Node) Epochs(ctx context.Context) ([]*pb.EpochProof, error) {
 	if err := n.get(ctx, "/v1/epochs", nil, &answer); err != nil {
 		return nil, err
 	}
+	if len(answer.Proofs) > maxEpochs {
+		return nil, fmt.Errorf("%w: the node sends %d proofs of epochs; at most %d are read", ErrMalformed, len(answer.Proofs), maxEpochs)
+	}
 	proofs := make([]*pb.EpochProof, len(answer.Proofs))
 	for i, b := range answer.Proofs {
 		proofs[i] = new(pb.EpochProof)
-		if err := decode(b, proofs[i]); err != nil {
+		if err := decode(b, certified.MaxEpochProofBytes, proofs[i]); err != nil {
 			return nil, err
 		}
 	}
@@ -350,8 +355,19 @@ func (n *Node) Block(ctx context.Context, height int64) ([]byte, error) {
 	return block, err
 }
 
-// decode reads the one canonical encoding of a message of proto/votenode/v1.
-func decode(b []byte, m election.Message) error {
+const (
+	// maxRecordProof bounds the proof of a record in bytes: its value, and the paths of two leaves.
+	maxRecordProof = state.MaxRecordValue + 16<<10
+	// maxEpochs bounds the proofs of epochs: more than a change of validators every day for 20 years.
+	maxEpochs = 10_000
+)
+
+// decode reads the one canonical encoding of a message of proto/votenode/v1, of at most so many bytes: a message may take many times as
+// much memory as its bytes.
+func decode(b []byte, most int, m election.Message) error {
+	if len(b) > most {
+		return fmt.Errorf("%w: the node sends %T of %d bytes; at most %d are read", ErrMalformed, m, len(b), most)
+	}
 	if err := election.Decode(b, m); err != nil {
 		return fmt.Errorf("%w: the node sends %T: %w", ErrMalformed, m, err)
 	}

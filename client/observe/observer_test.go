@@ -454,6 +454,8 @@ func TestBadAnswers(t *testing.T) {
 		"no number":           {"/v1/status", Unverifiable, text(`{"height":1e400}`)},
 		"no certificate":      {"/v1/certified", Unverifiable, text(`{"height":5,"state":"AAAA"}`)},
 		"an empty one":        {"/v1/certified", Unverifiable, text(`{"height":5}`)},
+		"ten thousand proofs": {"/v1/epochs", Unverifiable, text(`{"proofs":["` + strings.Repeat(`","`, 10_000) + `"]}`)},
+		"a huge certificate":  {"/v1/certified", Unverifiable, text(`{"height":5,"state":"` + strings.Repeat("CgAK", 400_000) + `"}`)},
 		"no header":           {"/v1/headers", Unverifiable, text(`{"signed_header":""}`)},
 		"no record":           {"/v1/record", Unverifiable, text(`{}`)},
 		"no path":             {"/v1/log/inclusion", Unverifiable, text(`{"path":[]}`)},

@@ -107,6 +107,7 @@ func runObserver(c *cobra.Command, s observe.Settings, once bool, until int64, e
 			return nil
 		}
 	})
+	err = errors.Join(err, draw()) // what the last looks have brought
 	select {
 	case lost := <-written:
 		err = errors.Join(err, fmt.Errorf("events could not be written: %w", lost))

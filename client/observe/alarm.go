@@ -109,7 +109,7 @@ func (o *Observer) stands(kind Kind, cause string) bool {
 }
 
 // raise raises an alarm unless it stands already. Its evidence is on disk before anybody is told. mu is held.
-func (o *Observer) raise(kind Kind, cause string, nodes []string, text string, evidence func() []evidence) {
+func (o *Observer) raise(kind Kind, cause string, nodes []string, text string, files func() []evidence) {
 	a := o.alarm(kind, cause)
 	if a != nil && a.Stands() {
 		return
@@ -119,7 +119,7 @@ func (o *Observer) raise(kind Kind, cause string, nodes []string, text string, e
 		o.file.Alarms = append(o.file.Alarms, a)
 	}
 	a.Nodes, a.Text, a.Raised, a.Ended = nodes, clean(text), o.now(), nil
-	a.Evidence = o.write(slices.Index(o.file.Alarms, a)+1, kind, evidence())
+	a.Evidence = o.write(slices.Index(o.file.Alarms, a)+1, kind, files())
 	o.dirty = true
 	o.tell(Event{Event: EventAlarm, Alarm: a})
 }

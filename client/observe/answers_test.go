@@ -50,7 +50,7 @@ func TestBadAnswers(t *testing.T) {
 			t.Parallel()
 			l := founded(t)
 			good, bad := newGateway(t, l), newGateway(t, l)
-			bad.serve[test.path] = test.fn
+			bad.lie(test.path, test.fn)
 			w := observe(t, bad, good)
 			w.look(1)
 			w.raised(test.want)
@@ -61,7 +61,7 @@ func TestBadAnswers(t *testing.T) {
 				t.Error("the other node was not looked at")
 			}
 			w.stays(test.want)
-			delete(bad.serve, test.path)
+			bad.lie(test.path, nil)
 			w.look(1)
 			w.raised(test.want)
 			w.ended(map[bool]int{true: 1, false: 0}[test.want == Silent])
@@ -73,7 +73,7 @@ func TestBadAnswers(t *testing.T) {
 func TestSilent(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, founded(t))
-	g.serve["/v1/genesis"] = silence
+	g.lie("/v1/genesis", silence)
 	w := observe(t, g)
 	patient := w.s.Limits.Look
 	w.s.Limits.Look = 100 * time.Millisecond
@@ -82,7 +82,7 @@ func TestSilent(t *testing.T) {
 	w.raised(Silent)
 	w.stays(Silent)
 	w.s.Limits.Look = patient
-	delete(g.serve, "/v1/genesis")
+	g.lie("/v1/genesis", nil)
 	w.restart()
 	w.look(1)
 	w.raised(Silent)
@@ -93,18 +93,21 @@ func TestSilent(t *testing.T) {
 func TestUnproven(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, founded(t))
-	g.alter["/v1/status"] = func(a map[string]any) { a["organisation"] = "\x1b[2Jparty" }
-	g.serve["/v1/epochs"] = func(w http.ResponseWriter, _ *http.Request) {
+	w := observe(t, g)
+	for organisation, want := range map[string]string{"party": "party", "\x1b[2Jparty": "", "": ""} {
+		g.alter["/v1/status"] = func(a map[string]any) { a["organisation"] = organisation }
+		w.look(1)
+		if rows, _ := w.o.Rows(); rows[0].Organisation != want || rows[0].Certified == 0 {
+			t.Errorf("%q: %+v", organisation, rows[0])
+		}
+	}
+	g.lie("/v1/status", func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
 		json.NewEncoder(w).Encode(map[string]string{"error": strings.Repeat("\x1b[2J\n", 5_000)})
-	}
-	w := observe(t, g)
+	})
 	w.look(1)
 	w.raised(Silent)
 	if text := w.o.Alarms()[0].Text; strings.ContainsAny(text, "\x1b\n") || len([]rune(text)) > maxText+1 {
 		t.Errorf("%d characters: %q", len(text), text)
-	}
-	if rows, _ := w.o.Rows(); rows[0].Organisation != "" {
-		t.Errorf("%q", rows[0].Organisation)
 	}
 }

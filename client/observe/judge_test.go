@@ -127,12 +127,12 @@ func TestNotSigning(t *testing.T) {
 	w.ended(1)
 
 	// A node that lies does not keep the others' votes from being counted.
-	b.serve["/v1/status"] = func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "{") }
+	b.lie("/v1/status", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "{") })
 	l.Absent["party validator 2"] = true
 	step(w.s.Limits.Window + 1)
 	w.raised(NotSigning, Unverifiable, NotSigning)
 	l.Absent["party validator 2"] = false
-	delete(b.serve, "/v1/status")
+	b.lie("/v1/status", nil)
 	step(4)
 	w.ended(2)
 }

@@ -24,12 +24,12 @@ func (o *Observer) conclude(n *node, before *client.View, err error) {
 		n.grown = now
 	}
 	if v := n.view; v != nil && (before == nil || v.Height() > before.Height()) {
-		n.height, n.time, n.grown, n.moved = v.Height(), v.Time(), now, before != nil
+		n.height, n.time, n.grown, n.moved = v.Height(), v.Time(), n.shown, before != nil
 		at := v.Time().UTC()
 		o.tell(Event{
 			Event: EventCertified, Node: n.address, Organisation: n.organisation, Height: n.claimed, Certified: v.Height(), BlockTime: &at,
 		})
-		o.blockTime(n, before, v, now)
+		o.blockTime(n, before, v)
 	}
 	if err == nil {
 		o.stale(n, now)
@@ -84,12 +84,12 @@ func (o *Observer) stale(n *node, now time.Time) {
 
 // blockTime holds the time of a newer state of a node against that before and, where it is the newest of all, against the clock. The first
 // one of a node may be old; from the second on its block was made since. mu is held.
-func (o *Observer) blockTime(n *node, before, v *client.View, now time.Time) {
+func (o *Observer) blockTime(n *node, before, v *client.View) {
 	if o.anchor == nil || v.Height() < o.anchor.Height() {
 		return
 	}
 	text := ""
-	switch age := now.Sub(v.Time()); {
+	switch age := n.shown.Sub(v.Time()); {
 	case age < -o.s.Limits.Ahead:
 		text = fmt.Sprintf("block %d is of %s, %s from now by this machine; check its clock, and whether block time is pushed", v.Height()+1, v.Time().UTC().Format(time.RFC3339), (-age).Round(time.Second))
 	case before == nil:

@@ -26,6 +26,7 @@ type node struct {
 	turn   sync.Mutex // held during a look; guards what follows
 	ledger *client.Ledger
 	view   *client.View // the newest state that the node has proven
+	shown  time.Time    // when it did, by the observer's clock
 	// compared is the newest state that was held against that of another node.
 	compared *client.View
 	logged   int64          // height of the view whose logs were looked at
@@ -146,7 +147,9 @@ func (o *Observer) certified(ctx context.Context, n *node) (*client.View, error)
 			return nil, err
 		}
 	}
-	n.view = v
+	if v != n.view {
+		n.view, n.shown = v, o.now()
+	}
 	return v, nil
 }
 

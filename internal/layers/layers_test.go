@@ -234,3 +234,24 @@ func TestRulesBite(t *testing.T) {
 		t.Error("rooms")
 	}
 }
+
+// Verdicts without verification are the auditor's alone: everybody else would take ballots on trust.
+func TestOnlyTheAuditorVouches(t *testing.T) {
+	used := false
+	for _, f := range source(t) {
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			s, ok := n.(*ast.SelectorExpr)
+			if !ok || s.Sel.Name != "Vouched" {
+				return true
+			}
+			used = true
+			if f.pkg != "verify/audit" && !(f.test && f.pkg == "app/tx") {
+				t.Errorf("%s uses Vouched", f.name)
+			}
+			return true
+		})
+	}
+	if !used {
+		t.Error("nobody uses Vouched: remove it")
+	}
+}

@@ -25,6 +25,14 @@ type Options struct {
 	Progress func(done, all int64)
 	// Stage is told which work begins, many times for each; it may be nil. Who keeps time between the calls knows what each takes.
 	Stage func(Stage)
+	// Since is the checkpoint of an earlier audit: signatures and proofs of the ballots that it vouches for are not verified again. It may
+	// be nil.
+	Since *Checkpoint
+	// Checkpoint is given, every so often and at the end, a checkpoint that a later audit can go on from; it may be nil. Its error ends
+	// the audit.
+	Checkpoint func(*Checkpoint) error
+	// Program names the build of the program: checkpoints of another one are refused.
+	Program string
 	// Rand gives the weights of batched verification; nil is that of the operating system. It must be safe for concurrent use.
 	Rand io.Reader
 }
@@ -34,8 +42,11 @@ type auditor struct {
 	Options
 	checks checks
 	report *Report
-	folder *record.Folder
-	done   int64 // bytes
+	source Source
+	folder *folder // the source, nil where it is another
+	done   int64   // bytes
+
+	vouched vouching
 
 	doc       *pb.Genesis
 	chain     *chain
@@ -48,9 +59,38 @@ type auditor struct {
 // errStop says that a check has failed after which there is nothing left to audit.
 var errStop = errors.New("the audit cannot go on")
 
-// Run audits a record. The error says that it could not be done: the file system failed, or ctx ended. What was found is in the report,
-// see Report.Failure.
+// Run audits the record in a folder. The error says that it could not be done: the file system failed, ctx ended, or Since is of another
+// program or ledger (ErrCheckpoint). What was found is in the report, see Report.Failure.
 func Run(ctx context.Context, files fs.FS, o Options) (*Report, error) {
+	a := newAuditor(o)
+	if _, err := fs.Stat(files, "."); err != nil {
+		return nil, err
+	}
+	a.Stage(StageFiles)
+	opened, err := record.Open(files)
+	if err != nil {
+		return a.end(a.stop(checkFiles, err))
+	}
+	defer opened.Close()
+	a.folder = &folder{opened, opened.Blocks()}
+	defer a.folder.blocks.Close()
+	a.source = a.folder
+	if err := a.files(ctx); err != nil {
+		return a.end(err)
+	}
+	return a.end(a.all(ctx))
+}
+
+// RunSource audits a record that comes from elsewhere than a folder. Errors are those of Run and of the source.
+func RunSource(ctx context.Context, source Source, o Options) (*Report, error) {
+	a := newAuditor(o)
+	a.source = source
+	a.checks.read(checkFiles, 0)
+	a.checks.say(checkFiles, "the blocks come from nodes: there is no folder")
+	return a.end(a.all(ctx))
+}
+
+func newAuditor(o Options) *auditor {
 	if o.Rand == nil {
 		o.Rand = rand.Reader
 	}
@@ -60,11 +100,11 @@ func Run(ctx context.Context, files fs.FS, o Options) (*Report, error) {
 	if o.Stage == nil {
 		o.Stage = func(Stage) {}
 	}
-	a := &auditor{Options: o, checks: newChecks(), report: &Report{Trusted: o.GenesisHash == nil}}
-	if _, err := fs.Stat(files, "."); err != nil {
-		return nil, err
-	}
-	err := a.all(ctx, files)
+	return &auditor{Options: o, checks: newChecks(), report: &Report{Trusted: o.GenesisHash == nil}, vouched: vouching{read: newPrefix()}}
+}
+
+// end completes the report, unless the audit could not be done.
+func (a *auditor) end(err error) (*Report, error) {
 	if err != nil && !errors.Is(err, errStop) {
 		return nil, err
 	}
@@ -73,37 +113,38 @@ func Run(ctx context.Context, files fs.FS, o Options) (*Report, error) {
 	return a.report, nil
 }
 
-func (a *auditor) all(ctx context.Context, files fs.FS) error {
-	var err error
-	a.Stage(StageFiles)
-	if a.folder, err = record.Open(files); err != nil {
-		return a.stop(checkFiles, err)
-	}
-	if err := a.files(ctx); err != nil {
-		return err
-	}
+func (a *auditor) all(ctx context.Context) error {
 	if err := a.genesis(); err != nil {
 		return err
 	}
-	return a.blocks(ctx)
+	if err := a.acceptSince(); err != nil {
+		return err
+	}
+	err := a.blocks(ctx)
+	return errors.Join(err, a.checkpoint())
 }
 
 // stop records a fault after which the audit ends. An error of the file system is no fault of the record.
 func (a *auditor) stop(number int, err error) error {
 	var system *fs.PathError
-	if errors.As(err, &system) {
+	var source sourceError
+	if errors.As(err, &system) || errors.As(err, &source) {
 		return err
 	}
 	a.checks.fault(number, "%v", err)
 	return errStop
 }
 
-// files compares all files with the index. A file that differs is read all the same: other checks may say where it does.
+// files compares all files with the index. A file that differs is read all the same: other checks may say where it does. On the way it
+// takes the digest of the blocks that a checkpoint vouches for.
 func (a *auditor) files(ctx context.Context) error {
 	for at := range a.folder.Index.Files {
-		err := a.folder.Verify(ctx, at, func(n int) {
-			a.checks.read(checkFiles, int64(n))
-			a.advance(int64(n))
+		err := a.folder.Verify(ctx, at, func(b []byte) {
+			a.checks.read(checkFiles, int64(len(b)))
+			a.advance(int64(len(b)))
+			if a.Since != nil && at >= record.FirstBlocks {
+				a.vouched.read.add(b, a.Since.Bytes)
+			}
 		})
 		if errors.Is(err, record.ErrFormat) {
 			a.checks.fault(checkFiles, "%v", err)
@@ -116,13 +157,15 @@ func (a *auditor) files(ctx context.Context) error {
 
 // advance tells progress: files are read twice, once for their hashes and once for what is in them.
 func (a *auditor) advance(bytes int64) {
-	a.done += bytes
-	a.Progress(a.done, 2*a.folder.Index.Size())
+	if a.folder != nil {
+		a.done += bytes
+		a.Progress(a.done, 2*a.folder.Index.Size())
+	}
 }
 
 // genesis reads the founding document and its approvals, and sets up everything that starts from it.
 func (a *auditor) genesis() error {
-	b, err := a.folder.Genesis()
+	b, err := a.source.Genesis()
 	if err != nil {
 		return a.stop(checkGenesis, err)
 	}
@@ -133,15 +176,18 @@ func (a *auditor) genesis() error {
 	if err := organisation.CheckGenesis(a.doc); err != nil {
 		return a.stop(checkGenesis, err)
 	}
-	hash, index := sha256.Sum256(b), a.folder.Index
+	hash := sha256.Sum256(b)
 	a.report.Chain, a.report.GenesisHash = a.doc.ChainId, hex.EncodeToString(hash[:])
 	a.checks.read(checkGenesis, 1)
 	if a.GenesisHash != nil && hash != *a.GenesisHash {
 		return a.stop(checkGenesis, fmt.Errorf("the document has the hash %x, not %x as you were given: it is that of another ledger", hash, *a.GenesisHash))
 	}
-	a.checks.expect(index.Chain == a.doc.ChainId && index.GenesisHash == a.report.GenesisHash, checkGenesis,
-		"%s speaks of another ledger: %s, %s", record.IndexName, index.Chain, index.GenesisHash)
-	if b, err = a.folder.Approvals(); err != nil {
+	if a.folder != nil {
+		index := a.folder.Index
+		a.checks.expect(index.Chain == a.doc.ChainId && index.GenesisHash == a.report.GenesisHash, checkGenesis,
+			"%s speaks of another ledger: %s, %s", record.IndexName, index.Chain, index.GenesisHash)
+	}
+	if b, err = a.source.Approvals(); err != nil {
 		return a.stop(checkApprovals, err)
 	}
 	good, err := approvalsFault(a.doc, hash, b)
@@ -153,7 +199,7 @@ func (a *auditor) genesis() error {
 	if a.certifier, err = newCertifier(a.checks, a.doc); err != nil {
 		return a.stop(checkGenesis, err)
 	}
-	if a.replay, err = newReplay(a.folder, a.doc, hash); err != nil {
+	if a.replay, err = newReplay(a.source, a.doc, hash); err != nil {
 		return a.stop(checkState, err)
 	}
 	a.recount = newSecond(a.checks, a.doc, a.replay)
@@ -170,11 +216,9 @@ const (
 
 // blocks reads all blocks, part by part, and takes each through all checks.
 func (a *auditor) blocks(ctx context.Context) error {
-	in := a.folder.Blocks()
-	defer in.Close()
 	for {
 		a.Stage(StageRead)
-		window, end := a.window(in)
+		window, end := a.window(ctx)
 		a.Stage(StageVerify)
 		if err := a.verifyAhead(window); err != nil {
 			return a.stop(checkState, err)
@@ -203,23 +247,23 @@ func (a *auditor) blocks(ctx context.Context) error {
 	}
 	a.Stage(StageRecount)
 	a.recount.end()
-	if got := a.report.Height; got != a.folder.Index.Height {
-		a.checks.fault(checkBlocks, "the last block is that of height %d, not %d as in %s", got, a.folder.Index.Height, record.IndexName)
+	if got, want := a.report.Height, a.source.Height(); got != want {
+		a.checks.fault(checkBlocks, "the last block is that of height %d, not %d as in %s", got, want, record.IndexName)
 	}
 	return nil
 }
 
 // window reads the next blocks. The error says why there are no more: io.EOF at the end.
-func (a *auditor) window(in *record.Blocks) ([]*block, error) {
+func (a *auditor) window(ctx context.Context) ([]*block, error) {
 	var window []*block
 	next := a.report.Height + 1
 	for size := 0; size < windowBytes && len(window) < windowBlocks; next++ {
-		at, err := in.Next()
+		at, err := a.next(ctx)
 		if err != nil {
 			return window, err
 		}
-		if next > a.folder.Index.Height {
-			return window, fmt.Errorf("there are more blocks than the %d of %s", a.folder.Index.Height, record.IndexName)
+		if last := a.source.Height(); last != 0 && next > last {
+			return window, fmt.Errorf("there are more blocks than the %d of %s", last, record.IndexName)
 		}
 		b, err := parseBlock(at)
 		if err != nil {
@@ -243,7 +287,7 @@ func (a *auditor) block(b *block) error {
 	a.chain.attested(b)
 	a.chain.precommits(b, a.certifier.block(b))
 	a.chain.evidence(b)
-	if b.Height == a.folder.Index.Height {
+	if b.Height == a.source.Height() {
 		return nil
 	}
 	a.Stage(StageVerify)
@@ -267,7 +311,7 @@ func (a *auditor) block(b *block) error {
 	if err := a.validators(); err != nil {
 		return a.stop(checkState, err)
 	}
-	return nil
+	return a.vouch(b, done.appHash)
 }
 
 // proposal checks that the block holds nothing for which every validator has to refuse it. Spec 11.2, check 12.

@@ -31,6 +31,8 @@ const (
 	checkBallots
 	checkSums
 	checkTally
+	// checkContinuation is there only where an audit goes on from a checkpoint.
+	checkContinuation
 )
 
 // names of the checks, what they count as they read, and the section of the specification that they hold the record to, by number.
@@ -59,6 +61,7 @@ var names = [...]struct{ name, unit, section string }{
 	checkBallots:      {"recount: ballots", "records", "9.30"},
 	checkSums:         {"recount: sums", "records", "3.12"},
 	checkTally:        {"recount: tally", "records", "4.11"},
+	checkContinuation: {"continuation", "blocks", "11.7"},
 }
 
 // Outcome is what came of a check.
@@ -131,6 +134,11 @@ func (all checks) expect(ok bool, number int, format string, args ...any) {
 	if !ok {
 		all.fault(number, format, args...)
 	}
+}
+
+// faulty says whether any check has found a fault.
+func (all checks) faulty() bool {
+	return slices.ContainsFunc(all, func(c Check) bool { return c.Outcome == Failed })
 }
 
 // list returns the checks in order, ready for the report.

@@ -11,14 +11,13 @@ import (
 	"votenode/app"
 	"votenode/app/state"
 	pb "votenode/proto/votenode/v1"
-	"votenode/verify/record"
 )
 
 // replay executes the blocks with the state machine over a state in memory.
 type replay struct {
 	app    *app.App
 	ledger *state.Ledger
-	folder *record.Folder
+	source Source
 
 	// The leaves of logs are not kept a second time: those of ballot logs stand in the blocks, those of rolls are small.
 	ballots map[string][]place  // by log
@@ -39,8 +38,8 @@ type executed struct {
 	resultsHash []byte
 }
 
-func newReplay(folder *record.Folder, doc *pb.Genesis, genesisHash [32]byte) (*replay, error) {
-	r := &replay{app: app.New(doc.ChainId), folder: folder, ballots: map[string][]place{}, rolls: map[string][][]byte{}}
+func newReplay(source Source, doc *pb.Genesis, genesisHash [32]byte) (*replay, error) {
+	r := &replay{app: app.New(doc.ChainId), source: source, ballots: map[string][]place{}, rolls: map[string][][]byte{}}
 	ledger, err := state.Open(&state.Memory{Leaf: r.leaf})
 	if err != nil {
 		return nil, err
@@ -68,7 +67,7 @@ func (r *replay) leaf(log string, index uint64) ([]byte, error) {
 	}
 	p := places[index]
 	b := make([]byte, p.size)
-	return b, r.folder.ReadAt(int(p.file), p.offset, b)
+	return b, r.source.ReadAt(int(p.file), p.offset, b)
 }
 
 // execute executes a block whose transactions all have a verdict. An error says that the state machine cannot go on.

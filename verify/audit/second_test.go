@@ -2,7 +2,6 @@ package audit
 
 import (
 	"context"
-	"crypto/rand"
 	"io/fs"
 	"slices"
 	"strings"
@@ -32,12 +31,13 @@ func (panicking) Fatalf(format string, args ...any) { panic(append([]any{format}
 // audited audits a record after a change to the auditor itself, which stands for a bug in the state machine.
 func audited(t *testing.T, files fs.FS, change func(a *auditor)) *Report {
 	t.Helper()
-	a := &auditor{Options: Options{Rand: rand.Reader, Progress: func(int64, int64) {}, Stage: func(Stage) {}}, checks: newChecks(), report: new(Report)}
-	folder, err := record.Open(files)
+	a := newAuditor(Options{})
+	opened, err := record.Open(files)
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.folder = folder
+	a.folder = &folder{opened, opened.Blocks()}
+	a.source = a.folder
 	if err := a.genesis(); err != nil {
 		t.Fatal(err)
 	}

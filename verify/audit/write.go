@@ -15,7 +15,11 @@ func (r *Report) Write(w io.Writer) {
 	if r.Trusted {
 		fmt.Fprintln(w, "No genesis hash was given: the folder's own genesis document was taken on trust.")
 	}
-	fmt.Fprintf(w, "blocks 1 to %d; certified: the state after height %d\n\n", r.Height, r.Certified)
+	fmt.Fprintf(w, "blocks 1 to %d; certified: the state after height %d\n", r.Height, r.Certified)
+	if r.Since != 0 {
+		fmt.Fprintf(w, "signatures and proofs of ballots up to height %d: by the earlier audit whose checkpoint was given\n", r.Since)
+	}
+	fmt.Fprintln(w)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, c := range r.Checks {
 		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\n", c.Number, c.Name, c.Outcome, c.Read, c.Found)

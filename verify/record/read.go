@@ -17,6 +17,7 @@ type Folder struct {
 	// Index is the content of record.json.
 	Index *Index
 	files fs.FS
+	again *Again
 }
 
 // Open reads the index of a record and holds the list of files against it. It fails with ErrFormat, or with an error of the file
@@ -49,12 +50,15 @@ func Open(files fs.FS) (*Folder, error) {
 	if len(entries) < len(named) {
 		return nil, fmt.Errorf("%w: of %d files in the index, %d are missing", ErrFormat, len(index.Files), len(named)-len(entries))
 	}
-	return &Folder{Index: index, files: files}, nil
+	return &Folder{Index: index, files: files, again: NewAgain(files)}, nil
 }
 
-// Verify holds length and SHA-256 of a file, by its place in the index, against the index, and tells progress the bytes that it has
-// read. It fails with ErrFormat, with the error of ctx or with one of the file system.
-func (f *Folder) Verify(ctx context.Context, at int, progress func(bytes int)) error {
+// FirstBlocks is the place of the first file of blocks in the index.
+const FirstBlocks = 2
+
+// Verify holds length and SHA-256 of a file, by its place in the index, against the index, and shows the bytes that it reads to see, as
+// far as the length in the index. It fails with ErrFormat, with the error of ctx or with one of the file system.
+func (f *Folder) Verify(ctx context.Context, at int, see func(b []byte)) error {
 	want := f.Index.Files[at]
 	file, err := f.files.Open(want.Name)
 	if err != nil {
@@ -65,8 +69,8 @@ func (f *Folder) Verify(ctx context.Context, at int, progress func(bytes int)) e
 	for {
 		n, err := file.Read(buffer)
 		digest.Write(buffer[:n])
+		see(buffer[:min(int64(n), max(0, want.Bytes-size))])
 		size += int64(n)
-		progress(n)
 		if size > want.Bytes || errors.Is(err, io.EOF) {
 			break
 		}
@@ -203,13 +207,33 @@ func (b *Blocks) fault(format string, args ...any) error {
 	return fmt.Errorf("%w: %s: %s", ErrFormat, BlocksName(b.number), fmt.Sprintf(format, args...))
 }
 
-// ReadAt reads bytes of a file of blocks once more.
+// ReadAt reads bytes of a file of blocks once more. It is for one goroutine.
 func (f *Folder) ReadAt(number int, offset int64, b []byte) error {
-	file, err := f.files.Open(BlocksName(number))
+	return f.again.ReadAt(number, offset, b)
+}
+
+// Close closes the files that ReadAt has opened.
+func (f *Folder) Close() error { return f.again.Close() }
+
+// Again reads bytes of files of blocks once more. It keeps the files that it has read from last open, a few. It is for one goroutine.
+type Again struct {
+	files  fs.FS
+	open   map[int]fs.File
+	opened []int // numbers of open files, oldest first
+}
+
+// maxOpen is how many files are kept open.
+const maxOpen = 32
+
+// NewAgain reads from a folder, finished or not.
+func NewAgain(files fs.FS) *Again { return &Again{files: files, open: map[int]fs.File{}} }
+
+// ReadAt fills b from a position of a file of blocks.
+func (a *Again) ReadAt(number int, offset int64, b []byte) error {
+	file, err := a.file(number)
 	if err != nil {
 		return err
 	}
-	defer file.Close()
 	at, ok := file.(io.ReaderAt)
 	if !ok {
 		return fmt.Errorf("%s cannot be read at a position", BlocksName(number))
@@ -219,4 +243,34 @@ func (f *Folder) ReadAt(number int, offset int64, b []byte) error {
 		err = io.ErrUnexpectedEOF
 	}
 	return err
+}
+
+func (a *Again) file(number int) (fs.File, error) {
+	if file := a.open[number]; file != nil {
+		return file, nil
+	}
+	if len(a.opened) == maxOpen {
+		oldest := a.open[a.opened[0]]
+		delete(a.open, a.opened[0])
+		a.opened = a.opened[1:]
+		if err := oldest.Close(); err != nil {
+			return nil, err
+		}
+	}
+	file, err := a.files.Open(BlocksName(number))
+	if err != nil {
+		return nil, err
+	}
+	a.open[number], a.opened = file, append(a.opened, number)
+	return file, nil
+}
+
+// Close closes all files.
+func (a *Again) Close() error {
+	var failures []error
+	for _, file := range a.open {
+		failures = append(failures, file.Close())
+	}
+	a.open, a.opened = map[int]fs.File{}, nil
+	return errors.Join(failures...)
 }

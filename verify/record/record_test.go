@@ -81,7 +81,7 @@ func read(c fs.FS) (lengths map[int][]int, err error) {
 		return nil, err
 	}
 	for at := range folder.Index.Files {
-		if err := folder.Verify(context.Background(), at, func(int) {}); err != nil {
+		if err := folder.Verify(context.Background(), at, func([]byte) {}); err != nil {
 			return nil, err
 		}
 	}
@@ -319,7 +319,7 @@ func TestErrorsOfTheFileSystem(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := folder.Verify(ctx, 0, func(int) {}); !errors.Is(err, context.Canceled) {
+	if err := folder.Verify(ctx, 0, func([]byte) {}); !errors.Is(err, context.Canceled) {
 		t.Errorf("a verification that was broken off: %v", err)
 	}
 	cut := fstest.MapFS{}

@@ -121,6 +121,11 @@ func (w *Writer) open() error {
 	return err
 }
 
+// Frame returns a block as it stands in a file. Spec 10.3.
+func Frame(raw []byte) []byte {
+	return append(binary.BigEndian.AppendUint64(make([]byte, 0, frameBytes+len(raw)), uint64(len(raw))), raw...)
+}
+
 // Append writes the next block, into the present file where it finds room, else into a new one.
 func (w *Writer) Append(raw []byte) error {
 	if len(raw) == 0 || len(raw) > MaxBlockBytes {
@@ -131,7 +136,7 @@ func (w *Writer) Append(raw []byte) error {
 			return err
 		}
 	}
-	framed := append(binary.BigEndian.AppendUint64(make([]byte, 0, frameBytes+len(raw)), uint64(len(raw))), raw...)
+	framed := Frame(raw)
 	if _, err := w.file.Write(framed); err != nil {
 		return err
 	}

@@ -28,6 +28,8 @@ type Options struct {
 	Height int64
 	// Progress is told the height of the last block written and the last one that is known to be needed; it may be nil.
 	Progress func(height, last int64)
+	// Notice is told of every node that failed or lied, and why, before another one is asked; it may be nil.
+	Notice client.Notice
 }
 
 // exporter is an export on its way.
@@ -38,6 +40,7 @@ type exporter struct {
 	target int64 // height whose state the record must certify, where no height was asked for
 	next   int   // the node that is asked first
 	writer *record.Writer
+	wrote  func(raw []byte) // is told of every block that was written
 }
 
 // Run exports a ledger into a folder that does not exist yet, and returns the height of the last block. It fails with
@@ -47,26 +50,8 @@ func Run(ctx context.Context, ledger *client.Ledger, folder string, o Options) (
 	if _, err := os.Lstat(folder); !errors.Is(err, fs.ErrNotExist) {
 		return 0, fmt.Errorf("%s exists already and is never overwritten; choose another name", folder)
 	}
-	if o.Progress == nil {
-		o.Progress = func(int64, int64) {}
-	}
-	followed, err := newChain(ledger.Genesis())
+	x, approvals, err := begin(ctx, ledger, o)
 	if err != nil {
-		return 0, err
-	}
-	x := &exporter{Options: o, ledger: ledger, chain: followed}
-	if x.Height == 0 {
-		view, err := ledger.Certified(ctx)
-		if err != nil {
-			return 0, err
-		}
-		x.target = view.Height()
-	}
-	approvals, err := x.approvals(ctx)
-	if err != nil {
-		return 0, err
-	}
-	if err := x.ask(ctx, x.learn); err != nil {
 		return 0, err
 	}
 	unfinished := filepath.Clean(folder) + ".unfinished"
@@ -84,6 +69,33 @@ func Run(ctx context.Context, ledger *client.Ledger, folder string, o Options) (
 		return 0, err
 	}
 	return x.writer.Height(), publish(unfinished, folder)
+}
+
+// begin prepares an export: it verifies the approvals, which it returns, and learns the validators.
+func begin(ctx context.Context, ledger *client.Ledger, o Options) (*exporter, []byte, error) {
+	if o.Progress == nil {
+		o.Progress = func(int64, int64) {}
+	}
+	if o.Notice == nil {
+		o.Notice = func(string, error) {}
+	}
+	followed, err := newChain(ledger.Genesis())
+	if err != nil {
+		return nil, nil, err
+	}
+	x := &exporter{Options: o, ledger: ledger, chain: followed, wrote: func([]byte) {}}
+	if x.Height == 0 {
+		view, err := ledger.Certified(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		x.target = view.Height()
+	}
+	approvals, err := x.approvals(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return x, approvals, x.ask(ctx, x.learn)
 }
 
 // publish gives a whole folder its name.
@@ -109,6 +121,9 @@ func (x *exporter) ask(ctx context.Context, fn func(ctx context.Context, n *clie
 			return errors.Join(err, ctx.Err())
 		}
 		failures = append(failures, fmt.Errorf("%s: %w", n.Address(), err))
+		if !errors.Is(err, client.ErrUnknown) || errors.Is(err, client.ErrVerification) {
+			x.Notice(n.Address(), err)
+		}
 		x.next++
 	}
 	return errors.Join(failures...)
@@ -152,33 +167,42 @@ func (x *exporter) learn(ctx context.Context, n *client.Node) error {
 	return nil
 }
 
-// blocks fetches what is missing. What a node said last and nobody confirmed is forgotten before another is asked.
+// blocks fetches what is missing.
 func (x *exporter) blocks(ctx context.Context) error {
 	for {
-		if x.Height == 0 && x.chain.proven >= x.target {
-			x.Height = x.chain.tip()
-		}
-		if have := x.writer.Height(); x.Height != 0 && have >= x.Height {
-			if have > x.Height {
-				return fmt.Errorf("the unfinished export has %d blocks already; remove its folder, or export up to that height", have)
-			}
-			return nil
-		}
-		err := x.ask(ctx, func(ctx context.Context, n *client.Node) error {
-			err := x.block(ctx, n)
-			if err != nil {
-				x.chain.forget()
-			}
+		if whole, err := x.step(ctx); whole || err != nil {
 			return err
-		})
-		if errors.Is(err, client.ErrUnknown) && !errors.Is(err, client.ErrVerification) {
-			err = pause(ctx) // the block does not exist yet
 		}
-		if err != nil {
-			return fmt.Errorf("after block %d: %w", x.writer.Height(), err)
-		}
-		x.Progress(x.writer.Height(), max(x.writer.Height(), x.Height, x.target+2))
 	}
+}
+
+// step fetches one more block, and says whether all were written. What a node said last and nobody confirmed is forgotten before another
+// is asked, so all that is open comes from one node, and whoever contradicts it is the one who lied.
+func (x *exporter) step(ctx context.Context) (whole bool, err error) {
+	if x.Height == 0 && x.chain.proven >= x.target {
+		x.Height = x.chain.tip()
+	}
+	if have := x.writer.Height(); x.Height != 0 && have >= x.Height {
+		if have > x.Height {
+			return false, fmt.Errorf("the unfinished export has %d blocks already; remove its folder, or export up to that height", have)
+		}
+		return true, nil
+	}
+	err = x.ask(ctx, func(ctx context.Context, n *client.Node) error {
+		err := x.block(ctx, n)
+		if err != nil {
+			x.chain.forget()
+		}
+		return err
+	})
+	if errors.Is(err, client.ErrUnknown) && !errors.Is(err, client.ErrVerification) {
+		err = pause(ctx) // the block does not exist yet
+	}
+	if err != nil {
+		return false, fmt.Errorf("after block %d: %w", x.writer.Height(), err)
+	}
+	x.Progress(x.writer.Height(), max(x.writer.Height(), x.Height, x.target+2))
+	return false, nil
 }
 
 // between is how long to wait before nodes that have no further block are asked again.
@@ -214,6 +238,7 @@ func (x *exporter) block(ctx context.Context, n *client.Node) error {
 		if err := x.writer.Append(raw); err != nil {
 			return err
 		}
+		x.wrote(raw)
 	}
 	return nil
 }

@@ -1,41 +1,46 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
-	"io"
 	"os"
-	"time"
+	"path/filepath"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
 	"votenode/client"
+	"votenode/client/export"
 	"votenode/verify/audit"
 )
 
+// auditFlags say what is audited, and what an earlier audit vouches for.
+type auditFlags struct {
+	ledgerFlags
+	height            int64
+	since, checkpoint string
+}
+
 func newAuditCommand() *cobra.Command {
-	var genesisHash string
+	var f auditFlags
 	c := &cobra.Command{
-		Use:   "audit FOLDER",
-		Short: "Check the record of a ledger, from the folder alone",
+		Use:   "audit FOLDER | --node URL",
+		Short: "Check the record of a ledger, from a folder or straight from nodes",
 		Long: `audit repeats every hash, signature, proof, sum, step of the key ceremony, decryption and result of the record in a folder: once by
-executing all blocks, and once by counting the elections again. It needs no network and believes no node.
+executing all blocks, and once by counting the elections again. It needs no network and believes no node. With --node instead of a
+folder it fetches the blocks from nodes on the way, believes them as little, and names the one that lies.
 
 Give --genesis-hash as the organisations have published it: without it, the audit says what follows from whatever genesis document
-lies in the folder. Exit code 3 means that a check failed; the last line names the first one.`,
-		Args: cobra.ExactArgs(1),
+lies in the folder. Exit code 3 means that a check failed; the last line names the first one.
+
+--checkpoint FILE notes how far the audit has come, and --since FILE goes on from there: signatures and proofs of ballots are not verified
+again, all else is. Take --since only from a file that an audit of yours has written, and keep it where nobody else writes.`,
+		Example: `  votenode audit record --genesis-hash HASH --checkpoint mine
+  votenode audit longer-record --genesis-hash HASH --since mine --checkpoint mine
+  votenode audit --node https://a.example,https://b.example --genesis-hash HASH`,
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			bar := newMeter(c, "bytes")
-			options := audit.Options{Progress: bar.set}
-			if genesisHash != "" {
-				hash, err := parseHash(genesisHash)
-				if err != nil {
-					return usagef("--genesis-hash: %w", err)
-				}
-				options.GenesisHash = &hash
-			}
-			report, err := audit.Run(c.Context(), os.DirFS(args[0]), options)
-			bar.end()
+			report, err := f.run(c, args)
 			if err != nil {
 				return err
 			}
@@ -48,45 +53,97 @@ lies in the folder. Exit code 3 means that a check failed; the last line names t
 			return nil
 		},
 	}
-	c.Flags().StringVar(&genesisHash, "genesis-hash", "", "hash of the genesis document; without it the folder's own is taken on trust")
+	c.Flags().StringVar(&f.genesisHash, "genesis-hash", "", "hash of the genesis document; without it the folder's own is taken on trust")
+	c.Flags().StringSliceVar(&f.nodes, "node", nil, "address of a node's gateway, in the place of a folder; give one of each organisation")
+	c.Flags().Int64Var(&f.height, "height", 0, "with --node: height of the last block; 0 goes on until the record proves by itself what is certified now")
+	c.Flags().StringVar(&f.since, "since", "", "checkpoint of an earlier audit of this ledger, to go on from")
+	c.Flags().StringVar(&f.checkpoint, "checkpoint", "", "file in which checkpoints are noted, outside the folder; it may be that of --since")
 	return c
 }
 
-// patience is how long a command may take before it shows progress.
-const patience = 2 * time.Second
-
-// meter shows progress on a terminal, once a command has taken its time, and nothing elsewhere.
-type meter struct {
-	out   io.Writer // nil shows nothing
-	what  string
-	since time.Time
-	bar   *progressbar.ProgressBar
+// run audits a folder or nodes.
+func (f *auditFlags) run(c *cobra.Command, args []string) (*audit.Report, error) {
+	if err := f.check(args); err != nil {
+		return nil, err
+	}
+	options, err := f.options()
+	if err != nil {
+		return nil, err
+	}
+	var report *audit.Report
+	if len(f.nodes) > 0 {
+		report, err = f.nodesReport(c, options)
+	} else {
+		bar := newMeter(c, "bytes")
+		options.Progress = bar.set
+		report, err = audit.Run(c.Context(), os.DirFS(args[0]), options)
+		bar.end()
+	}
+	if errors.Is(err, context.Canceled) && f.checkpoint != "" {
+		err = fmt.Errorf("%w; to go on, repeat the command with: --since %s", err, f.checkpoint)
+	}
+	return report, err
 }
 
-func newMeter(c *cobra.Command, what string) *meter {
-	b := &meter{what: what, since: time.Now()}
-	if out := c.ErrOrStderr(); isTerminal(out) {
-		b.out = out
+// check says what is wrong with the flags as a whole.
+func (f *auditFlags) check(args []string) error {
+	switch fromNodes := len(f.nodes) > 0; {
+	case fromNodes == (len(args) == 1):
+		return usagef("give the folder of a record, or nodes with --node")
+	case fromNodes && f.genesisHash == "":
+		return usagef("--node needs --genesis-hash: nodes are believed in nothing")
+	case f.height < 0 || f.height > 0 && !fromNodes:
+		return usagef("--height: %d; it says how far nodes are audited, and is above 0", f.height)
+	case f.checkpoint != "" && !fromNodes && within(f.checkpoint, args[0]):
+		return usagef("--checkpoint: %s lies in the folder of the record, which holds nothing else; choose another folder", f.checkpoint)
 	}
-	return b
+	return nil
 }
 
-func (b *meter) set(done, all int64) {
-	if b.out == nil || time.Since(b.since) < patience {
-		return
+// within says whether a file lies, or would, in a folder.
+func within(file, folder string) bool {
+	in, err := os.Stat(filepath.Dir(file))
+	if err != nil {
+		return false
 	}
-	if b.bar == nil {
-		b.bar = progressbar.NewOptions64(all, progressbar.OptionSetWriter(b.out), progressbar.OptionSetDescription(b.what),
-			progressbar.OptionShowCount(), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100*time.Millisecond))
-	}
-	if b.bar.GetMax64() != all {
-		b.bar.ChangeMax64(all)
-	}
-	_ = b.bar.Set64(done) // drawing is not worth an error
+	there, err := os.Stat(folder)
+	return err == nil && os.SameFile(in, there)
 }
 
-func (b *meter) end() {
-	if b.bar != nil {
-		_ = b.bar.Finish()
+// options reads the hash and the checkpoint.
+func (f *auditFlags) options() (audit.Options, error) {
+	options := audit.Options{Program: readVersion().build()}
+	if f.genesisHash != "" {
+		hash, err := parseHash(f.genesisHash)
+		if err != nil {
+			return options, usagef("--genesis-hash: %w", err)
+		}
+		options.GenesisHash = &hash
 	}
+	if f.since != "" {
+		var err error
+		if options.Since, err = audit.LoadCheckpoint(f.since); err != nil {
+			return options, fmt.Errorf("--since: %w", err)
+		}
+	}
+	if f.checkpoint != "" {
+		options.Checkpoint = func(noted *audit.Checkpoint) error { return noted.Save(f.checkpoint) }
+	}
+	return options, nil
+}
+
+// nodesReport audits the blocks that nodes have.
+func (f *auditFlags) nodesReport(c *cobra.Command, options audit.Options) (report *audit.Report, err error) {
+	ledger, err := f.open(c)
+	if err != nil {
+		return nil, err
+	}
+	bar := newMeter(c, "blocks")
+	defer bar.end()
+	source, err := export.Open(c.Context(), ledger, export.Options{Height: f.height, Progress: bar.set, Notice: onceEach(c)})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	return audit.RunSource(c.Context(), source, options)
 }

@@ -12,6 +12,7 @@ import (
 
 	"votenode/genesis"
 	"votenode/internal/rehearsal"
+	pb "votenode/proto/votenode/v1"
 	"votenode/verify/audit"
 	"votenode/verify/record"
 )
@@ -85,14 +86,21 @@ func TestAudit(t *testing.T) {
 		code int
 		last string
 	}{
-		"damaged":       {[]string{damaged, known}, exitVerification, "votenode: verification failed: check 1 (files): damaged record: approvals.pb"},
-		"another hash":  {[]string{good, "--genesis-hash=" + strings.Repeat("00", 32)}, exitVerification, "votenode: verification failed: check 2 (genesis): "},
-		"not a record":  {[]string{t.TempDir(), known}, exitVerification, "votenode: verification failed: check 1 (files): damaged record: it has no record.json"},
-		"no folder":     {[]string{filepath.Join(good, "none"), known}, exitError, "votenode: "},
-		"a file":        {[]string{filepath.Join(good, "record.json"), known}, exitError, "votenode: "},
-		"no argument":   {nil, exitUsage, "Run 'votenode audit --help'"},
-		"bad hash":      {[]string{good, "--genesis-hash=abc"}, exitUsage, "Run 'votenode audit --help'"},
-		"two arguments": {[]string{good, good}, exitUsage, "Run 'votenode audit --help'"},
+		"damaged":                    {[]string{damaged, known}, exitVerification, "votenode: verification failed: check 1 (files): damaged record: approvals.pb"},
+		"another hash":               {[]string{good, "--genesis-hash=" + strings.Repeat("00", 32)}, exitVerification, "votenode: verification failed: check 2 (genesis): "},
+		"not a record":               {[]string{t.TempDir(), known}, exitVerification, "votenode: verification failed: check 1 (files): damaged record: it has no record.json"},
+		"no folder":                  {[]string{filepath.Join(good, "none"), known}, exitError, "votenode: "},
+		"a file":                     {[]string{filepath.Join(good, "record.json"), known}, exitError, "votenode: "},
+		"no argument":                {nil, exitUsage, "Run 'votenode audit --help'"},
+		"two sources":                {[]string{good, known, "--node=127.0.0.1:1"}, exitUsage, "Run 'votenode audit --help'"},
+		"nodes on trust":             {[]string{"--node=127.0.0.1:1"}, exitUsage, "Run 'votenode audit --help'"},
+		"no node":                    {[]string{"--node=127.0.0.1:1", known}, exitError, "votenode: "},
+		"a height":                   {[]string{good, known, "--height=3"}, exitUsage, "Run 'votenode audit --help'"},
+		"a checkpoint in the record": {[]string{good, known, "--checkpoint=" + filepath.Join(good, "checkpoint")}, exitUsage, "Run 'votenode audit --help'"},
+		"no checkpoint":              {[]string{good, known, "--since=" + filepath.Join(good, "none")}, exitError, "votenode: --since: "},
+		"bad checkpoint":             {[]string{good, known, "--since=" + filepath.Join(good, "record.json")}, exitError, "votenode: --since: "},
+		"bad hash":                   {[]string{good, "--genesis-hash=abc"}, exitUsage, "Run 'votenode audit --help'"},
+		"two arguments":              {[]string{good, good}, exitUsage, "Run 'votenode audit --help'"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := votenode(append([]string{"audit"}, c.args...)...)
@@ -104,6 +112,43 @@ func TestAudit(t *testing.T) {
 				t.Errorf("stdout: %q", stdout)
 			}
 		})
+	}
+}
+
+// An audit notes a checkpoint, and a later one of a longer record goes on from it; another record is none of its continuation.
+func TestAuditSince(t *testing.T) {
+	l := rehearsal.New(t)
+	for range 5 {
+		l.Make(1)
+	}
+	other := l.Fork(t)
+	short := unpack(t, l.Record(l.Blocks))
+	for range 5 {
+		l.Make(1)
+		other.Make(2)
+	}
+	hash := genesis.Hash(l.Genesis)
+	known := "--genesis-hash=" + hex.EncodeToString(hash[:])
+	mine := filepath.Join(t.TempDir(), "mine")
+	if code, stdout, stderr := votenode("audit", short, known, "--checkpoint="+mine); code != exitOK || strings.Contains(stdout, "continuation") {
+		t.Fatalf("exit %d\n%s\n%s", code, stdout, stderr)
+	}
+	long := unpack(t, l.Record(l.Blocks))
+	code, stdout, stderr := votenode("audit", long, known, "--since="+mine, "--checkpoint="+mine)
+	if code != exitOK || !strings.Contains(stdout, "ballots up to height 4: by the earlier audit") || !strings.Contains(stdout, "25  continuation") {
+		t.Errorf("exit %d\n%s\n%s", code, stdout, stderr)
+	}
+	code, stdout, stderr = votenode("audit", unpack(t, other.Record(other.Blocks)), known, "--since="+mine)
+	if code != exitVerification || !strings.HasPrefix(stderr, "votenode: verification failed: check 25 (continuation): ") {
+		t.Errorf("another history: exit %d\n%s\n%s", code, stdout, stderr)
+	}
+	elsewhere := rehearsal.New(t, func(g *pb.Genesis) { g.Time++ })
+	for range 5 {
+		elsewhere.Make(1)
+	}
+	code, _, stderr = votenode("audit", unpack(t, elsewhere.Record(elsewhere.Blocks)), "--since="+mine)
+	if code != exitError || !strings.Contains(stderr, "audit the whole record, without it") {
+		t.Errorf("another ledger: exit %d\n%s", code, stderr)
 	}
 }
 

@@ -102,6 +102,9 @@ func (w *Writer) cut() error {
 	return err
 }
 
+// Place says where the last block that was written stands, given its length.
+func (w *Writer) Place(bytes int) (file int, offset int64) { return w.number, w.size - int64(bytes) }
+
 // Height returns the height of the last block that was written, 0 before the first.
 func (w *Writer) Height() int64 { return w.height }
 

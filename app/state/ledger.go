@@ -109,6 +109,15 @@ func (l *Ledger) Commit(b *Block) error {
 	return nil
 }
 
+// KeepNewest forgets all snapshots but the newest, for whoever asks for no other and has little memory.
+func (l *Ledger) KeepNewest() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if n := len(l.kept); n > 1 {
+		l.kept = []*Snapshot{l.kept[n-1]}
+	}
+}
+
 // nothing is the reader below genesis.
 type nothing struct{}
 

@@ -14,6 +14,7 @@ import (
 	"votenode/app/organisation"
 	"votenode/app/state"
 	pb "votenode/proto/votenode/v1"
+	"votenode/verify/cells"
 	"votenode/verify/record"
 )
 
@@ -45,6 +46,7 @@ type auditor struct {
 	report *Report
 	source Source
 	folder *folder // the source, nil where it is another
+	space  *cells.Space
 	hashed int64   // bytes
 	done   int64   // bytes
 
@@ -105,25 +107,34 @@ func newAuditor(o Options) *auditor {
 	return &auditor{Options: o, checks: newChecks(), report: &Report{Trusted: o.GenesisHash == nil}, vouched: vouching{read: newPrefix()}}
 }
 
-// end completes the report, unless the audit could not be done.
+// end completes the report, unless the audit could not be done, and gives back what lies on the disk.
 func (a *auditor) end(err error) (*Report, error) {
-	if err != nil && !errors.Is(err, errStop) {
+	failed := err != nil && !errors.Is(err, errStop)
+	if !failed {
+		a.Stage(StageReport)
+		err = nil
+		a.finish()
+	}
+	if a.space != nil {
+		err = errors.Join(err, a.space.Close())
+	}
+	if err != nil {
 		return nil, err
 	}
-	a.Stage(StageReport)
-	a.finish()
 	return a.report, nil
 }
 
-func (a *auditor) all(ctx context.Context) error {
+func (a *auditor) all(ctx context.Context) (err error) {
+	if a.space, err = cells.NewSpace(); err != nil {
+		return err
+	}
 	if err := a.genesis(); err != nil {
 		return err
 	}
 	if err := a.acceptSince(); err != nil {
 		return err
 	}
-	err := a.blocks(ctx)
-	return errors.Join(err, a.checkpoint())
+	return errors.Join(a.blocks(ctx), a.checkpoint())
 }
 
 // stop records a fault after which the audit ends. An error of the file system is no fault of the record.
@@ -205,7 +216,7 @@ func (a *auditor) genesis() error {
 	if a.certifier, err = newCertifier(a.checks, a.doc); err != nil {
 		return a.stop(checkGenesis, err)
 	}
-	if a.replay, err = newReplay(a.source, a.doc, hash); err != nil {
+	if a.replay, err = newReplay(a.source, a.space, a.doc, hash); err != nil {
 		return a.stop(checkState, err)
 	}
 	a.recount = newSecond(a.checks, a.doc, a.replay)
@@ -253,7 +264,9 @@ func (a *auditor) blocks(ctx context.Context) error {
 		}
 	}
 	a.Stage(StageRecount)
-	a.recount.end()
+	if err := a.recount.end(); err != nil {
+		return err
+	}
 	if got, want := a.report.Height, a.source.Height(); got != want {
 		a.checks.fault(checkBlocks, "the last block is that of height %d, not %d as in %s", got, want, record.IndexName)
 	}
@@ -311,7 +324,9 @@ func (a *auditor) block(b *block) error {
 	}
 	a.checks.read(checkResults, int64(len(b.Txs)))
 	a.Stage(StageRecount)
-	a.recount.block(b, done.outcome)
+	if err := a.recount.block(b, done.outcome); err != nil {
+		return err
+	}
 	a.Stage(StageChain)
 	a.tally.block(b, done.outcome)
 	a.chain.advance(b, done)

@@ -1,34 +1,20 @@
 package audit
 
 import (
-	"bytes"
-	"fmt"
-	"strings"
-
 	abcitypes "github.com/cometbft/cometbft/abci/types"
 	cmttypes "github.com/cometbft/cometbft/types"
 
 	"votenode/app"
 	"votenode/app/state"
 	pb "votenode/proto/votenode/v1"
+	"votenode/verify/cells"
 )
 
-// replay executes the blocks with the state machine over a state in memory.
+// replay executes the blocks with the state machine over a state of the auditor's own.
 type replay struct {
 	app    *app.App
 	ledger *state.Ledger
-	source Source
-
-	// The leaves of logs are not kept a second time: those of ballot logs stand in the blocks, those of rolls are small.
-	ballots map[string][]place  // by log
-	rolls   map[string][][]byte // by log
-}
-
-// place says where a ballot stands in the files of blocks.
-type place struct {
-	offset int64
-	file   int32
-	size   int32
+	*backend
 }
 
 // executed is what the execution of a block gave.
@@ -38,9 +24,9 @@ type executed struct {
 	resultsHash []byte
 }
 
-func newReplay(source Source, doc *pb.Genesis, genesisHash [32]byte) (*replay, error) {
-	r := &replay{app: app.New(doc.ChainId), source: source, ballots: map[string][]place{}, rolls: map[string][][]byte{}}
-	ledger, err := state.Open(&state.Memory{Leaf: r.leaf})
+func newReplay(source Source, space *cells.Space, doc *pb.Genesis, genesisHash [32]byte) (*replay, error) {
+	r := &replay{app: app.New(doc.ChainId), backend: newBackend(space, source)}
+	ledger, err := state.Open(r.backend)
 	if err != nil {
 		return nil, err
 	}
@@ -56,20 +42,6 @@ func newReplay(source Source, doc *pb.Genesis, genesisHash [32]byte) (*replay, e
 
 func (r *replay) view() *state.Snapshot { return r.ledger.Newest() }
 
-// leaf returns a leaf of a roll or of a ballot log.
-func (r *replay) leaf(log string, index uint64) ([]byte, error) {
-	if roll := r.rolls[log]; index < uint64(len(roll)) {
-		return roll[index], nil
-	}
-	places := r.ballots[log]
-	if index >= uint64(len(places)) {
-		return nil, fmt.Errorf("%w: %d of %s", state.ErrNotFound, index, log)
-	}
-	p := places[index]
-	b := make([]byte, p.size)
-	return b, r.source.ReadAt(int(p.file), p.offset, b)
-}
-
 // execute executes a block whose transactions all have a verdict. An error says that the state machine cannot go on.
 func (r *replay) execute(b *block, commit []app.CommitVote) (*executed, error) {
 	draft := r.ledger.NewDraft()
@@ -84,12 +56,16 @@ func (r *replay) execute(b *block, commit []app.CommitVote) (*executed, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.keepLeaves(b, finished)
+	r.block = b
 	results := make([]*abcitypes.ExecTxResult, len(outcome.Results))
 	for i, result := range outcome.Results {
 		results[i] = &abcitypes.ExecTxResult{Code: uint32(result.Code)}
 	}
-	return &executed{outcome, finished.AppHash(), cmttypes.NewResults(results).Hash()}, r.ledger.Commit(finished)
+	if err := r.ledger.Commit(finished); err != nil {
+		return nil, err
+	}
+	r.ledger.KeepNewest()
+	return &executed{outcome, finished.AppHash(), cmttypes.NewResults(results).Hash()}, nil
 }
 
 // misbehaviour returns the evidence of a block as CometBFT tells the application.
@@ -101,34 +77,4 @@ func misbehaviour(b *block) []app.Misbehaviour {
 		})
 	}
 	return list
-}
-
-// keepLeaves notes where the new leaves of logs stand. Changes are sorted, so the leaves of a log come in order. The key of a leaf is
-// that of spec 5.1: 02, id of the log, 00, index.
-func (r *replay) keepLeaves(b *block, finished *state.Block) {
-	from := 0
-	for _, c := range finished.Changes() {
-		if c.Key[0] != 0x02 {
-			continue
-		}
-		log := string(c.Key[1 : len(c.Key)-9])
-		switch {
-		case strings.HasSuffix(log, "/roll"):
-			r.rolls[log] = append(r.rolls[log], c.Value)
-		case strings.HasSuffix(log, "/ballots"):
-			r.ballots[log] = append(r.ballots[log], find(b, c.Value, &from))
-		}
-	}
-}
-
-// find looks for a transaction in the bytes of its block, first behind from.
-func find(b *block, raw []byte, from *int) place {
-	at := bytes.Index(b.at.Raw[*from:], raw)
-	if at < 0 {
-		*from = 0
-		at = bytes.Index(b.at.Raw, raw)
-	}
-	at += *from
-	*from = at + len(raw)
-	return place{offset: b.at.Offset + int64(at), file: int32(b.at.File), size: int32(len(raw))}
 }

@@ -2,6 +2,8 @@ package audit
 
 import (
 	"bytes"
+	"errors"
+	"io/fs"
 	"strings"
 
 	cmttypes "github.com/cometbft/cometbft/types"
@@ -31,15 +33,15 @@ type second struct {
 func newSecond(all checks, doc *pb.Genesis, r *replay) *second {
 	recorded := func(id string, index uint64) ([]byte, error) { return r.leaf(state.LogBallots(id), index) }
 	return &second{
-		Recount: recount.New(doc, recorded), checks: all, replay: r, view: func() records { return r.view() },
+		Recount: recount.New(doc, recorded, r.space), checks: all, replay: r, view: func() records { return r.view() },
 	}
 }
 
 // block counts a block that the replay has executed, and compares which transactions took effect, and the records of elections that
 // have moved. Spec 11.2, checks 17 to 24.
-func (s *second) block(b *block, o *app.Outcome) {
+func (s *second) block(b *block, o *app.Outcome) error {
 	if s.broken {
-		return
+		return nil
 	}
 	in := &recount.Block{
 		Height: b.Height, Time: b.Time.UnixNano(), Hash: [32]byte(b.Hash()), Txs: make([][]byte, len(b.Txs)),
@@ -58,10 +60,14 @@ func (s *second) block(b *block, o *app.Outcome) {
 		}
 	}
 	refusals, err := s.Block(in)
+	var system *fs.PathError
+	if errors.As(err, &system) {
+		return err
+	}
 	if err != nil {
 		s.broken = true
 		s.checks.fault(checkTransactions, "height %d: %v", b.Height, err)
-		return
+		return nil
 	}
 	s.checks.read(checkTransactions, int64(len(b.Txs)))
 	for i, refusal := range refusals {
@@ -75,8 +81,11 @@ func (s *second) block(b *block, o *app.Outcome) {
 		}
 	}
 	for _, id := range s.Moved() {
-		s.compare(b.Height, "election/"+id, func(emit recount.Emit) { s.Records(id, emit) })
+		if err := s.compare(b.Height, "election/"+id, func(emit recount.Emit) error { return s.Records(id, emit) }); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 // signers are those whose precommits for the block before stand in the block.
@@ -97,10 +106,10 @@ var subjects = map[recount.Subject]int{
 }
 
 // compare holds the records of the recount against those of the replay: each has the same value, and below a folder of keys there are
-// no others; the folder "" is the whole map.
-func (s *second) compare(height int64, folder string, tell func(recount.Emit)) {
+// no others; the folder "" is the whole map. The error is that of tell.
+func (s *second) compare(height int64, folder string, tell func(recount.Emit) error) error {
 	view, known := s.view(), map[string]bool{}
-	tell(func(subject recount.Subject, key string, value []byte) {
+	if err := tell(func(subject recount.Subject, key string, value []byte) {
 		known[key] = true
 		theirs, err := view.Record(key)
 		s.checks.read(subjects[subject], 1)
@@ -112,7 +121,9 @@ func (s *second) compare(height int64, folder string, tell func(recount.Emit)) {
 		case !bytes.Equal(theirs, value):
 			s.checks.fault(subjects[subject], "height %d: the record %s is another by the recount", height, key)
 		}
-	})
+	}); err != nil {
+		return err
+	}
 	err := view.Records(folder, func(key string, _ []byte) error {
 		if !known[key] && (folder == "" || key == folder || strings.HasPrefix(key, folder+"/")) {
 			s.checks.fault(checkElections, "height %d: the recount knows no record %s", height, key)
@@ -122,17 +133,25 @@ func (s *second) compare(height int64, folder string, tell func(recount.Emit)) {
 	if err != nil {
 		s.checks.fault(checkState, "height %d: %v", height, err)
 	}
+	return nil
 }
 
 // end compares all records after the last block.
-func (s *second) end() {
+func (s *second) end() error {
 	if s.broken {
-		return
+		return nil
 	}
 	height := s.replay.view().Height()
-	s.compare(height, "", s.All)
-	s.checks.expect(s.Root() == s.replay.view().AppHash(), checkLedger, "height %d: by the recount the records have another root than AppHash", height)
+	if err := s.compare(height, "", s.All); err != nil {
+		return err
+	}
+	root, err := s.Root()
+	if err != nil {
+		return err
+	}
+	s.checks.expect(root == s.replay.view().AppHash(), checkLedger, "height %d: by the recount the records have another root than AppHash", height)
 	for _, number := range subjects {
 		s.checks.read(number, 0)
 	}
+	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"votenode/app/state"
 	"votenode/internal/rehearsal"
 	pb "votenode/proto/votenode/v1"
+	"votenode/verify/cells"
 	"votenode/verify/record"
 )
 
@@ -38,6 +39,10 @@ func audited(t *testing.T, files fs.FS, change func(a *auditor)) *Report {
 	}
 	a.folder = &folder{opened, opened.Blocks()}
 	a.source = a.folder
+	if a.space, err = cells.NewSpace(); err != nil {
+		t.Fatal(err)
+	}
+	defer a.space.Close()
 	if err := a.genesis(); err != nil {
 		t.Fatal(err)
 	}

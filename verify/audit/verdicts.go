@@ -37,7 +37,10 @@ func (l lookup) VoterKey(id string, index uint64) (ballot.PublicKey, error) {
 	case !s.Sealed:
 		return ballot.PublicKey{}, tx.Refuse(tx.CodeWrongPhase, "the roll of %q is not sealed", id)
 	}
-	key, ok := l.recount.VoterKey(id, index)
+	key, ok, err := l.recount.VoterKey(id, index)
+	if err != nil {
+		return ballot.PublicKey{}, err
+	}
 	if !ok {
 		return ballot.PublicKey{}, tx.Refuse(tx.CodeUnknownVoter, "the roll of %q has no entry %d", id, index)
 	}

@@ -14,7 +14,7 @@ func (r *Recount) ballotSigned(verdict Verdict, m *pb.CastBallot) error {
 		return refuse(codeUnknownElection, "there is no election %q", m.Election)
 	case e.ballots == nil:
 		return refuse(codeWrongPhase, "roll and keys are not fixed yet")
-	case m.RollIndex >= uint64(len(e.roll)):
+	case m.RollIndex >= e.roll.size:
 		return refuse(codeUnknownVoter, "the roll has no entry %d", m.RollIndex)
 	case verdict.Ballot == nil:
 		return refuse(verdict.Code, "signature or proof do not hold")
@@ -28,7 +28,14 @@ func (r *Recount) castBallot(raw []byte, decoded *ballot.EncryptedBallot, m *pb.
 	if err != nil {
 		return err
 	}
-	v, entry := &e.voters[m.RollIndex], &e.roll[m.RollIndex]
+	v, err := e.roll.voter(m.RollIndex)
+	if err != nil {
+		return err
+	}
+	entry, err := e.roll.entry(m.RollIndex)
+	if err != nil {
+		return err
+	}
 	interval := int64(e.manifest.RevoteInterval) * 1_000
 	switch {
 	case v.status == pb.VOTER_REVOKED:
@@ -51,11 +58,14 @@ func (r *Recount) castBallot(raw []byte, decoded *ballot.EncryptedBallot, m *pb.
 		return contradiction("the verdict is about another ballot")
 	}
 	if v.status == pb.VOTER_COUNTS {
-		if err := r.takeOut(e, m.RollIndex); err != nil {
+		if err := r.takeOut(e, m.RollIndex, v); err != nil {
 			return err
 		}
 	}
-	*v = voter{status: pb.VOTER_COUNTS, sequence: m.Sequence, index: e.ballotLog.size(), code: code, time: r.now / millisecond}
+	v = voter{status: pb.VOTER_COUNTS, sequence: m.Sequence, index: e.ballotLog.size(), code: code, time: r.now / millisecond}
+	if err := e.roll.setVoter(m.RollIndex, v); err != nil {
+		return err
+	}
 	e.ballotLog.add(raw)
 	return e.fold(m.Style, decoded.Ciphertext(), (*ballot.EncryptedTally).Add)
 }
@@ -71,8 +81,7 @@ func (e *election) fold(style uint32, c *ballot.Ciphertext, fold func(*ballot.En
 }
 
 // takeOut subtracts the ballot of a voter that counts. What the record gives again is compared with the confirmation code.
-func (r *Recount) takeOut(e *election, index uint64) error {
-	v := &e.voters[index]
+func (r *Recount) takeOut(e *election, index uint64, v voter) error {
 	raw, err := r.recorded(e.id, v.index)
 	if err != nil {
 		return err
@@ -107,7 +116,10 @@ func (r *Recount) spoilSigned(signature []byte, m *pb.SpoilBallot) error {
 	case !e.sealed:
 		return refuse(codeWrongPhase, "the roll is not sealed")
 	}
-	key, known := r.VoterKey(m.Election, m.RollIndex)
+	key, known, err := r.VoterKey(m.Election, m.RollIndex)
+	if err != nil {
+		return err
+	}
 	if !known {
 		return refuse(codeUnknownVoter, "the roll has no entry %d", m.RollIndex)
 	}
@@ -127,7 +139,11 @@ func (r *Recount) spoilBallot(m *pb.SpoilBallot) error {
 	if err != nil {
 		return err
 	}
-	v, before := &e.voters[m.RollIndex], e.spoiledBy(m.RollIndex)
+	v, err := e.roll.voter(m.RollIndex)
+	if err != nil {
+		return err
+	}
+	before := e.spoiledBy(m.RollIndex)
 	switch {
 	case v.status == pb.VOTER_REVOKED:
 		return refuse(codeRevoked, "the entry was revoked")

@@ -81,8 +81,8 @@ func (r *Recount) effect(m *pb.Resolution) error {
 		r.appoint(d.AppointTrustees)
 	case *pb.Resolution_SealRoll:
 		e := r.byID[d.SealRoll.Election]
-		e.rollKeys = nil // no key comes any more
-		e.sealed, e.rollRoot, e.voters = true, [32]byte(d.SealRoll.Root), make([]voter, len(e.roll))
+		e.roll.keys = nil // no key comes any more
+		e.sealed, e.rollRoot = true, [32]byte(d.SealRoll.Root)
 	case *pb.Resolution_ScheduleElection:
 		e := r.byID[d.ScheduleElection.Election]
 		e.opening, e.closing = d.ScheduleElection.Opening, d.ScheduleElection.Closing
@@ -145,7 +145,7 @@ func (r *Recount) create(d *pb.CreateElection) {
 	if err != nil {
 		panic("recount: a manifest that passed its rule: " + err.Error())
 	}
-	e := newElection(m, [32]byte(d.Manifest))
+	e := newElection(m, [32]byte(d.Manifest), r.space)
 	r.elections, r.byID[e.id] = append(r.elections, e), e
 	r.move(e, pb.PHASE_SETUP)
 }
@@ -160,7 +160,7 @@ func (r *Recount) maySeal(d *pb.SealRoll) error {
 	switch {
 	case e.sealed:
 		return refuse(codeRollSealed, "the roll is sealed")
-	case len(e.roll) == 0 || uint64(len(e.roll)) != d.Size_ || !bytes.Equal(root[:], d.Root):
+	case e.roll.size == 0 || e.roll.size != d.Size_ || !bytes.Equal(root[:], d.Root):
 		return refuse(codeRollMismatch, "size or root are not those of the roll")
 	}
 	return nil
@@ -311,8 +311,8 @@ func (r *Recount) mayRevoke(d *pb.RevokeVoters) error {
 	if !e.sealed {
 		return refuse(codeWrongPhase, "the roll is not sealed")
 	}
-	if slices.Max(d.Voters) >= uint64(len(e.roll)) {
-		return refuse(codeUnknownVoter, "the roll has %d entries", len(e.roll))
+	if slices.Max(d.Voters) >= e.roll.size {
+		return refuse(codeUnknownVoter, "the roll has %d entries", e.roll.size)
 	}
 	return nil
 }
@@ -320,13 +320,19 @@ func (r *Recount) mayRevoke(d *pb.RevokeVoters) error {
 func (r *Recount) revoke(d *pb.RevokeVoters) error {
 	e := r.byID[d.Election]
 	for _, index := range d.Voters {
-		v := &e.voters[index]
+		v, err := e.roll.voter(index)
+		if err != nil {
+			return err
+		}
 		if v.status == pb.VOTER_COUNTS {
-			if err := r.takeOut(e, index); err != nil {
+			if err := r.takeOut(e, index, v); err != nil {
 				return err
 			}
 		}
 		v.status = pb.VOTER_REVOKED
+		if err := e.roll.setVoter(index, v); err != nil {
+			return err
+		}
 	}
 	return nil
 }

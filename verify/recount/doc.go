@@ -16,8 +16,9 @@
 // trials; Ballots, heads of the ballot logs and of the voters' trees, spoiled ballots; Sums, the encrypted sums as the ballots that
 // count add up to them; Tally, partial decryptions, which ones were verified, and results.
 //
-// It reads no file, no clock and no random source, and never gives up silently: what contradicts itself is ErrContradiction. It keeps
-// about 100 bytes for each entry of a roll, and the bytes of no ballot; those of a ballot that is superseded or revoked it asks for.
+// It knows no clock and no random source, and never gives up silently: what contradicts itself is ErrContradiction. Of rolls it keeps
+// nothing in memory but, until they are sealed, an index of their keys (package verify/cells has the rest), and of ballots nothing; the bytes of a
+// ballot that is superseded or revoked it asks for.
 // Sources: docs/spec, chapters 1, 2, 5, 8 and 9; what it is for: docs/spec/11-auditor.md.
 //
 //	file            what
@@ -27,7 +28,8 @@
 //	parties.go      validators, officers, parameters
 //	resolution.go   proposals, approvals, effect
 //	decision.go     what resolutions decide about elections
-//	election.go     phases, rolls, logs
+//	election.go     phases, logs, filling a roll
+//	roll.go         entries of a roll and what is known of each
 //	ceremony.go     key ceremony and trial
 //	ballots.go      casting and challenging
 //	tally.go        decryption and results

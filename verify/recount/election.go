@@ -9,6 +9,7 @@ import (
 	"votenode/crypto/ballot"
 	"votenode/crypto/threshold"
 	pb "votenode/proto/votenode/v1"
+	"votenode/verify/cells"
 	"votenode/verify/recount/rules"
 )
 
@@ -22,8 +23,7 @@ type election struct {
 	opening      int64
 	closing      int64
 
-	roll     []rollEntry
-	rollKeys map[[32]byte]bool
+	roll     *roll
 	rollLog  log
 	sealed   bool
 	rollRoot [32]byte
@@ -38,7 +38,6 @@ type election struct {
 
 	ballots   *ballot.Election
 	ballotLog log
-	voters    []voter // by roll index, once the roll is sealed
 	spoiled   map[uint64]*pb.Spoiled
 
 	sums     []*ballot.EncryptedTally // by contest, from the opening on
@@ -48,24 +47,10 @@ type election struct {
 	results  []*pb.Result // by contest, nil before
 }
 
-type rollEntry struct {
-	key   [32]byte
-	style uint32
-}
-
-// voter is what the ledger says of one entry of the roll.
-type voter struct {
-	status   pb.VoterStatus
-	sequence uint64
-	index    uint64
-	code     [32]byte
-	time     int64 // unix milliseconds
-}
-
-func newElection(m *pb.Manifest, hash [32]byte) *election {
+func newElection(m *pb.Manifest, hash [32]byte, space *cells.Space) *election {
 	return &election{
 		id: m.Election, manifest: m, manifestHash: hash, slots: rules.Slots(m), opening: m.Opening, closing: m.Closing,
-		rollKeys: map[[32]byte]bool{}, trialShares: map[pb.TrusteeRef]*pb.TrialShares{},
+		roll: newRoll(space), trialShares: map[pb.TrusteeRef]*pb.TrialShares{},
 		spoiled: map[uint64]*pb.Spoiled{}, partials: map[part]*pb.Partial{}, results: make([]*pb.Result, len(m.Contests)),
 	}
 }
@@ -147,13 +132,15 @@ func (r *Recount) addRollEntries(signer []byte, m *pb.AddRollEntries) error {
 	if e.sealed {
 		return refuse(codeRollSealed, "the roll is sealed")
 	}
-	if e.holds(m) {
+	if held, err := e.holds(m); err != nil {
+		return err
+	} else if held {
 		return refuse(codeAlreadyDone, "the roll holds these entries")
 	}
-	if m.First != uint64(len(e.roll)) {
-		return refuse(codeRollGap, "the roll continues at %d", len(e.roll))
+	if m.First != e.roll.size {
+		return refuse(codeRollGap, "the roll continues at %d", e.roll.size)
 	}
-	if len(e.roll)+len(m.Entries) > 1<<27 {
+	if e.roll.size+uint64(len(m.Entries)) > 1<<27 {
 		return refuse(codeTooLarge, "a roll has at most %d entries", 1<<27)
 	}
 	fresh := map[[32]byte]bool{}
@@ -166,31 +153,37 @@ func (r *Recount) addRollEntries(signer []byte, m *pb.AddRollEntries) error {
 		if _, err := ballot.ParsePublicKey(entry.Key); err != nil {
 			return refuse(codeVoterKey, "entry %d: %v", i, err)
 		}
-		if e.rollKeys[key] || fresh[key] {
+		_, known, err := e.roll.keys.Find(entry.Key)
+		if err != nil {
+			return err
+		}
+		if known || fresh[key] {
 			return refuse(codeVoterKeyTwice, "the key of entry %d stands twice", i)
 		}
 		fresh[key] = true
 	}
 	for i := range m.Entries {
 		entry := &m.Entries[i]
-		e.rollKeys[[32]byte(entry.Key)] = true
-		e.roll = append(e.roll, rollEntry{[32]byte(entry.Key), entry.Style})
+		if err := e.roll.add(rollEntry{[32]byte(entry.Key), entry.Style}); err != nil {
+			return err
+		}
 		e.rollLog.add(rules.Encode(entry))
 	}
 	return nil
 }
 
 // holds says whether the roll has these entries where they are to stand.
-func (e *election) holds(m *pb.AddRollEntries) bool {
-	if m.First > uint64(len(e.roll)) || uint64(len(m.Entries)) > uint64(len(e.roll))-m.First {
-		return false
+func (e *election) holds(m *pb.AddRollEntries) (bool, error) {
+	if m.First > e.roll.size || uint64(len(m.Entries)) > e.roll.size-m.First {
+		return false, nil
 	}
 	for i := range m.Entries {
-		if (rollEntry{[32]byte(m.Entries[i].Key), m.Entries[i].Style}) != e.roll[m.First:][i] {
-			return false
+		there, err := e.roll.entry(m.First + uint64(i))
+		if err != nil || there != (rollEntry{[32]byte(m.Entries[i].Key), m.Entries[i].Style}) {
+			return false, err
 		}
 	}
-	return true
+	return true, nil
 }
 
 // log is a Merkle log of which only the right edge is kept. Spec 5.1.

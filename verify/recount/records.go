@@ -33,28 +33,33 @@ const (
 // Emit takes a record: its subject, its key of spec 5.2, and the value that it must have.
 type Emit func(subject Subject, key string, value []byte)
 
-// All tells every record of the ledger.
-func (r *Recount) All(emit Emit) {
+// All tells every record of the ledger. The error is the file system's.
+func (r *Recount) All(emit Emit) error {
 	r.partyRecords(emit)
 	r.documentRecords(emit)
 	r.resolutionRecords(emit)
 	head(emit, Ledger, "log/blocks", &r.blocks)
 	for _, e := range r.elections {
-		r.Records(e.id, emit)
+		if err := r.Records(e.id, emit); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
-// Root returns the AppHash of the state by this count: the root over all records. Spec 5.3.
-func (r *Recount) Root() [32]byte {
+// Root returns the AppHash of the state by this count: the root over all records. Spec 5.3. The error is the file system's.
+func (r *Recount) Root() ([32]byte, error) {
 	hashes := map[string][32]byte{}
-	r.All(func(_ Subject, key string, value []byte) { hashes[key] = sha256.Sum256(value) })
+	if err := r.All(func(_ Subject, key string, value []byte) { hashes[key] = sha256.Sum256(value) }); err != nil {
+		return [32]byte{}, err
+	}
 	var tree log
 	for _, key := range slices.Sorted(maps.Keys(hashes)) {
 		hash := hashes[key]
 		leaf := append(binary.AppendUvarint(nil, uint64(len(key))), key...)
 		tree.add(append(append(leaf, 32), hash[:]...))
 	}
-	return tree.root()
+	return tree.root(), nil
 }
 
 // resolutionRecords tells the records about resolutions, the list of elections, and the digests of all keys.
@@ -76,17 +81,19 @@ func (r *Recount) resolutionRecords(emit Emit) {
 	}
 }
 
-// Records tells all records about one election.
-func (r *Recount) Records(id string, emit Emit) {
+// Records tells all records about one election. The error is the file system's.
+func (r *Recount) Records(id string, emit Emit) error {
 	e := r.byID[id]
 	if e == nil {
-		return
+		return nil
 	}
 	at := "election/" + id
 	emit(Elections, at, rules.Encode(e.record()))
 	head(emit, Rolls, "log/"+at+"/roll", &e.rollLog)
 	e.keyRecords(at, emit)
-	e.ballotRecords(at, emit)
+	if err := e.ballotRecords(at, emit); err != nil {
+		return err
+	}
 	for contest, sum := range e.sums {
 		emit(Sums, fmt.Sprintf("%s/sum/%05d", at, contest), sum.Bytes())
 	}
@@ -101,13 +108,14 @@ func (r *Recount) Records(id string, emit Emit) {
 			emit(Tally, fmt.Sprintf("%s/result/%05d", at, contest), rules.Encode(result))
 		}
 	}
+	return nil
 }
 
 // record returns the record of the election itself.
 func (e *election) record() *pb.Election {
 	out := &pb.Election{Phase: e.phase, Manifest: e.manifestHash[:], Opening: e.opening, Closing: e.closing, TrialPassed: e.trialPassed}
 	if e.sealed {
-		out.RollSealed, out.RollSize, out.RollRoot = true, uint64(len(e.roll)), e.rollRoot[:]
+		out.RollSealed, out.RollSize, out.RollRoot = true, e.roll.size, e.rollRoot[:]
 	}
 	if e.keys != nil {
 		out.KeyDigest = e.digest[:]
@@ -151,26 +159,19 @@ func (e *election) keyRecords(at string, emit Emit) {
 	}
 }
 
-func (e *election) ballotRecords(at string, emit Emit) {
+func (e *election) ballotRecords(at string, emit Emit) error {
 	head(emit, Ballots, "log/"+at+"/ballots", &e.ballotLog)
 	for index, s := range e.spoiled {
 		emit(Ballots, fmt.Sprintf("%s/spoiled/%010d", at, index), rules.Encode(s))
 	}
 	if !e.sealed {
-		return
+		return nil
 	}
 	var tree log
-	for i := range e.voters {
-		tree.add(e.voters[i].leaf())
-	}
+	err := e.roll.eachVoter(func(_ uint64, v voter) error {
+		tree.add(v.leaf())
+		return nil
+	})
 	head(emit, Ballots, at+"/voters", &tree)
-}
-
-// leaf returns the leaf of the voters' tree. Spec 5.5.
-func (v *voter) leaf() []byte {
-	m := &pb.Voter{Status: v.status, Sequence: v.sequence, LogIndex: v.index, Time: v.time}
-	if v.code != [32]byte{} {
-		m.Code = v.code[:]
-	}
-	return rules.Encode(m)
+	return err
 }

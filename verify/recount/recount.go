@@ -11,16 +11,18 @@ import (
 	"votenode/crypto/ballot"
 	"votenode/crypto/threshold"
 	pb "votenode/proto/votenode/v1"
+	"votenode/verify/cells"
 	"votenode/verify/recount/rules"
 )
 
 // ErrContradiction says that the recount cannot go on: what it was told contradicts what it knows.
 var ErrContradiction = errors.New("contradiction")
 
-// Recount is the second count on its way. It belongs to one goroutine but for Statement, which may be asked by several between two blocks.
+// Recount is the second count on its way. It belongs to one goroutine but for Statement and VoterKey, which may be asked by several between two blocks.
 type Recount struct {
 	chain      string
 	genesis    [32]byte
+	space      *cells.Space
 	recorded   func(election string, index uint64) ([]byte, error)
 	height     int64
 	now        int64 // block time, unix nanoseconds
@@ -49,10 +51,11 @@ type Recount struct {
 }
 
 // New starts a recount from a genesis document that keeps the rules. recorded returns a transaction of an election's ballot log by its
-// index, as this block or an earlier one brought it; it is asked for ballots that are superseded or revoked.
-func New(doc *pb.Genesis, recorded func(election string, index uint64) ([]byte, error)) *Recount {
+// index, as this block or an earlier one brought it; it is asked for ballots that are superseded or revoked. What grows with rolls lies in
+// space.
+func New(doc *pb.Genesis, recorded func(election string, index uint64) ([]byte, error), space *cells.Space) *Recount {
 	r := &Recount{
-		chain: doc.ChainId, genesis: sha256.Sum256(rules.Encode(doc)), recorded: recorded, parameters: doc.Parameters,
+		chain: doc.ChainId, genesis: sha256.Sum256(rules.Encode(doc)), space: space, recorded: recorded, parameters: doc.Parameters,
 		present: pb.ValidatorEpoch{Number: 1, FirstHeight: 1}, keys: map[string]*pb.ValidatorKey{}, misbehaviour: map[string]*pb.Misbehaviour{},
 		documents: map[[32]byte]*document{}, uploads: map[upload]*document{}, acts: map[[32]byte]pb.OfficerActs{}, resolutions: map[[32]byte]*pb.ResolutionRecord{},
 		byID: map[string]*election{}, digests: map[[32]byte]string{},
@@ -101,7 +104,7 @@ type Evidence struct {
 }
 
 // Block counts a block. It returns for each transaction why it had no effect, nil where it took effect; see Code. An error is
-// ErrContradiction or comes from recorded; the recount is over then. Spec 9.1.
+// ErrContradiction or comes from recorded or the file system; the recount is over then. Spec 9.1.
 func (r *Recount) Block(b *Block) (refusals []error, err error) {
 	r.height, r.now, r.moved = b.Height, b.Time, nil
 	r.parts, r.combined = false, 0
@@ -196,14 +199,18 @@ func (r *Recount) Statement(id string) Statement {
 	return Statement{Known: true, Sealed: e.sealed, Ballots: e.ballots}
 }
 
-// VoterKey returns the key of an entry of a sealed roll, and false where there is none.
-func (r *Recount) VoterKey(id string, index uint64) (ballot.PublicKey, bool) {
+// VoterKey returns the key of an entry of a sealed roll, and false where there is none. The error is the file system's.
+func (r *Recount) VoterKey(id string, index uint64) (ballot.PublicKey, bool, error) {
 	e := r.byID[id]
-	if e == nil || !e.sealed || index >= uint64(len(e.roll)) {
-		return ballot.PublicKey{}, false
+	if e == nil || !e.sealed || index >= e.roll.size {
+		return ballot.PublicKey{}, false, nil
 	}
-	key, err := ballot.ParsePublicKey(e.roll[index].key[:])
-	return key, err == nil
+	entry, err := e.roll.entry(index)
+	if err != nil {
+		return ballot.PublicKey{}, false, err
+	}
+	key, err := ballot.ParsePublicKey(entry.key[:])
+	return key, err == nil, nil
 }
 
 // refusal says why a transaction or a decision has no effect.

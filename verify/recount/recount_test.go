@@ -16,6 +16,7 @@ import (
 	"votenode/crypto/ballot"
 	"votenode/internal/rehearsal"
 	pb "votenode/proto/votenode/v1"
+	"votenode/verify/cells"
 	"votenode/verify/recount"
 )
 
@@ -26,13 +27,28 @@ type second struct {
 	ballots map[string][][]byte
 }
 
-func newSecond(l *rehearsal.Ledger) *second {
+func newSecond(t testing.TB, l *rehearsal.Ledger) *second {
 	s := &second{Ledger: l, ballots: map[string][][]byte{}}
 	s.Recount = recount.New(l.Genesis, func(id string, index uint64) ([]byte, error) {
 		if index >= uint64(len(s.ballots[id])) {
 			return nil, errors.New("no such ballot")
 		}
 		return s.ballots[id][index], nil
+	}, space(t))
+	return s
+}
+
+// space returns room for a recount, until the end of the test.
+func space(t testing.TB) *cells.Space {
+	t.Helper()
+	s, err := cells.NewSpace()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
 	})
 	return s
 }
@@ -83,8 +99,8 @@ func (l lookup) BallotElection(id string) (*ballot.Election, error) {
 }
 
 func (l lookup) VoterKey(id string, index uint64) (ballot.PublicKey, error) {
-	if key, ok := l.Recount.VoterKey(id, index); ok {
-		return key, nil
+	if key, ok, err := l.Recount.VoterKey(id, index); ok || err != nil {
+		return key, err
 	}
 	return ballot.PublicKey{}, tx.Refuse(tx.CodeUnknownVoter, "unknown")
 }
@@ -99,7 +115,7 @@ func must[T any](v T, err error) T {
 // watch counts each block after the ledger has made it, and compares: the code of every transaction, the root over all records, and
 // what transactions and elections ask in between.
 func watch(t testing.TB, l *rehearsal.Ledger) *second {
-	s := newSecond(l)
+	s := newSecond(t, l)
 	l.Watch = func() {
 		t.Helper()
 		if err := s.next(); err != nil {
@@ -127,7 +143,7 @@ func (s *second) next() error {
 			return fmt.Errorf("transaction %d: code %d (%s), by the recount: %v\n%s", i, r.Code, r.Detail, refusals[i], describe(b.Txs[i]))
 		}
 	}
-	if root := s.Root(); root != s.View().AppHash() {
+	if root := must(s.Root()); root != s.View().AppHash() {
 		return fmt.Errorf("the AppHash is %x, by the recount %x%s", s.View().AppHash(), root, s.differences())
 	}
 	return nil
@@ -144,13 +160,16 @@ func describe(raw []byte) string {
 // differences lists the records that differ in the newest state.
 func (s *second) differences() string {
 	text, known := "", map[string]bool{}
-	s.All(func(_ recount.Subject, key string, value []byte) {
+	err := s.All(func(_ recount.Subject, key string, value []byte) {
 		known[key] = true
 		if theirs := must(s.View().Record(key)); !bytes.Equal(theirs, value) {
 			text += fmt.Sprintf("\n%s: %q, by the recount %q", key, theirs, value)
 		}
 	})
-	err := s.View().Records("", func(key string, _ []byte) error {
+	if err != nil {
+		return text + "\n" + err.Error()
+	}
+	err = s.View().Records("", func(key string, _ []byte) error {
 		if !known[key] {
 			text += "\n" + key + ": unknown to the recount"
 		}

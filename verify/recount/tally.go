@@ -33,13 +33,21 @@ func (r *Recount) beginTally(e *election) error {
 // countAgain compares the number of ballots in every sum with the voters' list: as many voters count whose style has the contest.
 func (e *election) countAgain() error {
 	counts := make([]uint64, len(e.sums))
-	for i := range e.voters {
-		if e.voters[i].status != pb.VOTER_COUNTS {
-			continue
+	err := e.roll.eachVoter(func(i uint64, v voter) error {
+		if v.status != pb.VOTER_COUNTS {
+			return nil
 		}
-		for _, contest := range e.manifest.Styles[e.roll[i].style].Contests {
+		entry, err := e.roll.entry(i)
+		if err != nil {
+			return err
+		}
+		for _, contest := range e.manifest.Styles[entry.style].Contests {
 			counts[contest]++
 		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	for contest, sum := range e.sums {
 		if sum.Count != counts[contest] {

@@ -32,7 +32,7 @@ func record(t *testing.T) *counted {
 		l.Watch = func() {
 			c.blocks = append(c.blocks, s.block(s.Blocks[len(s.Blocks)-1]))
 			next()
-			c.roots = append(c.roots, s.Root())
+			c.roots = append(c.roots, must(s.Root()))
 		}
 		c.ballots = s.ballots
 	})
@@ -48,8 +48,8 @@ func record(t *testing.T) *counted {
 }
 
 // again counts the blocks again, one of them changed, and says whether codes and roots are what they were.
-func (c *counted) again(at int, change func(b *recount.Block)) (same bool, err error) {
-	r := recount.New(c.genesis, func(id string, index uint64) ([]byte, error) { return c.ballots[id][index], nil })
+func (c *counted) again(t testing.TB, at int, change func(b *recount.Block)) (same bool, err error) {
+	r := recount.New(c.genesis, func(id string, index uint64) ([]byte, error) { return c.ballots[id][index], nil }, space(t))
 	for i, b := range c.blocks {
 		changed := *b
 		if i == at {
@@ -64,7 +64,7 @@ func (c *counted) again(at int, change func(b *recount.Block)) (same bool, err e
 				return false, nil
 			}
 		}
-		if i >= at && r.Root() != c.roots[i] {
+		if i >= at && must(r.Root()) != c.roots[i] {
 			return false, nil
 		}
 	}
@@ -84,7 +84,7 @@ func (c *counted) find(t *testing.T, holds func(b *recount.Block) bool) int {
 // Whatever a block says makes a difference to the codes or to the AppHash.
 func TestEverythingCounts(t *testing.T) {
 	c := record(t)
-	if same, err := c.again(-1, nil); !same || err != nil {
+	if same, err := c.again(t, -1, nil); !same || err != nil {
 		t.Fatal("it does not count twice alike", err)
 	}
 	cast := c.find(t, func(b *recount.Block) bool { return len(b.Verdicts) > 2 && b.Verdicts[1].Ballot != nil })
@@ -108,7 +108,7 @@ func TestEverythingCounts(t *testing.T) {
 		"evidence of other kinds": {bad, func(b *recount.Block) { b.Evidence = slices.Clone(b.Evidence); b.Evidence[0].Type++ }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if same, err := c.again(test.at, test.change); same {
+			if same, err := c.again(t, test.at, test.change); same {
 				t.Error("it makes no difference")
 			} else {
 				t.Log(err)
@@ -121,7 +121,7 @@ func TestEverythingCounts(t *testing.T) {
 			announced = i + 1 // the block that completes it
 		}
 	}
-	if same, _ := c.again(announced, func(b *recount.Block) { b.Signers = nil }); same {
+	if same, _ := c.again(t, announced, func(b *recount.Block) { b.Signers = nil }); same {
 		t.Error("a change of validators does not wait for signatures")
 	}
 }
@@ -142,7 +142,7 @@ func TestEveryByteCounts(t *testing.T) {
 			}
 			changed := slices.Clone(raw)
 			changed[(at*7919+i*31)%len(raw)] ^= 4
-			same, err := c.again(at, func(b *recount.Block) { b.Txs = slices.Clone(b.Txs); b.Txs[i] = changed })
+			same, err := c.again(t, at, func(b *recount.Block) { b.Txs = slices.Clone(b.Txs); b.Txs[i] = changed })
 			if same || err != nil {
 				t.Errorf("height %d, transaction %d, byte %d: no difference, %v", b.Height, i, (at*7919+i*31)%len(raw), err)
 			}
@@ -161,7 +161,7 @@ func TestContradictions(t *testing.T) {
 		"nothing":   func(string, uint64) ([]byte, error) { return nil, nil },
 		"malformed": func(id string, index uint64) ([]byte, error) { return append(slices.Clone(good[id][index]), 0), nil },
 	} {
-		r, failed := recount.New(c.genesis, recorded), error(nil)
+		r, failed := recount.New(c.genesis, recorded, space(t)), error(nil)
 		for _, b := range c.blocks {
 			if _, failed = r.Block(b); failed != nil {
 				break
@@ -174,7 +174,7 @@ func TestContradictions(t *testing.T) {
 	cast := c.find(t, func(b *recount.Block) bool {
 		return len(b.Verdicts) > 1 && b.Verdicts[0].Ballot != nil && b.Verdicts[1].Ballot != nil
 	})
-	if _, err := c.again(cast, func(b *recount.Block) { b.Verdicts = reversed(b.Verdicts) }); !errors.Is(err, recount.ErrContradiction) {
+	if _, err := c.again(t, cast, func(b *recount.Block) { b.Verdicts = reversed(b.Verdicts) }); !errors.Is(err, recount.ErrContradiction) {
 		t.Errorf("exchanged verdicts: %v", err)
 	}
 }
@@ -200,7 +200,7 @@ func TestResults(t *testing.T) {
 	var s *second
 	e, want := rehearsal.Story(t, func(l *rehearsal.Ledger) { s = watch(t, l) })
 	found := 0
-	s.Records(e.ID, func(subject recount.Subject, key string, value []byte) {
+	err := s.Records(e.ID, func(subject recount.Subject, key string, value []byte) {
 		for contest, votes := range want.Votes {
 			if subject != recount.Tally || key != state.ResultKey(e.ID, uint32(contest)) {
 				continue
@@ -212,7 +212,7 @@ func TestResults(t *testing.T) {
 			found++
 		}
 	})
-	if found != len(want.Votes) || uint64(len(s.ballots[e.ID])) != want.Recorded {
+	if err != nil || found != len(want.Votes) || uint64(len(s.ballots[e.ID])) != want.Recorded {
 		t.Errorf("%d results, %d ballots", found, len(s.ballots[e.ID]))
 	}
 	if tx.Code(recount.Code(nil)) != tx.CodeOK || len(s.Elections()) != 2 {

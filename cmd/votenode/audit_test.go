@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -149,6 +150,64 @@ func TestAuditSince(t *testing.T) {
 	code, _, stderr = votenode("audit", unpack(t, elsewhere.Record(elsewhere.Blocks)), "--since="+mine)
 	if code != exitError || !strings.Contains(stderr, "audit the whole record, without it") {
 		t.Errorf("another ledger: exit %d\n%s", code, stderr)
+	}
+}
+
+// Whatever is done to a folder: a failed check and exit code 3, in little memory and time.
+func TestAuditOfDamage(t *testing.T) {
+	l := rehearsal.New(t)
+	other := rehearsal.New(t, func(g *pb.Genesis) { g.Time++ })
+	for range 5 {
+		l.Make(1)
+		other.Make(1)
+	}
+	foreign := other.Record(other.Blocks)
+	hash := genesis.Hash(l.Genesis)
+	known := "--genesis-hash=" + hex.EncodeToString(hash[:])
+	blocks := record.BlocksName(1)
+	for name, c := range map[string]struct {
+		change func(path func(name string) string) error
+		check  string
+	}{
+		"a file is missing": {func(path func(string) string) error { return os.Remove(path(blocks)) }, "1 (files)"},
+		"a file is doubled": {func(path func(string) string) error { return os.Link(path(blocks), path(record.BlocksName(2))) }, "1 (files)"},
+		"two are swapped": {func(path func(string) string) error {
+			return errors.Join(os.Rename(path(blocks), path("x")), os.Rename(path(record.GenesisName), path(blocks)), os.Rename(path("x"), path(record.GenesisName)))
+		}, "1 (files)"},
+		"one is cut short":   {func(path func(string) string) error { return os.Truncate(path(blocks), 1_000) }, "1 (files)"},
+		"one is emptied":     {func(path func(string) string) error { return os.Truncate(path(record.GenesisName), 0) }, "1 (files)"},
+		"gigabytes of zeros": {func(path func(string) string) error { return os.Truncate(path(blocks), 10<<30) }, "1 (files)"},
+		"an index of zeros":  {func(path func(string) string) error { return os.Truncate(path(record.IndexName), 10<<30) }, "1 (files)"},
+		"blocks of another ledger": {func(path func(string) string) error {
+			return os.WriteFile(path(blocks), foreign[blocks].Data, 0o600)
+		}, "1 (files)"},
+		"another ledger": {func(path func(string) string) error {
+			for name, file := range foreign {
+				if err := os.WriteFile(path(name), file.Data, 0o600); err != nil {
+					return err
+				}
+			}
+			return nil
+		}, "2 (genesis)"},
+		"a link": {func(path func(string) string) error {
+			return errors.Join(os.Rename(path(blocks), path("x")), os.Symlink("x", path(blocks)))
+		}, "1 (files)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			folder := t.TempDir()
+			for name, file := range l.Record(l.Blocks) {
+				if err := os.WriteFile(filepath.Join(folder, name), file.Data, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := c.change(func(name string) string { return filepath.Join(folder, name) }); err != nil {
+				t.Fatal(err)
+			}
+			code, stdout, stderr := votenode("audit", folder, known)
+			if code != exitVerification || !strings.HasPrefix(stderr, "votenode: verification failed: check "+c.check) || !strings.HasSuffix(stdout, "\naudit: failed\n") {
+				t.Errorf("exit %d\n%s\n%s", code, stdout, stderr)
+			}
+		})
 	}
 }
 

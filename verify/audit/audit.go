@@ -47,8 +47,8 @@ type auditor struct {
 	source Source
 	folder *folder // the source, nil where it is another
 	space  *cells.Space
-	hashed int64   // bytes
-	done   int64   // bytes
+	hashed int64 // bytes
+	done   int64 // bytes
 
 	vouched vouching
 

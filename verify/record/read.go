@@ -21,16 +21,24 @@ type Folder struct {
 }
 
 // Open reads the index of a record and holds the list of files against it. It fails with ErrFormat, or with an error of the file
-// system.
+// system. Nothing but a regular file is opened, and of a folder with more files than the index names no more are listed.
 func Open(files fs.FS) (*Folder, error) {
-	entries, err := fs.ReadDir(files, ".")
+	root, err := files.Open(".")
 	if err != nil {
 		return nil, err
 	}
-	b, err := read(files, IndexName, MaxIndexBytes)
+	defer root.Close()
+	info, err := fs.Lstat(files, IndexName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: it has no %s", ErrFormat, IndexName)
 	}
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, noFile(IndexName)
+	}
+	b, err := read(files, IndexName, MaxIndexBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -38,19 +46,43 @@ func Open(files fs.FS) (*Folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	named := map[string]bool{IndexName: true}
-	for _, f := range index.Files {
-		named[f.Name] = true
-	}
-	for _, e := range entries {
-		if !named[e.Name()] || !e.Type().IsRegular() {
-			return nil, fmt.Errorf("%w: %q is no file of it", ErrFormat, clip(e.Name()))
-		}
-	}
-	if len(entries) < len(named) {
-		return nil, fmt.Errorf("%w: of %d files in the index, %d are missing", ErrFormat, len(index.Files), len(named)-len(entries))
+	if err := index.compare(root); err != nil {
+		return nil, err
 	}
 	return &Folder{Index: index, files: files, again: NewAgain(files)}, nil
+}
+
+func noFile(name string) error { return fmt.Errorf("%w: %q is no file of it", ErrFormat, clip(name)) }
+
+// compare holds the names in a folder against those in the index.
+func (i *Index) compare(root fs.File) error {
+	folder, ok := root.(fs.ReadDirFile)
+	if !ok {
+		return fmt.Errorf("%w: it is no folder", ErrFormat)
+	}
+	missing := map[string]bool{IndexName: true}
+	for _, f := range i.Files {
+		missing[f.Name] = true
+	}
+	for {
+		entries, err := folder.ReadDir(256)
+		for _, e := range entries {
+			if !missing[e.Name()] || !e.Type().IsRegular() {
+				return noFile(e.Name())
+			}
+			delete(missing, e.Name())
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("%w: of %d files in the index, %d are missing", ErrFormat, len(i.Files), len(missing))
+	}
+	return nil
 }
 
 // FirstBlocks is the place of the first file of blocks in the index.

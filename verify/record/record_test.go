@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/fstest"
 
@@ -286,22 +287,86 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// A link stands for bytes that are not in the folder.
-func TestLink(t *testing.T) {
-	folder := t.TempDir()
-	for name, data := range write(t, small...) {
-		if err := os.WriteFile(filepath.Join(folder, name), data, 0o600); err != nil {
-			t.Fatal(err)
+// What is no regular file is never opened: a link stands for bytes that are not in the folder, and a pipe never ends.
+func TestNoRegularFile(t *testing.T) {
+	for _, name := range []string{record.IndexName, record.GenesisName, record.ApprovalsName, record.BlocksName(1)} {
+		for kind, replace := range map[string]func(path string) error{
+			"link": func(path string) error {
+				elsewhere := filepath.Join(t.TempDir(), "elsewhere")
+				return errors.Join(os.Rename(path, elsewhere), os.Symlink(elsewhere, path))
+			},
+			"loop":   func(path string) error { return errors.Join(os.Remove(path), os.Symlink(path, path)) },
+			"folder": func(path string) error { return errors.Join(os.Remove(path), os.Mkdir(path, 0o700)) },
+			"pipe":   func(path string) error { return errors.Join(os.Remove(path), syscall.Mkfifo(path, 0o600)) },
+		} {
+			folder := t.TempDir()
+			if err := os.CopyFS(folder, files(write(t, small...))); err != nil {
+				t.Fatal(err)
+			}
+			if err := replace(filepath.Join(folder, name)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := record.Open(os.DirFS(folder)); !errors.Is(err, record.ErrFormat) || !strings.Contains(err.Error(), "is no file of it") {
+				t.Errorf("%s is a %s: %v", name, kind, err)
+			}
 		}
 	}
-	name := filepath.Join(folder, record.GenesisName)
-	elsewhere := filepath.Join(t.TempDir(), "genesis")
-	if err := errors.Join(os.Rename(name, elsewhere), os.Symlink(elsewhere, name)); err != nil {
-		t.Fatal(err)
+}
+
+// Gigabytes of zeros in the place of a file take no memory, and no more time than the length that the index names.
+func TestGigabytes(t *testing.T) {
+	for _, name := range []string{record.IndexName, record.GenesisName, record.ApprovalsName, record.BlocksName(1)} {
+		folder := t.TempDir()
+		if err := os.CopyFS(folder, files(write(t, small...))); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(folder, name)
+		if err := errors.Join(os.Chmod(path, 0o600), os.Truncate(path, 10<<30)); err != nil {
+			t.Skip("the file system has no files with holes: ", err)
+		}
+		if _, err := read(os.DirFS(folder)); !errors.Is(err, record.ErrFormat) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
-	if _, err := record.Open(os.DirFS(folder)); !errors.Is(err, record.ErrFormat) {
-		t.Errorf("a link: %v", err)
+}
+
+// A folder without end is not listed to its end.
+func TestEndlessFolder(t *testing.T) {
+	crowd := &crowded{FS: files(write(t, small...))}
+	if _, err := record.Open(crowd); !errors.Is(err, record.ErrFormat) || !strings.Contains(err.Error(), `"crowd" is no file of it`) {
+		t.Errorf("%v", err)
 	}
+	if crowd.listed > 1_000 {
+		t.Errorf("%d names were listed", crowd.listed)
+	}
+}
+
+// crowded is a folder that never comes to the end of its names.
+type crowded struct {
+	fs.FS
+	listed int
+}
+
+func (c *crowded) Open(name string) (fs.File, error) {
+	file, err := c.FS.Open(name)
+	if name == "." {
+		return &crowdedRoot{file, c}, err
+	}
+	return file, err
+}
+
+type crowdedRoot struct {
+	fs.File
+	all *crowded
+}
+
+func (r *crowdedRoot) ReadDir(n int) ([]fs.DirEntry, error) {
+	one, err := fs.Stat(fstest.MapFS{"crowd": {}}, "crowd")
+	if err != nil || n <= 0 {
+		return nil, errors.New("a list of all names")
+	}
+	r.all.listed += n
+	return slices.Repeat([]fs.DirEntry{fs.FileInfoToDirEntry(one)}, n), nil
 }
 
 // A file that is cut while it is read is damage, an error of the file system is none.

@@ -59,7 +59,7 @@ func Refused(r *Refusal) Verdict { return Verdict{Refusal: r} }
 // bytes and the lookup. An error means that the lookup or the random source failed, and never speaks about a transaction.
 // rand must be safe for concurrent use.
 func Verify(lookup Lookup, txs []*Parsed, rand io.Reader) ([]Verdict, error) {
-	verdicts, elections, err := decode(lookup, txs)
+	verdicts, elections, err := decode(lookup, txs, parseBallot)
 	if err != nil {
 		return nil, err
 	}
@@ -81,19 +81,22 @@ func Verify(lookup Lookup, txs []*Parsed, rand io.Reader) ([]Verdict, error) {
 // verified these same bytes before: it checks all else and gives the same verdicts. It is for the auditor alone (spec 11.7), and
 // internal/layers holds everybody else off.
 func Vouched(lookup Lookup, txs []*Parsed) ([]Verdict, error) {
-	verdicts, _, err := decode(lookup, txs)
+	verdicts, _, err := decode(lookup, txs, countedBallot)
 	return verdicts, err
 }
 
+// decoder decodes a ballot for its election.
+type decoder func(e *ballot.Election, st ballot.Statement, p *Parsed, m *pb.CastBallot) (*ballot.EncryptedBallot, error)
+
 // decode gives the verdicts on all but the signatures and proofs of ballots, which it decodes, and the elections of these.
-func decode(lookup Lookup, txs []*Parsed) ([]Verdict, []*ballot.Election, error) {
+func decode(lookup Lookup, txs []*Parsed, parse decoder) ([]Verdict, []*ballot.Election, error) {
 	verdicts, all, elections := make([]Verdict, len(txs)), make([]int, len(txs)), make([]*ballot.Election, len(txs))
 	for i := range txs {
 		all[i] = i
 	}
 	return verdicts, elections, inParallel(all, func(part []int) error {
 		for _, i := range part {
-			e, decoded, err := verifyOne(lookup, txs[i])
+			e, decoded, err := verifyOne(lookup, txs[i], parse)
 			if err != nil {
 				refusal, ok := err.(*Refusal)
 				if !ok {
@@ -109,10 +112,18 @@ func decode(lookup Lookup, txs []*Parsed) ([]Verdict, []*ballot.Election, error)
 }
 
 // verifyOne checks the signature of a transaction, or, of a ballot, decodes what its batch will verify.
-func verifyOne(lookup Lookup, p *Parsed) (*ballot.Election, *ballot.EncryptedBallot, error) {
+func verifyOne(lookup Lookup, p *Parsed, parse decoder) (*ballot.Election, *ballot.EncryptedBallot, error) {
 	switch m := p.body.(type) {
 	case *pb.CastBallot:
-		return parseBallot(lookup, p, m)
+		e, st, err := statement(lookup, m)
+		if err != nil {
+			return nil, nil, err
+		}
+		b, err := parse(e, st, p, m)
+		if err != nil {
+			return nil, nil, Refuse(CodeBadProof, "%v", err)
+		}
+		return e, b, nil
 	case *pb.SpoilBallot:
 		return nil, nil, verifySpoil(lookup, p, m)
 	}
@@ -188,16 +199,14 @@ func checkVoter(lookup Lookup, p *Parsed, m *pb.CastBallot) error {
 	return nil
 }
 
-func parseBallot(lookup Lookup, p *Parsed, m *pb.CastBallot) (*ballot.Election, *ballot.EncryptedBallot, error) {
-	e, st, err := statement(lookup, m)
-	if err != nil {
-		return nil, nil, err
-	}
-	b, err := e.ParseBallot(st, m.Ciphertext, m.Proof, p.Signature())
-	if err != nil {
-		return nil, nil, Refuse(CodeBadProof, "%v", err)
-	}
-	return e, b, nil
+// parseBallot decodes all of a ballot.
+func parseBallot(e *ballot.Election, st ballot.Statement, p *Parsed, m *pb.CastBallot) (*ballot.EncryptedBallot, error) {
+	return e.ParseBallot(st, m.Ciphertext, m.Proof, p.Signature())
+}
+
+// countedBallot decodes what is counted of a ballot.
+func countedBallot(e *ballot.Election, st ballot.Statement, _ *Parsed, m *pb.CastBallot) (*ballot.EncryptedBallot, error) {
+	return e.ParseWithoutProof(st, m.Ciphertext)
 }
 
 // statement returns what a ballot's signature and proof speak about.

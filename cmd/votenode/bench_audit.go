@@ -54,6 +54,7 @@ Exit code 3: the audit failed, or its result is not that of the ballots.`,
 				}
 			}
 			plan.Auditing = auditing.set
+			sparing()
 			report, err := bench.MeasureAudit(c.Context(), plan)
 			auditing.end()
 			if err != nil {

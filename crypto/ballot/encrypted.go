@@ -69,6 +69,19 @@ func (e *Election) ParseBallot(st Statement, ciphertext, proof, signature []byte
 	return b, nil
 }
 
+// ParseWithoutProof decodes what is counted of a ballot: statement, ciphertext and confirmation code. Whoever calls it knows that signature and
+// proof hold, for it has verified these same bytes before. What it returns can be verified by nothing: VerifyBatch answers ErrElection. It fails
+// as ParseBallot does for these parts.
+func (e *Election) ParseWithoutProof(st Statement, ciphertext []byte) (*EncryptedBallot, error) {
+	c, err := e.ParseCiphertext(st.Style, ciphertext)
+	if err != nil {
+		return nil, err
+	}
+	return &EncryptedBallot{
+		statement: st, ciphertext: c, code: ConfirmationCode(e.chain, e.election, st.Style, st.RollIndex, st.Sequence, ciphertext),
+	}, nil
+}
+
 // challenges returns rho, x and e of a ballot whose parts have the lengths that its style prescribes (section 3.5). They are hashes of
 // bytes: nothing of the ballot needs to be decoded for them.
 func (e *Election) challenges(st Statement, ciphertext, proof, signature []byte) (rho, x, c *scalar.Scalar) {

@@ -196,3 +196,27 @@ func TestWrongLengths(t *testing.T) {
 		t.Errorf("no such style: %v", err)
 	}
 }
+
+// A ballot that was parsed without its proof is the same one to whoever counts it, and nobody can take it for a verified one.
+func TestParseWithoutProof(t *testing.T) {
+	_, e, a := honest(t)
+	whole := parse(t, e, a)
+	b, err := e.ParseWithoutProof(a.st, a.ciphertext)
+	if err != nil || b.Code() != whole.Code() || b.Statement() != whole.Statement() {
+		t.Fatal(err)
+	}
+	options := twoContests.Contests[0].Options
+	one, two := NewEncryptedTally(options), NewEncryptedTally(options)
+	if one.Add(whole.Ciphertext(), 0) != nil || two.Add(b.Ciphertext(), 0) != nil || !bytes.Equal(one.Bytes(), two.Bytes()) {
+		t.Error("another sum")
+	}
+	if err := e.Verify(b); !errors.Is(err, ErrElection) {
+		t.Errorf("verified: %v", err)
+	}
+	if _, err := e.VerifyBatch([]*EncryptedBallot{whole, b}, nil); !errors.Is(err, ErrElection) {
+		t.Errorf("verified in a batch: %v", err)
+	}
+	if _, err := e.ParseWithoutProof(a.st, a.ciphertext[1:]); !errors.Is(err, ErrLength) {
+		t.Errorf("a short ciphertext: %v", err)
+	}
+}

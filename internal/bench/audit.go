@@ -57,6 +57,10 @@ type AuditReport struct {
 	AuditSeconds     float64      `json:"audit_seconds"`
 	BallotsPerSecond float64      `json:"ballots_per_second"`
 	Stages           []AuditStage `json:"stages"`
+	// ProcessorSeconds is what the audit had of all cores, ToVerification how many times what the stage verify had: the verification of
+	// signatures and proofs in batches.
+	ProcessorSeconds float64 `json:"processor_seconds"`
+	ToVerification   float64 `json:"to_verification"`
 	// PeakMemoryBytes is the greatest resident memory of the whole process during the audit, 0 where the system does not tell it.
 	PeakMemoryBytes int64 `json:"peak_memory_bytes"`
 
@@ -69,6 +73,7 @@ type AuditReport struct {
 type AuditStage struct {
 	Name        string  `json:"name"`
 	Seconds     float64 `json:"seconds"`
+	Processor   float64 `json:"processor_seconds"`
 	USPerBallot float64 `json:"us_per_ballot"`
 	USPerBlock  float64 `json:"us_per_block"`
 }
@@ -108,7 +113,7 @@ func MeasureAudit(ctx context.Context, plan AuditPlan) (*AuditReport, error) {
 func (r *AuditReport) run(ctx context.Context, folder string, written *scribe.Written, progress func(done, all int64)) error {
 	debug.FreeOSMemory() // what the making held is not the auditor's
 	told := network.ResetPeakMemory()
-	clock := stageClock{spent: map[audit.Stage]time.Duration{}, since: time.Now()}
+	clock := stageClock{spent: map[audit.Stage]time.Duration{}, processor: map[audit.Stage]time.Duration{}}
 	start := time.Now()
 	found, err := audit.Run(ctx, os.DirFS(folder), audit.Options{
 		GenesisHash: &written.GenesisHash, Progress: progress, Stage: clock.begin,
@@ -123,10 +128,15 @@ func (r *AuditReport) run(ctx context.Context, folder string, written *scribe.Wr
 	}
 	r.AuditSeconds, r.BallotsPerSecond = took, float64(r.Ballots)/took
 	for _, stage := range clock.order {
-		seconds := clock.spent[stage].Seconds()
+		seconds, processor := clock.spent[stage].Seconds(), clock.processor[stage].Seconds()
 		r.Stages = append(r.Stages, AuditStage{
-			Name: stage.String(), Seconds: seconds, USPerBallot: 1e6 * seconds / float64(r.Ballots), USPerBlock: 1e6 * seconds / float64(r.Blocks),
+			Name: stage.String(), Seconds: seconds, Processor: processor,
+			USPerBallot: 1e6 * seconds / float64(r.Ballots), USPerBlock: 1e6 * seconds / float64(r.Blocks),
 		})
+		r.ProcessorSeconds += processor
+	}
+	if verification := clock.processor[audit.StageVerify].Seconds(); verification > 0 {
+		r.ToVerification = r.ProcessorSeconds / verification
 	}
 	r.Audit = "passed"
 	if fault := auditFault(found, written); fault != nil {
@@ -137,22 +147,24 @@ func (r *AuditReport) run(ctx context.Context, folder string, written *scribe.Wr
 
 // stageClock adds up what each stage takes.
 type stageClock struct {
-	spent map[audit.Stage]time.Duration
-	order []audit.Stage // as they first came
-	now   audit.Stage
-	since time.Time
+	spent, processor map[audit.Stage]time.Duration
+	order            []audit.Stage // as they first came
+	now              audit.Stage
+	since            time.Time
+	had              time.Duration // processor time, since when the present stage began
 }
 
 // begin ends the present stage and begins another.
 func (c *stageClock) begin(next audit.Stage) {
-	now := time.Now()
+	now, had := time.Now(), processorTime()
 	if len(c.order) > 0 {
 		c.spent[c.now] += now.Sub(c.since)
+		c.processor[c.now] += had - c.had
 	}
 	if !slices.Contains(c.order, next) {
 		c.order = append(c.order, next)
 	}
-	c.now, c.since = next, now
+	c.now, c.since, c.had = next, now, had
 }
 
 // auditFault says what a report shows that the ballots do not, nil where all is right.
@@ -222,6 +234,9 @@ func (r *AuditReport) Write(to io.Writer) error {
 		line("kept in\t%s", r.Record)
 	}
 	line("audited in\t%.2f s, %.0f ballots a second", r.AuditSeconds, r.BallotsPerSecond)
+	if r.ToVerification > 0 {
+		line("processor time\t%.2f s, %.0f us a ballot, %.2f times that of the verification", r.ProcessorSeconds, 1e6*r.ProcessorSeconds/float64(r.Ballots), r.ToVerification)
+	}
 	if r.PeakMemoryBytes > 0 {
 		line("greatest memory\t%.0f MiB", float64(r.PeakMemoryBytes)/(1<<20))
 	}

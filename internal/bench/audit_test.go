@@ -19,7 +19,7 @@ func TestMeasureAudit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Failure() != nil || r.Audit != "passed" || r.VotingBlocks != 2 || r.Blocks <= 2 || r.Validators != 8 || r.RecordBytes == 0 || r.AuditSeconds <= 0 {
+	if r.Failure() != nil || r.Audit != "passed" || r.VotingBlocks != 2 || r.Blocks <= 2 || r.Validators != 8 || r.RecordBytes == 0 || r.AuditSeconds <= 0 || r.ProcessorSeconds < 0 || r.ToVerification < 0 {
 		t.Errorf("%+v", r)
 	}
 	var names []string

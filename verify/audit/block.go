@@ -84,3 +84,8 @@ func (b *block) parse() {
 		b.parsed[i] = p
 	}
 }
+
+// forget gives back the contents of a block that has gone through all checks: the next one asks for its header and its id only.
+func (b *block) forget() {
+	b.at, b.parsed, b.verdicts, b.Data = nil, nil, nil, cmttypes.Data{}
+}

@@ -533,31 +533,21 @@ func TestReadersDuringCommits(t *testing.T) {
 	wg.Wait()
 }
 
-func TestMemoryWithLeavesElsewhere(t *testing.T) {
-	var leaves [][]byte
-	backend := &Memory{Leaf: func(log string, index uint64) ([]byte, error) {
-		if log != "blocks" {
-			return nil, fmt.Errorf("%w: log %s", ErrNotFound, log)
-		}
-		return leaves[index], nil
-	}}
-	l, err := Open(backend)
+// Whoever keeps the newest snapshot only goes on from it as from any.
+func TestKeepNewest(t *testing.T) {
+	l, err := Open(new(Memory))
 	if err != nil {
 		t.Fatal(err)
 	}
+	l.KeepNewest()
 	for h := range int64(5) {
-		for range 300 {
-			leaves = append(leaves, fmt.Append(nil, h))
-		}
 		grow(t, l, h)
-	}
-	if n := len(backend.kinds[keyLeaf]); n != 0 {
-		t.Errorf("%d leaves kept", n)
-	}
-	if l, err = Open(backend); err != nil {
-		t.Fatal(err)
-	}
-	if leaf, err := l.Newest().Leaf("blocks", 700); err != nil || string(leaf) != "2" {
-		t.Errorf("leaf 700 is %q, %v", leaf, err)
+		l.KeepNewest()
+		if l.Newest().Height() != h {
+			t.Errorf("height %d instead of %d", l.Newest().Height(), h)
+		}
+		if _, err := l.At(h - 1); !errors.Is(err, ErrPruned) {
+			t.Errorf("height %d is kept: %v", h-1, err)
+		}
 	}
 }

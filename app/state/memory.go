@@ -2,20 +2,14 @@ package state
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 )
 
-// Memory is a Backend in memory that keeps the newest height only: for the auditor, who replays a chain, and for tests. The
-// zero value is empty and usable. Readers of older heights get ErrPruned.
+// Memory is a Backend in memory that keeps the newest height only: for short chains and for tests. The zero value is empty and
+// usable. Readers of older heights get ErrPruned.
 type Memory struct {
-	// Leaf, where set before the first commit, gives the leaves of logs, which Memory then does not keep: the auditor has
-	// them in the blocks already.
-	Leaf func(log string, index uint64) ([]byte, error)
-
 	mu        sync.RWMutex
 	height    int64
 	committed bool
@@ -50,7 +44,6 @@ func (m *Memory) Commit(height int64, changes []Change) error {
 	for _, c := range changes {
 		kind := c.Key[0]
 		switch {
-		case kind == keyLeaf && m.Leaf != nil:
 		case c.Value == nil:
 			delete(m.kinds[kind], string(c.Key[1:]))
 		default:
@@ -75,10 +68,6 @@ func (r *memoryReader) Get(key []byte) ([]byte, error) {
 	defer r.m.mu.RUnlock()
 	if r.m.height != r.height {
 		return nil, fmt.Errorf("%w: %d", ErrPruned, r.height)
-	}
-	if key[0] == keyLeaf && r.m.Leaf != nil {
-		log, number, _ := strings.Cut(string(key[1:]), "\x00")
-		return r.m.Leaf(log, binary.BigEndian.Uint64([]byte(number)))
 	}
 	return r.m.kinds[key[0]][string(key[1:])], nil
 }

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -118,7 +120,7 @@ func within(file, folder string) bool {
 
 // options reads the hash and the checkpoint.
 func (f *auditFlags) options() (audit.Options, error) {
-	options := audit.Options{Program: readVersion().build()}
+	var options audit.Options
 	if f.genesisHash != "" {
 		hash, err := parseHash(f.genesisHash)
 		if err != nil {
@@ -126,8 +128,14 @@ func (f *auditFlags) options() (audit.Options, error) {
 		}
 		options.GenesisHash = &hash
 	}
+	if f.since == "" && f.checkpoint == "" {
+		return options, nil
+	}
+	var err error
+	if options.Program, err = program(); err != nil {
+		return options, err
+	}
 	if f.since != "" {
-		var err error
 		if options.Since, err = audit.LoadCheckpoint(f.since); err != nil {
 			return options, fmt.Errorf("--since: %w", err)
 		}
@@ -136,6 +144,22 @@ func (f *auditFlags) options() (audit.Options, error) {
 		options.Checkpoint = func(noted *audit.Checkpoint) error { return noted.Save(f.checkpoint) }
 	}
 	return options, nil
+}
+
+// program names this very program: its version and the SHA-256 of its file.
+func program() (string, error) {
+	path, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	digest := sha256.New()
+	_, err = io.Copy(digest, file)
+	return fmt.Sprintf("%s %x", readVersion().Votenode, digest.Sum(nil)), err
 }
 
 // nodesReport audits the blocks that nodes have.

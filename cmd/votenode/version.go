@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
-	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -13,7 +12,6 @@ import (
 type version struct {
 	Votenode string `json:"votenode"`
 	Revision string `json:"revision,omitempty"`
-	Modified bool   `json:"modified,omitempty"`
 	Go       string `json:"go"`
 	CometBFT string `json:"cometbft"`
 	Badger   string `json:"badger"`
@@ -45,11 +43,8 @@ func readVersion() version {
 	}
 	v.Votenode, v.Go = info.Main.Version, info.GoVersion
 	for _, setting := range info.Settings {
-		switch setting.Key {
-		case "vcs.revision":
+		if setting.Key == "vcs.revision" {
 			v.Revision = setting.Value
-		case "vcs.modified":
-			v.Modified = setting.Value == "true"
 		}
 	}
 	for _, module := range info.Deps {
@@ -61,13 +56,4 @@ func readVersion() version {
 		}
 	}
 	return v
-}
-
-// build names the build in one line: version, revision, and whether the sources were those of the revision.
-func (v version) build() string {
-	line := strings.TrimSpace(v.Votenode + " " + v.Revision)
-	if v.Modified {
-		line += " modified"
-	}
-	return line
 }

@@ -33,7 +33,7 @@ type Options struct {
 	// Checkpoint is given, every so often and at the end, a checkpoint that a later audit can go on from; it may be nil. Its error ends
 	// the audit.
 	Checkpoint func(*Checkpoint) error
-	// Program names the build of the program: checkpoints of another one are refused.
+	// Program names this very program: checkpoints of another one are refused.
 	Program string
 	// Rand gives the weights of batched verification; nil is that of the operating system. It must be safe for concurrent use.
 	Rand io.Reader

@@ -28,7 +28,7 @@ var ErrCheckpoint = errors.New("the checkpoint cannot be used; audit the whole r
 // made it can believe it. Spec 11.7.
 type Checkpoint struct {
 	Format string `json:"format"`
-	// Program is the build that made the checkpoint.
+	// Program is the very program that made the checkpoint.
 	Program string `json:"program"`
 	// Chain and GenesisHash name the ledger.
 	Chain       string `json:"chain_id"`

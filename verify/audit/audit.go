@@ -104,7 +104,7 @@ func newAuditor(o Options) *auditor {
 	if o.Stage == nil {
 		o.Stage = func(Stage) {}
 	}
-	return &auditor{Options: o, checks: newChecks(), report: &Report{Trusted: o.GenesisHash == nil}, vouched: vouching{read: newPrefix()}}
+	return &auditor{Options: o, checks: newChecks(), report: &Report{Trusted: o.GenesisHash == nil}, vouched: newVouching()}
 }
 
 // end completes the report, unless the audit could not be done, and gives back what lies on the disk.

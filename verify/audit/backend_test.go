@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -166,4 +168,65 @@ func TestFailingDisk(t *testing.T) {
 			t.Errorf("after %d stages: %v", after, err)
 		}
 	}
+}
+
+// What an entry takes of the memory once its voter has cast a ballot is two hashes, and further ballots take nothing.
+func TestMemoryOfTheReplay(t *testing.T) {
+	const voters, each = 100_000, 2_000
+	m := memory(t, nil)
+	ledger, err := state.Open(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	commit := func(d *state.Draft) {
+		t.Helper()
+		b, err := d.Finish()
+		if err == nil {
+			err = ledger.Commit(b)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		ledger.KeepNewest()
+	}
+	genesis := ledger.NewGenesis()
+	genesis.CreateVoters("primary", voters)
+	commit(genesis)
+	held := func() int64 {
+		runtime.GC()
+		var s runtime.MemStats
+		runtime.ReadMemStats(&s)
+		return int64(s.HeapAlloc)
+	}
+	vote := func(round int) {
+		for from := 0; from < voters; from += each {
+			d, raw := ledger.NewDraft(), make([]byte, 0, each*16)
+			for i := from; i < from+each; i++ {
+				at := len(raw)
+				raw = fmt.Appendf(raw, "%08d%08d", round, i)
+				d.Append(state.LogBallots("primary"), raw[at:])
+				d.SetVoter("primary", uint64(i*7919%voters), fmt.Appendf(nil, "a voter's leaf of the usual length, %020d %010d", round, i))
+				d.SetIndex(state.CodeIndexKey("primary", raw[at:]), make([]byte, 8))
+			}
+			m.block = &block{at: &record.Block{Raw: raw, File: 1}}
+			commit(d)
+		}
+		m.block = nil
+	}
+	empty := held()
+	vote(1)
+	voted := held()
+	for round := range 3 {
+		vote(2 + round)
+	}
+	again := held()
+	if entry := float64(voted-empty) / voters; entry > 72 {
+		t.Errorf("an entry takes %.1f bytes", entry)
+	} else {
+		t.Logf("an entry takes %.1f bytes", entry)
+	}
+	if ballot := float64(again-voted) / (3 * voters); ballot > 1 {
+		t.Errorf("a further ballot takes %.2f bytes", ballot)
+	}
+	runtime.KeepAlive(ledger)
 }

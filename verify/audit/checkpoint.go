@@ -143,13 +143,13 @@ type vouching struct {
 	read  *prefix
 	last  *Checkpoint // what the next one would say; nil before the first block and for ever behind a fault
 	saved Checkpoint
+	// How much is verified, at most, between two checkpoints.
+	everyBytes, everyBlocks int64
 }
 
-// How much is verified, at most, between two checkpoints.
-const (
-	checkpointBytes  = 64 << 20
-	checkpointBlocks = 10_000
-)
+func newVouching() vouching {
+	return vouching{read: newPrefix(), everyBytes: 64 << 20, everyBlocks: 10_000}
+}
 
 // acceptSince decides whether the checkpoint that the audit is to go on from is one of this program and ledger, and whether the folder
 // begins with the blocks that it vouches for. If not, it vouches for nothing, and everything is verified.
@@ -171,7 +171,7 @@ func (a *auditor) acceptSince() error {
 	case a.folder != nil && !a.vouched.read.is(c):
 		a.checks.fault(checkContinuation, "the record does not begin with the blocks 1 to %d of the earlier audit: the two contradict each other, keep both", c.Height)
 	default:
-		a.vouched.until = c.Height
+		a.vouched.until, a.vouched.saved = c.Height, *c
 	}
 	a.vouched.read = newPrefix()
 	a.report.Since = c.Height
@@ -198,7 +198,7 @@ func (a *auditor) vouch(b *block, appHash [32]byte) error {
 		a.checks.read(checkContinuation, b.Height)
 	}
 	a.vouched.last = now
-	if now.Bytes-a.vouched.saved.Bytes < checkpointBytes && now.Height-a.vouched.saved.Height < checkpointBlocks {
+	if now.Bytes-a.vouched.saved.Bytes < a.vouched.everyBytes && now.Height-a.vouched.saved.Height < a.vouched.everyBlocks {
 		return nil
 	}
 	return a.checkpoint()

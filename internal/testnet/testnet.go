@@ -201,7 +201,17 @@ func (n *Network) writeHome(each *Node) error {
 	if err := n.writeConfig(each, observers); err != nil {
 		return err
 	}
-	return node.SetGenesis(each.Home, genesis.Bytes(n.Document), genesis.ApprovalsBytes(new(pb.GenesisApprovals)))
+	approvals := new(pb.GenesisApprovals)
+	for _, keys := range n.Officers {
+		for _, key := range keys {
+			a, err := genesis.Approve(n.Document, key)
+			if err != nil {
+				return err
+			}
+			genesis.AddApproval(approvals, a)
+		}
+	}
+	return node.SetGenesis(each.Home, genesis.Bytes(n.Document), genesis.ApprovalsBytes(approvals))
 }
 
 // writeConfig writes the configuration of a node that knows these peers besides what the records say of validators.

@@ -70,8 +70,8 @@ func (l *line) pop() submission {
 }
 
 // sources is the queue before the verifier. Every client address has a line of its own, and what peers bring has one. The lines of clients
-// are served in turn, one transaction each, so that one with thousands waiting delays nobody else by more than a round; peers and
-// clients have half of a batch each, and what the other does not use. A client's line is never longer than what is free: one alone
+// are served in turn, one transaction each, so that one with thousands waiting delays nobody else by more than a round; peers have three
+// quarters of a batch and clients one, and what the other does not use. A client's line is never longer than what is free: one alone
 // fills half of the queue, and whoever comes finds room. A line is forgotten when it is empty.
 //
 // Of marked sources a batch has no more than markedCount, so that those who come meanwhile do not wait long for its end; and of these
@@ -200,15 +200,20 @@ func (q *sources) waiting() int {
 	return q.count + len(q.peers.waiting)
 }
 
-// markedCount is how many transactions of marked clients a batch has at most.
-const markedCount = 64
+const (
+	// markedCount is how many transactions of marked clients a batch has at most.
+	markedCount = 64
+	// clientsShare is the part of a batch, one in so many, that is the clients' where peers have more waiting than the rest. Most of what a
+	// network takes in comes from peers, has been promised there, and will stand in a block: what was not looked at by then holds the block up.
+	clientsShare = 4
+)
 
 // take takes the next n transactions: those of clients, one of each line in turn, first of sources that are not marked; and behind them
-// those of peers. Of whoever has enough waiting at least half are taken.
+// those of peers. Of whoever has enough waiting, clients have at least a quarter and peers three.
 func (q *sources) take(n int) []submission {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	fromPeers := min(len(q.peers.waiting), max((n+1)/2, n-q.count))
+	fromPeers := min(len(q.peers.waiting), max(n-n/clientsShare, n-q.count))
 	fromClients := min(q.count, n-fromPeers)
 	batch := make([]submission, 0, fromClients+fromPeers)
 	for len(batch) < fromClients-fromClients/8 && q.turn.Len() > 0 {

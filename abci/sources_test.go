@@ -72,13 +72,15 @@ func TestSourcesTakeTurns(t *testing.T) {
 	}
 }
 
-// TestPeersAndClients: each has half of a batch while it has enough waiting, and all of what the other does not use.
+// TestPeersAndClients: of a batch clients have a quarter and peers the rest while both have enough waiting, and each all of what the other does
+// not use.
 func TestPeersAndClients(t *testing.T) {
 	for _, c := range []struct{ clients, peers, n, fromClients, fromPeers int }{
-		{1000, 1000, 512, 256, 256},
+		{1000, 1000, 512, 128, 384},
 		{1000, 1000, 1, 0, 1},
 		{1000, 10, 512, 502, 10},
 		{10, 1000, 512, 10, 502},
+		{1000, 300, 512, 212, 300},
 		{1000, 0, 512, 512, 0},
 		{0, 1000, 512, 0, 512},
 		{3, 4, 512, 3, 4},

@@ -19,6 +19,7 @@ type finalized struct {
 	tip     Tip
 	hashes  [][32]byte
 	results []Result
+	events  []abcitypes.Event
 	voters  []string // whose ballots the block records, as the pool names them
 }
 
@@ -44,7 +45,7 @@ func (a *Application) FinalizeBlock(_ context.Context, req *abcitypes.RequestFin
 		return nil, fmt.Errorf("hashing the state of block %d: %w", req.Height, err)
 	}
 	a.next = &finalized{
-		block: block, tip: Tip{req.Height, req.Time.UnixNano()}, hashes: p.hashes, results: resultsOf(req.Height, outcome), voters: votersOf(p, outcome),
+		block: block, tip: Tip{req.Height, req.Time.UnixNano()}, hashes: p.hashes, results: resultsOf(req.Height, outcome), events: eventsOf(outcome), voters: votersOf(p, outcome),
 	}
 	if err := a.results.Wait(); err != nil {
 		a.log.Error("writing the index of results", "height", req.Height-1, "error", err)
@@ -69,7 +70,7 @@ func (a *Application) Commit(context.Context, *abcitypes.RequestCommit) (*abcity
 	a.next = nil
 	a.drop(next.hashes...)
 	a.settle(a.pool.recordedAll(next.voters))
-	a.results.Add(next.hashes, next.results)
+	a.results.Add(next.tip.Height, next.hashes, next.results, next.events)
 	for _, hash := range a.pool.expire(next.tip.Height) {
 		a.results.GiveUp(hash, tx.Refuse(tx.CodeRetryLater, "no block took it within %d heights", poolLife))
 	}
@@ -79,7 +80,8 @@ func (a *Application) Commit(context.Context, *abcitypes.RequestCommit) (*abcity
 }
 
 // Recover adds the results of the newest block from what CometBFT holds of it: they are all that a killed node can lack.
-func (a *Application) Recover(height int64, txs [][]byte, results []*abcitypes.ExecTxResult) {
+func (a *Application) Recover(height int64, txs [][]byte, last *abcitypes.ResponseFinalizeBlock) {
+	results := last.TxResults
 	if len(txs) != len(results) {
 		return
 	}
@@ -88,7 +90,7 @@ func (a *Application) Recover(height int64, txs [][]byte, results []*abcitypes.E
 		hashes[i] = hashOf(raw)
 		found[i] = Result{Height: height, Index: uint32(i), Code: tx.Code(results[i].Code), Detail: shorten(results[i].Log)}
 	}
-	a.results.Add(hashes, found)
+	a.results.Add(height, hashes, found, last.Events)
 }
 
 // blockOf translates a decided block.
@@ -126,18 +128,24 @@ func (a *Application) responseOf(block *state.Block, outcome *app.Outcome) (*abc
 	for _, u := range outcome.ValidatorUpdates {
 		res.ValidatorUpdates = append(res.ValidatorUpdates, abcitypes.Ed25519ValidatorUpdate(u.Key[:], u.Power))
 	}
-	for _, e := range outcome.Events {
-		event := abcitypes.Event{Type: e.Type}
-		for _, attribute := range e.Attributes {
-			event.Attributes = append(event.Attributes, abcitypes.EventAttribute{Key: attribute.Key, Value: attribute.Value})
-		}
-		res.Events = append(res.Events, event)
-	}
+	res.Events = eventsOf(outcome)
 	if outcome.Parameters != nil {
 		params := genesis.ConsensusParams(outcome.Parameters).ToProto()
 		res.ConsensusParamUpdates = &params
 	}
 	return res, nil
+}
+
+// eventsOf translates the events of a block.
+func eventsOf(outcome *app.Outcome) (events []abcitypes.Event) {
+	for _, e := range outcome.Events {
+		event := abcitypes.Event{Type: e.Type}
+		for _, attribute := range e.Attributes {
+			event.Attributes = append(event.Attributes, abcitypes.EventAttribute{Key: attribute.Key, Value: attribute.Value})
+		}
+		events = append(events, event)
+	}
+	return events
 }
 
 // votersOf names the voters whose ballots a block records.

@@ -47,7 +47,7 @@ func TestCrashPoints(t *testing.T) {
 				t.Fatal(info, err)
 			}
 			if c.stored {
-				killed.app.Recover(2, block, res.TxResults)
+				killed.app.Recover(2, block, res)
 			} else {
 				killed.time -= 1e9
 				killed.now += 3_600e9 // the node was down for an hour

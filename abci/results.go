@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	dbm "github.com/cometbft/cometbft-db"
+	abcitypes "github.com/cometbft/cometbft/abci/types"
 
 	"votenode/app/tx"
 )
@@ -28,7 +29,15 @@ const (
 	maxGivenUp = 10_000
 )
 
-// Results is the index from the hash of a transaction to what came of it. Nothing hashes it and no transition reads it.
+// BlockOutcome is what a block did: the codes of its transactions, in order, and its events. All nodes have the same for a height, and
+// the codes hash to LastResultsHash of the next header.
+type BlockOutcome struct {
+	Codes  []tx.Code
+	Events []abcitypes.Event
+}
+
+// Results is the index from the hash of a transaction to what came of it, and from a height to the outcome of its block. Nothing hashes it
+// and no transition reads it. A transaction's key is its hash, a height's is outcomeKey.
 //
 // A block's results are readable as soon as the block is committed, and are written behind the commit, in one synced batch. At
 // most one block is being written: FinalizeBlock of the next height ends only after. So a killed node lacks at most the results
@@ -39,6 +48,8 @@ type Results struct {
 
 	mu     sync.Mutex
 	newest map[[32]byte]Result // of the block being written, or last written
+	height int64               // of that block, 0 before
+	last   *BlockOutcome       // of that block
 	given  map[[32]byte]Result // given up, bounded by maxGivenUp
 	queue  [][32]byte          // of given, oldest first
 	failed error               // of the last write
@@ -81,37 +92,81 @@ func (r *Results) stored(hash [32]byte) (Result, bool) {
 	}, true
 }
 
+// Outcome returns what the block of a height did, nil where that is not stored: no such block, or one that came into the home without
+// being executed here.
+func (r *Results) Outcome(height int64) (*BlockOutcome, error) {
+	r.mu.Lock()
+	newest, last := r.height, r.last
+	r.mu.Unlock()
+	if height == newest && last != nil {
+		return last, nil
+	}
+	b, err := r.db.Get(outcomeKey(height))
+	if err != nil || b == nil {
+		return nil, err
+	}
+	var stored abcitypes.ResponseFinalizeBlock
+	if err := stored.Unmarshal(b); err != nil {
+		return nil, fmt.Errorf("the stored outcome of block %d: %w", height, err)
+	}
+	o := &BlockOutcome{Codes: make([]tx.Code, len(stored.TxResults)), Events: stored.Events}
+	for i, result := range stored.TxResults {
+		o.Codes[i] = tx.Code(result.Code)
+	}
+	return o, nil
+}
+
+// bytes encodes an outcome as the part of CometBFT's response that it is.
+func (o *BlockOutcome) bytes() ([]byte, error) {
+	stored := abcitypes.ResponseFinalizeBlock{Events: o.Events, TxResults: make([]*abcitypes.ExecTxResult, len(o.Codes))}
+	for i, code := range o.Codes {
+		stored.TxResults[i] = &abcitypes.ExecTxResult{Code: uint32(code)}
+	}
+	return stored.Marshal()
+}
+
+// outcomeKey is shorter than a hash, so no transaction has it.
+func outcomeKey(height int64) []byte {
+	return binary.BigEndian.AppendUint64([]byte("height"), uint64(height))
+}
+
 // Add makes the results of a committed block readable, by the hashes of its transactions in order, and begins to write them.
-func (r *Results) Add(hashes [][32]byte, results []Result) {
+func (r *Results) Add(height int64, hashes [][32]byte, results []Result, events []abcitypes.Event) {
 	r.writing.Wait()
 	newest := make(map[[32]byte]Result, len(hashes))
+	outcome := &BlockOutcome{Codes: make([]tx.Code, len(results)), Events: events}
 	for i, h := range hashes {
+		outcome.Codes[i] = results[i].Code
 		if old, twice := newest[h]; !twice || old.Code != tx.CodeOK {
 			newest[h] = results[i]
 		}
 	}
 	r.mu.Lock()
-	r.newest = newest
+	r.newest, r.height, r.last = newest, height, outcome
 	for h := range newest {
 		delete(r.given, h)
 	}
 	r.mu.Unlock()
-	if len(newest) == 0 {
-		return
-	}
 	r.writing.Add(1)
 	go func() {
 		defer r.writing.Done()
-		err := r.write(newest)
+		err := r.write(height, newest, outcome)
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.failed = err
 	}()
 }
 
-func (r *Results) write(results map[[32]byte]Result) error {
+func (r *Results) write(height int64, results map[[32]byte]Result, outcome *BlockOutcome) error {
 	batch := r.db.NewBatch()
 	defer batch.Close()
+	encoded, err := outcome.bytes()
+	if err != nil {
+		return err
+	}
+	if err := batch.Set(outcomeKey(height), encoded); err != nil {
+		return err
+	}
 	for hash, result := range results {
 		if result.Code != tx.CodeOK { // what takes effect does so once
 			if old, ok := r.stored(hash); ok && old.Code == tx.CodeOK {

@@ -1,6 +1,7 @@
 package abci
 
 import (
+	"slices"
 	"testing"
 
 	dbm "github.com/cometbft/cometbft-db"
@@ -30,6 +31,18 @@ func TestResults(t *testing.T) {
 		if _, ok := l.app.results.Find(hashOf(publish(2))); ok {
 			t.Error("an unknown transaction is found")
 		}
+		for height, want := range map[int64][]tx.Code{2: {tx.CodeOK, tx.CodeOK, tx.CodeAlreadyDone, tx.CodeTooSoon}, 3: {tx.CodeSequence}, 4: {}} {
+			o, err := l.app.results.Outcome(height)
+			if err != nil || o == nil || !slices.Equal(o.Codes, want) {
+				t.Errorf("height %d: %+v, %v", height, o, err)
+			}
+		}
+		if o, _ := l.app.results.Outcome(2); len(o.Events) != 1 || o.Events[0].Type != "document" || len(o.Events[0].Attributes) != 1 {
+			t.Errorf("%+v", o)
+		}
+		if o, err := l.app.results.Outcome(5); o != nil || err != nil {
+			t.Error("a block that does not exist has an outcome", o, err)
+		}
 	}
 	check()
 	l.close()
@@ -49,7 +62,7 @@ func TestResultsAfterKill(t *testing.T) {
 	fresh := NewResults(dbm.NewMemDB()) // as if nothing had been written
 	l.app.results.Close()
 	l.app.results = fresh
-	l.app.Recover(1, raws, res.TxResults)
+	l.app.Recover(1, raws, res)
 	if err := fresh.Wait(); err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +70,11 @@ func TestResultsAfterKill(t *testing.T) {
 	if r, ok := fresh.Find(hashOf(raws[0])); !ok || r.Code != tx.CodeOK || r.Height != 1 || r.Index != 0 {
 		t.Errorf("%+v, %v", r, ok)
 	}
-	l.app.Recover(1, raws, []*abcitypes.ExecTxResult{}) // does not fit: ignored
+	fresh.last = nil
+	if o, err := fresh.Outcome(1); err != nil || !slices.Equal(o.Codes, []tx.Code{tx.CodeOK, tx.CodeAlreadyDone}) || len(o.Events) != 1 {
+		t.Errorf("%+v, %v", o, err)
+	}
+	l.app.Recover(1, raws, new(abcitypes.ResponseFinalizeBlock)) // does not fit: ignored
 }
 
 func TestGiveUpIsBounded(t *testing.T) {

@@ -186,7 +186,7 @@ func (n *Node) recoverResults() {
 		n.log.Warn("the results of the newest block cannot be looked up by hash", "height", height, "error", err)
 		return
 	}
-	n.app.Recover(height, block.Txs.ToSliceOfBytes(), last.TxResults)
+	n.app.Recover(height, block.Txs.ToSliceOfBytes(), last)
 }
 
 func (n *Node) openGateway() (err error) {

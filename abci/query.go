@@ -23,9 +23,11 @@ const (
 	queryNoHeight = 3 // the height has no successor yet, or its state is not kept
 )
 
-// Paths of queries. CometBFT asks the filters for every peer.
+// PathRecord is the path of queries for records.
+const PathRecord = "/record"
+
+// CometBFT asks the filters for every peer.
 const (
-	pathRecord     = "/record"
 	pathFilterID   = "/p2p/filter/id/"
 	pathFilterAddr = "/p2p/filter/addr/"
 )
@@ -33,7 +35,7 @@ const (
 // Query implements CometBFT's Application. It reads snapshots and takes no lock. /record with a record's key as data answers
 // with value and proof under the AppHash of header height+1; height 0 is the newest height whose successor exists.
 func (a *Application) Query(_ context.Context, req *abcitypes.RequestQuery) (*abcitypes.ResponseQuery, error) {
-	if req.Path == pathRecord {
+	if req.Path == PathRecord {
 		return a.queryRecord(req), nil
 	}
 	if id, ok := strings.CutPrefix(req.Path, pathFilterID); ok {

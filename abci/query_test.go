@@ -25,7 +25,7 @@ func (l *ledger) query(path, data string, height int64) *abcitypes.ResponseQuery
 // TestQueryProof: CometBFT's own proof runtime verifies the answer under the AppHash of the next header, and nothing else.
 func TestQueryProof(t *testing.T) {
 	l := newLedger(t)
-	if res := l.query(pathRecord, state.KeyChain, 0); res.Code == 0 {
+	if res := l.query(PathRecord, state.KeyChain, 0); res.Code == 0 {
 		t.Error("a query before block 1 is answered")
 	}
 	hashes := map[int64][]byte{0: l.initChain().AppHash}
@@ -36,7 +36,7 @@ func TestQueryProof(t *testing.T) {
 	}
 	runtime := merkle.DefaultProofRuntime()
 	for _, c := range []struct{ asked, answered int64 }{{0, 2}, {1, 1}, {2, 2}} {
-		res := l.query(pathRecord, state.KeyValidators, c.asked)
+		res := l.query(PathRecord, state.KeyValidators, c.asked)
 		if res.Code != 0 || res.Height != c.answered || string(res.Key) != state.KeyValidators {
 			t.Fatalf("%+v", res)
 		}
@@ -52,11 +52,11 @@ func TestQueryProof(t *testing.T) {
 		}
 	}
 	for _, res := range []*abcitypes.ResponseQuery{
-		l.query(pathRecord, state.KeyChain, 3), // no header yet
-		l.query(pathRecord, state.KeyChain, 99),
-		l.query(pathRecord, state.KeyChain, -1),
-		l.query(pathRecord, "no-such-record", 0),
-		l.query(pathRecord, "", 0),
+		l.query(PathRecord, state.KeyChain, 3), // no header yet
+		l.query(PathRecord, state.KeyChain, 99),
+		l.query(PathRecord, state.KeyChain, -1),
+		l.query(PathRecord, "no-such-record", 0),
+		l.query(PathRecord, "", 0),
 		l.query("/nothing", "", 0),
 		l.query("/app/version", "", 0),
 	} {

@@ -101,7 +101,7 @@ func (e *evidence) update() error {
 		return err
 	}
 	for h := tip - 2; h > max(e.height, tip-certifiedDepth, 0); h-- {
-		shown, err := e.certificate(h)
+		shown, err := e.certificate(e.trust, h)
 		if err != nil {
 			return err
 		}
@@ -136,17 +136,30 @@ func (e *evidence) keptAt(h int64, started bool) (*state.Snapshot, error) {
 
 // certificate returns the evidence that a height is certified: the precommits of the next height that the block after that carries.
 // It is nil where they do not suffice, or where this node lacks the proof of the validator set that signed.
-func (e *evidence) certificate(h int64) (*pb.CertifiedState, error) {
+func (e *evidence) certificate(trust *certified.Trust, h int64) (*pb.CertifiedState, error) {
 	child, err := gateway.SignedHeader(e.node.blocks, h+1)
 	if err != nil {
 		return nil, err
 	}
 	shown := &pb.CertifiedState{Children: []*pb.SignedHeader{child}}
-	_, err = e.trust.Verify(shown)
+	_, err = trust.Verify(shown)
 	if errors.Is(err, certified.ErrNotCertified) || errors.Is(err, certified.ErrMismatch) {
 		return nil, nil
 	}
 	return shown, err
+}
+
+// certifiedAt says whether a height is certified by the commit of the next one, which the block after that carries: the same at all nodes
+// that have the proof of the validator set that signed.
+func (e *evidence) certifiedAt(h int64) (bool, error) {
+	if err := e.update(); err != nil {
+		return false, err
+	}
+	e.mu.Lock()
+	trust := e.trust
+	e.mu.Unlock()
+	shown, err := e.certificate(trust, h)
+	return shown != nil, err
 }
 
 // lacking tells which organisations signed with too little power for the state after a height to be certified, and how much each has;
@@ -205,7 +218,7 @@ func (e *evidence) catchUp() error {
 		return err
 	}
 	for h := present.FirstHeight - 2; h > present.FirstHeight-int64(e.node.doc.Parameters.Handover); h-- {
-		shown, err := e.certificate(h)
+		shown, err := e.certificate(e.trust, h)
 		if err != nil {
 			return err
 		}

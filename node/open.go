@@ -200,6 +200,7 @@ func (n *Node) openGateway() (err error) {
 		NodeID: string(n.key.ID()), Validator: n.self, Clocks: n.clocks, Health: n.Health, Alarms: n.Alarms, CatchingUp: n.CatchingUp, Peers: n.peers.count,
 		Certified: n.evidence.certified, Epochs: n.evidence.epochs, Receipt: n.receipt,
 		SlipCase: n.slipCase, PassOn: validators.passOn,
+		CertifiedAt: n.evidence.certifiedAt, ValidatorsAt: n.env.StateStore.LoadValidators, Report: n.report,
 	}, n.log.With("part", "gateway"))
 	return err
 }

@@ -23,6 +23,8 @@ func (s *Server) endpoints() map[chan struct{}]map[string]endpoint {
 			"GET /v1/transactions/{hash}": s.transaction,
 			"GET /v1/heights/{height}":    s.height,
 			"GET /v1/receipt":             s.receipt,
+			"POST /cometbft":              s.comet,
+			"POST /cometbft/{$}":          s.comet,
 		},
 		s.cases: {
 			"POST /v1/slip-cases": s.slipCase,

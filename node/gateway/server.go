@@ -148,6 +148,12 @@ type Source struct {
 	SlipCase func(*pb.Promise) (*pb.SlipCase, error)
 	// PassOn hands ballots to validators and returns their slips, nil where there is none.
 	PassOn func(ctx context.Context, ballots [][]byte) [][]byte
+	// CertifiedAt says whether a height is certified by the precommits in the block after the next.
+	CertifiedAt func(height int64) (bool, error)
+	// ValidatorsAt returns CometBFT's validator set of a height.
+	ValidatorsAt func(height int64) (*cmttypes.ValidatorSet, error)
+	// Report takes evidence of misbehaviour. It fails where that does not hold.
+	Report func(cmttypes.Evidence) error
 }
 
 // Server is a listening gateway.
@@ -160,6 +166,7 @@ type Server struct {
 	large      chan struct{} // one token for each that may have a large answer
 	manifests  chan struct{} // one token for each that may have a whole manifest
 	cases      chan struct{} // one token for each that may read old states
+	evidence   chan struct{} // one token for whoever reports misbehaviour
 	polls      chan struct{} // one token for each that waits
 	bodies     *semaphore.Weighted
 	clients    *clients
@@ -183,7 +190,8 @@ func New(c Config, s Source, logger *slog.Logger) (*Server, error) {
 	}
 	server := &Server{
 		source: s, log: logger, listener: listener,
-		requests: make(chan struct{}, c.Requests), large: make(chan struct{}, maxLarge), manifests: make(chan struct{}, maxManifests), cases: make(chan struct{}, maxCases), polls: make(chan struct{}, c.Polls),
+		requests: make(chan struct{}, c.Requests), large: make(chan struct{}, maxLarge), manifests: make(chan struct{}, maxManifests), cases: make(chan struct{}, maxCases),
+		evidence: make(chan struct{}, 1), polls: make(chan struct{}, c.Polls),
 		bodies: semaphore.NewWeighted(maxBodies), clients: newClients(c.PerClient), validators: c.Validators, stop: make(chan struct{}),
 	}
 	server.http = &http.Server{
@@ -260,7 +268,7 @@ func (s *Server) answer(w http.ResponseWriter, answer any, err error) {
 		switch {
 		case errors.As(err, &r):
 		case errors.As(err, &large):
-			r = &refusal{status: http.StatusRequestEntityTooLarge, text: fmt.Sprintf("a request has at most %d bytes", maxBody)}
+			r = &refusal{status: http.StatusRequestEntityTooLarge, text: fmt.Sprintf("a request has at most %d bytes here", large.Limit)}
 		case errors.Is(err, state.ErrNotFound), errors.Is(err, state.ErrPruned):
 			r = &refusal{status: http.StatusNotFound, text: err.Error()}
 		case errors.Is(err, state.ErrMisuse):

@@ -6,11 +6,18 @@ import (
 )
 
 // bounded is a listener that keeps no more than so many connections open. Whoever comes on top is let in and at once cut off, so that the
-// queue of the system stays short and those who were served and went make room; and one address has never more of them than are
-// free beside, so that one alone fills half and whoever comes finds room. Addresses of this machine are not counted apart: a proxy
-// speaks for everybody. Addresses are counted while they are connected, and kept nowhere.
+// queue of the system stays short and those who were served and went make room.
 type bounded struct {
 	net.Listener
+	*shares
+}
+
+func newBounded(l net.Listener, limit int) *bounded { return &bounded{l, newShares(limit)} }
+
+// shares counts what is open, connections or requests. One address has never more of it than is free beside, so that one alone fills half and
+// whoever comes finds room. Addresses of this machine are not counted apart: a proxy speaks for everybody. Addresses are counted while
+// they are connected, and kept nowhere.
+type shares struct {
 	limit int
 
 	mu     sync.Mutex
@@ -18,9 +25,7 @@ type bounded struct {
 	byHost map[string]int
 }
 
-func newBounded(l net.Listener, limit int) *bounded {
-	return &bounded{Listener: l, limit: limit, byHost: map[string]int{}}
-}
+func newShares(limit int) *shares { return &shares{limit: limit, byHost: map[string]int{}} }
 
 // Accept implements net.Listener.
 func (b *bounded) Accept() (net.Conn, error) {
@@ -37,25 +42,25 @@ func (b *bounded) Accept() (net.Conn, error) {
 	}
 }
 
-// enter says whether there is room for one more connection of an address, and counts it.
-func (b *bounded) enter(host string) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	free := b.limit - b.open
-	if free < 1 || !loopback(host) && b.byHost[host]+1 > max(1, free) {
+// enter says whether there is room for one more of an address, and counts it.
+func (s *shares) enter(host string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	free := s.limit - s.open
+	if free < 1 || !loopback(host) && s.byHost[host]+1 > max(1, free) {
 		return false
 	}
-	b.open++
-	b.byHost[host]++
+	s.open++
+	s.byHost[host]++
 	return true
 }
 
-func (b *bounded) leave(host string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.open--
-	if b.byHost[host]--; b.byHost[host] == 0 {
-		delete(b.byHost, host)
+func (s *shares) leave(host string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open--
+	if s.byHost[host]--; s.byHost[host] == 0 {
+		delete(s.byHost, host)
 	}
 }
 

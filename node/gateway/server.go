@@ -34,7 +34,9 @@ type Config struct {
 	Requests int `json:"requests"`
 	// Polls bounds how many wait for a height or a transaction at once, 1 to 1,000,000.
 	Polls int `json:"polls"`
-	// PerClient bounds how many requests and polls of one address are served at once; 0 means no bound. Addresses of this machine
+	// Streams bounds how many streams of events are open at once, 1 to 100,000.
+	Streams int `json:"streams"`
+	// PerClient bounds how many requests and polls of one address are served at once, and how many streams; 0 means no bound. Addresses of this machine
 	// are not bounded: a proxy speaks for everybody. Addresses are counted while they are served, and kept nowhere. What clients bring is
 	// taken in by turns of addresses (spec 7.4), and there all of this machine, so all behind a proxy on it, are one.
 	PerClient int `json:"per_client"`
@@ -45,7 +47,7 @@ type Config struct {
 
 // DefaultConfig returns the configuration of a gateway that says nothing else.
 func DefaultConfig() Config {
-	return Config{Listen: "127.0.0.1:8080", Requests: 512, Polls: 20_000, PerClient: 64}
+	return Config{Listen: "127.0.0.1:8080", Requests: 512, Polls: 20_000, Streams: 1_000, PerClient: 64}
 }
 
 // Check says what is wrong with a configuration.
@@ -56,8 +58,8 @@ func (c Config) Check() error {
 	if (c.Certificate == "") != (c.Key == "") {
 		return errors.New("gateway: certificate and key go together")
 	}
-	if c.Requests < 1 || c.Requests > 100_000 || c.Polls < 1 || c.Polls > 1_000_000 || c.PerClient < 0 {
-		return fmt.Errorf("gateway: %d requests, %d polls, %d per client are out of range", c.Requests, c.Polls, c.PerClient)
+	if c.Requests < 1 || c.Requests > 100_000 || c.Polls < 1 || c.Polls > 1_000_000 || c.Streams < 1 || c.Streams > 100_000 || c.PerClient < 0 {
+		return fmt.Errorf("gateway: %d requests, %d polls, %d streams, %d per client are out of range", c.Requests, c.Polls, c.Streams, c.PerClient)
 	}
 	return nil
 }
@@ -67,7 +69,7 @@ const spareConnections = 4_096
 
 // connections bounds those that are open at once.
 func (c Config) connections() int {
-	return min(c.Requests+c.Polls+maxLarge+maxManifests+maxCases+spareConnections, openFiles()/2)
+	return min(c.Requests+c.Polls+c.Streams+maxLarge+maxManifests+maxCases+spareConnections, openFiles()/2)
 }
 
 // MemoryBound is what a gateway with this configuration holds at most for clients, bytes.
@@ -77,7 +79,13 @@ func (c Config) MemoryBound() int64 {
 		decoding         = 4        // times its length, which a body takes: beside itself the decoder's copy and what is decoded of it
 		encoding         = 3        // times its length, which a large answer takes beside what it is made of
 	)
-	return int64(c.connections())*connectionMemory + decoding*maxBodies + encoding*maxLarge*maxAnswer + encoding*maxManifests*escaped*election.MaxManifest
+	connection := int64(connectionMemory)
+	if c.Certificate != "" {
+		connection += secureMemory
+	}
+	events := 2*recentHeights*maxEvents + int64(c.Streams)*2*maxBatch
+	answers := encoding*maxLarge*maxAnswer + encoding*maxManifests*escaped*election.MaxManifest
+	return int64(c.connections())*connection + decoding*maxBodies + answers + events
 }
 
 // What no operator chooses.
@@ -170,6 +178,7 @@ type Server struct {
 	polls      chan struct{} // one token for each that waits
 	bodies     *semaphore.Weighted
 	clients    *clients
+	streams    *streams
 	validators []string      // of the configuration
 	stop       chan struct{} // closed when the server ends: polls return
 }
@@ -181,12 +190,13 @@ func New(c Config, s Source, logger *slog.Logger) (*Server, error) {
 		return nil, fmt.Errorf("the gateway: %w", err)
 	}
 	listener = newBounded(listener, c.connections())
+	var secured *tls.Config
 	if c.Certificate != "" {
-		pair, err := tls.LoadX509KeyPair(c.Certificate, c.Key)
+		certificate, err := newCertificate(c.Certificate, c.Key, time.Now, logger)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("the gateway's certificate: %w", err), listener.Close())
 		}
-		listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS13})
+		secured = &tls.Config{GetCertificate: certificate.get, MinVersion: tls.VersionTLS13}
 	}
 	server := &Server{
 		source: s, log: logger, listener: listener,
@@ -194,11 +204,12 @@ func New(c Config, s Source, logger *slog.Logger) (*Server, error) {
 		evidence: make(chan struct{}, 1), polls: make(chan struct{}, c.Polls),
 		bodies: semaphore.NewWeighted(maxBodies), clients: newClients(c.PerClient), validators: c.Validators, stop: make(chan struct{}),
 	}
+	server.streams = newStreams(c, stored{&server.source}, s.App.Advanced, server.stop)
 	server.http = &http.Server{
-		Handler:           server.routes(),
+		Handler:           shared(newShares(c.connections()), server.routes()),
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
-		MaxHeaderBytes: 16 << 10,
-		ErrorLog:       log.New(io.Discard, "", 0), // its lines name clients' addresses
+		MaxHeaderBytes: 16 << 10, TLSConfig: secured, HTTP2: http2,
+		ErrorLog: log.New(io.Discard, "", 0), // its lines name clients' addresses
 	}
 	return server, nil
 }
@@ -209,7 +220,13 @@ func (s *Server) Addr() string { return s.listener.Addr().String() }
 // Serve answers requests until ctx is done; then it lets those that run come to their end.
 func (s *Server) Serve(ctx context.Context) error {
 	ended := make(chan error, 1)
-	go func() { ended <- s.http.Serve(s.listener) }()
+	go func() {
+		if s.http.TLSConfig != nil {
+			ended <- s.http.ServeTLS(s.listener, "", "") // the configuration has the certificate
+		} else {
+			ended <- s.http.Serve(s.listener)
+		}
+	}()
 	select {
 	case err := <-ended:
 		return fmt.Errorf("the gateway: %w", err)

@@ -1,10 +1,12 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -13,7 +15,6 @@ import (
 	"sync"
 	"time"
 
-	abcitypes "github.com/cometbft/cometbft/abci/types"
 	cmttypes "github.com/cometbft/cometbft/types"
 
 	"votenode/abci"
@@ -35,10 +36,9 @@ var eventKinds = []string{
 
 const (
 	// recentHeights is how many of the newest heights, and how many others, have their events in memory.
-	recentHeights = 8
-	// maxEvents is what the events of one height take in memory at most, bytes: fewer than the greatest block, whose transactions they tell
-	// of.
-	maxEvents = 8 << 20
+	recentHeights = 4
+	// maxEvents is what the events of one height take in memory at most, bytes: 350 each, for 60,000 of the smallest transactions.
+	maxEvents = 24 << 20
 )
 
 // chronicle is what events are made of: stored, and the same at all nodes.
@@ -59,53 +59,43 @@ func (s stored) block(height int64) *cmttypes.Block          { return s.Blocks.L
 func (s stored) certified(height int64) (bool, error)        { return s.CertifiedAt(height) }
 func (s stored) outcome(h int64) (*abci.BlockOutcome, error) { return s.App.Results().Outcome(h) }
 
+// What an event tells, besides its height and index. All encode as JSON objects that are not empty; those of the application are its
+// attributes.
+type (
+	blockEvent struct {
+		Time time.Time `json:"time"`
+		Hash string    `json:"hash"`
+		// AppHash stands in the header: it is that of the state after the block before.
+		AppHash      string `json:"app_hash"`
+		Transactions int    `json:"transactions"`
+	}
+	transactionEvent struct {
+		Hash string `json:"hash"`
+		// Kind is empty for bytes that are no transaction.
+		Kind     string `json:"kind"`
+		Election string `json:"election,omitempty"`
+		Code     uint32 `json:"code"`
+		Name     string `json:"name"`
+	}
+	certifiedEvent struct {
+		Certified int64 `json:"certified_height"`
+	}
+)
+
 // event is one event of a height.
 type event struct {
 	kind     string
 	election string // that it is about, "" for none
-	body     any    // encodes as a JSON object that is not empty
-}
-
-type blockEvent struct {
-	Time time.Time `json:"time"`
-	Hash string    `json:"hash"`
-	// AppHash stands in the header: it is that of the state after the block before.
-	AppHash      string `json:"app_hash"`
-	Transactions int    `json:"transactions"`
-}
-
-// transactionEvent is kept short: a block has thousands.
-type transactionEvent struct {
-	hash     [32]byte
-	kind     tx.Kind // 0 for bytes that are no transaction
-	code     tx.Code
-	election string
-}
-
-// MarshalJSON implements json.Marshaler.
-func (e *transactionEvent) MarshalJSON() ([]byte, error) {
-	kind := ""
-	if e.kind != 0 {
-		kind = e.kind.String()
-	}
-	return json.Marshal(struct {
-		Hash     string  `json:"hash"`
-		Kind     string  `json:"kind"`
-		Election string  `json:"election,omitempty"`
-		Code     tx.Code `json:"code"`
-		Name     string  `json:"name"`
-	}{hex.EncodeToString(e.hash[:]), kind, e.election, e.code, e.code.String()})
-}
-
-type certifiedEvent struct {
-	Certified int64 `json:"certified_height"`
+	end      int    // of its text
 }
 
 // heightEvents are the events of a height, in order: the block, its transactions, what the application told, and last, where the block
-// certifies one, the height that it certifies. Being last, it moves no other where a node cannot tell (docs/spec 7.11).
+// certifies one, the height that it certifies. Being last, it moves no other where a node cannot tell (docs/spec 7.11). It is not changed
+// once it is made.
 type heightEvents struct {
 	height    int64
 	events    []event
+	text      []byte // of all events, as they are sent
 	certifies bool
 }
 
@@ -123,43 +113,58 @@ func eventsOf(c chronicle, height int64) (*heightEvents, error) {
 		return nil, gone("what block %d did is not stored here; begin at a later height, or ask another node", height)
 	}
 	h := &heightEvents{height: height, events: make([]event, 0, 2+len(block.Txs)+len(outcome.Events))}
-	h.events = append(h.events, event{kind: eventBlock, body: blockEvent{
+	err = h.add(eventBlock, "", blockEvent{
 		block.Time.UTC(), hex.EncodeToString(block.Hash()), hex.EncodeToString(block.AppHash), len(block.Txs),
-	}})
+	})
 	for i, raw := range block.Txs {
 		e := transactionEventOf(raw, outcome.Codes[i])
-		h.events = append(h.events, event{kind: eventTransaction, election: e.election, body: e})
+		err = errors.Join(err, h.add(eventTransaction, e.Election, e))
 	}
 	for _, told := range outcome.Events {
-		h.events = append(h.events, applicationEvent(told))
+		attributes := make(map[string]string, len(told.Attributes))
+		for _, a := range told.Attributes {
+			attributes[a.Key] = a.Value
+		}
+		err = errors.Join(err, h.add(told.Type, attributes["election"], attributes))
 	}
-	if height < 3 {
-		return h, nil
+	if height < 3 || err != nil {
+		return h, err
 	}
 	if h.certifies, err = c.certified(height - 2); h.certifies {
-		h.events = append(h.events, event{kind: eventCertified, body: certifiedEvent{height - 2}})
+		err = h.add(eventCertified, "", certifiedEvent{height - 2})
 	}
 	return h, err
 }
 
-func transactionEventOf(raw []byte, code tx.Code) *transactionEvent {
+// add appends an event.
+func (h *heightEvents) add(kind, election string, tells any) error {
+	body, err := json.Marshal(tells)
+	index := len(h.events)
+	h.text = fmt.Appendf(h.text, "id: %d.%d\nevent: %s\ndata: {\"height\":%d,\"index\":%d,%s\n\n", h.height, index, kind, h.height, index, bytes.TrimPrefix(body, []byte("{")))
+	h.events = append(h.events, event{kind, election, len(h.text)})
+	return err
+}
+
+func transactionEventOf(raw []byte, code tx.Code) transactionEvent {
+	hash := sha256.Sum256(raw)
+	e := transactionEvent{Hash: hex.EncodeToString(hash[:]), Code: uint32(code), Name: code.String()}
 	parsed, err := tx.Parse(raw)
 	if err != nil {
-		return &transactionEvent{hash: sha256.Sum256(raw), code: code}
+		return e
 	}
-	e := &transactionEvent{hash: parsed.Hash(), kind: parsed.Kind(), code: code}
+	e.Kind = parsed.Kind().String()
 	if body, ok := parsed.Body().(interface{ GetElection() string }); ok {
-		e.election = body.GetElection()
+		e.Election = body.GetElection()
 	}
 	return e
 }
 
-func applicationEvent(told abcitypes.Event) event {
-	body := make(map[string]string, len(told.Attributes))
-	for _, a := range told.Attributes {
-		body[a.Key] = a.Value
+// begin returns where the text of an event begins.
+func (h *heightEvents) begin(index int) int {
+	if index == 0 {
+		return 0
 	}
-	return event{kind: told.Type, election: body["election"], body: body}
+	return h.events[index-1].end
 }
 
 // gone is the refusal of a height that this node will never show.
@@ -216,6 +221,8 @@ func parseEventFilter(kinds, election string) (eventFilter, error) {
 	return f, nil
 }
 
+func (f eventFilter) all() bool { return len(f.kinds) == 0 && f.election == "" }
+
 func (f eventFilter) passes(e event) bool {
 	return (len(f.kinds) == 0 || slices.Contains(f.kinds, e.kind)) && (f.election == "" || f.election == e.election)
 }
@@ -225,14 +232,18 @@ func (f eventFilter) passes(e event) bool {
 type feed struct {
 	chronicle     chronicle
 	newest, older chan struct{} // one token each for whoever makes events
+	stop          <-chan struct{}
 
 	mu        sync.Mutex
 	near, far [recentHeights]*heightEvents
 }
 
-func newFeed(c chronicle) *feed {
-	return &feed{chronicle: c, newest: make(chan struct{}, 1), older: make(chan struct{}, 1)}
+func newFeed(c chronicle, stop <-chan struct{}) *feed {
+	return &feed{chronicle: c, newest: make(chan struct{}, 1), older: make(chan struct{}, 1), stop: stop}
 }
+
+// errStops ends the streams of a node that stops.
+var errStops = &refusal{status: http.StatusServiceUnavailable, after: 1, text: "the node stops; connect again with the last id, to any node"}
 
 // at returns the events of a height up to the tip.
 func (f *feed) at(ctx context.Context, height int64) (*heightEvents, error) {
@@ -248,6 +259,8 @@ func (f *feed) at(ctx context.Context, height int64) (*heightEvents, error) {
 		defer func() { <-tokens }()
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	case <-f.stop:
+		return nil, errStops
 	}
 	if h := f.known(slot, height); h != nil {
 		return h, nil
@@ -271,7 +284,8 @@ func (f *feed) known(slot **heightEvents, height int64) *heightEvents {
 	return nil
 }
 
-// read returns, as they are sent, the next events of one height that pass a filter, at most about maxBatch bytes, and the place after them.
+// read returns, as they are sent, the next events of one height that pass a filter, at most about maxBatch bytes, and the place after them. The
+// bytes are not the caller's.
 func (f *feed) read(ctx context.Context, from cursor, filter eventFilter) ([]byte, cursor, error) {
 	h, err := f.at(ctx, from.height)
 	if err != nil {
@@ -281,25 +295,29 @@ func (f *feed) read(ctx context.Context, from cursor, filter eventFilter) ([]byt
 	if from.index > count && (h.certifies || from.index > count+1) {
 		return nil, from, bad("height %d has %d events; %v is the id of none", from.height, count, from)
 	}
-	var batch []byte
-	for ; from.index < count; from.index++ {
-		if len(batch) >= maxBatch {
-			return batch, from, nil
-		}
-		if e := h.events[from.index]; filter.passes(e) {
-			if batch, err = appendEvent(batch, e, from); err != nil {
-				return nil, from, err
+	next := cursor{height: from.height + 1}
+	if from.index >= count {
+		return nil, next, nil
+	}
+	if filter.all() {
+		begin := h.begin(from.index)
+		end := len(h.text)
+		for i := from.index; i < count; i++ {
+			if h.events[i].end-begin >= maxBatch {
+				end, next = h.events[i].end, cursor{from.height, i + 1}
+				break
 			}
 		}
+		return h.text[begin:end:end], next, nil
 	}
-	return batch, cursor{height: from.height + 1}, nil
-}
-
-// appendEvent adds an event in the form of a stream.
-func appendEvent(b []byte, e event, at cursor) ([]byte, error) {
-	body, err := json.Marshal(e.body)
-	if err != nil {
-		return nil, err
+	var batch []byte
+	for i := from.index; i < count; i++ {
+		if e := h.events[i]; filter.passes(e) {
+			batch = append(batch, h.text[h.begin(i):e.end]...)
+		}
+		if len(batch) >= maxBatch {
+			return batch, cursor{from.height, i + 1}, nil
+		}
 	}
-	return fmt.Appendf(b, "id: %d.%d\nevent: %s\ndata: {\"height\":%d,\"index\":%d,%s\n\n", at.height, at.index, e.kind, at.height, at.index, body[1:]), nil
+	return batch, next, nil
 }

@@ -3,23 +3,16 @@ package gateway_test
 import (
 	"bytes"
 	"context"
-	"crypto/ed25519"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -356,42 +349,9 @@ func poll(t *testing.T, n *testnet.Network, base string) {
 	}
 }
 
-// selfSigned writes a certificate for 127.0.0.1 and its key, and returns the files and the pool that trusts it.
-func selfSigned(t *testing.T) (certificate, key string, pool *x509.CertPool) {
-	t.Helper()
-	public, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, public, private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	encoded, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certificate, key = filepath.Join(t.TempDir(), "cert.pem"), filepath.Join(t.TempDir(), "key.pem")
-	pool = x509.NewCertPool()
-	chain := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	if !pool.AppendCertsFromPEM(chain) {
-		t.Fatal("the certificate cannot be trusted")
-	}
-	for path, data := range map[string][]byte{certificate: chain, key: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded})} {
-		if err := os.WriteFile(path, data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return certificate, key, pool
-}
-
 // TestGatewayBounds: a full gateway says so, and when to come again; health is answered all the same.
 func TestGatewayBounds(t *testing.T) {
-	certificate, key, pool := selfSigned(t)
+	certificate, key, pool := gateway.SelfSigned(t, t.TempDir())
 	n := testnet.New(t, testnet.Options{Config: func(i int, c *node.Config) {
 		switch i {
 		case 0:

@@ -31,7 +31,7 @@ type streams struct {
 
 func newStreams(c Config, source chronicle, advanced func() <-chan struct{}, stop <-chan struct{}) *streams {
 	return &streams{
-		feed: newFeed(source), advanced: advanced, tokens: make(chan struct{}, c.Streams), clients: newClients(c.PerClient),
+		feed: newFeed(source, stop), advanced: advanced, tokens: make(chan struct{}, c.Streams), clients: newClients(c.PerClient),
 		patience: batchPatience, beat: heartbeat, stop: stop,
 	}
 }
@@ -55,6 +55,9 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	st, batch, err := s.streams.open(w, r)
+	if r.Context().Err() != nil {
+		return
+	}
 	if err != nil {
 		s.answer(w, nil, err)
 		return
@@ -88,6 +91,9 @@ func (s *streams) open(w http.ResponseWriter, r *http.Request) (*stream, []byte,
 	if err := q.done(); err != nil {
 		return nil, nil, err
 	}
+	if r.ContentLength != 0 {
+		return nil, nil, bad("events are asked for without a body")
+	}
 	if last := r.Header.Get("Last-Event-ID"); last != "" {
 		from = last // whoever connects again comes with the query of the first time
 	}
@@ -102,6 +108,9 @@ func (s *streams) open(w http.ResponseWriter, r *http.Request) (*stream, []byte,
 			return nil, nil, err
 		}
 	}
+	if err := st.c.SetReadDeadline(time.Time{}); err != nil { // it would pass while nothing is read, and end the request
+		return nil, nil, err
+	}
 	if st.next.height > tip {
 		return st, nil, nil
 	}
@@ -113,9 +122,6 @@ func (s *streams) open(w http.ResponseWriter, r *http.Request) (*stream, []byte,
 // run sends what there is and what comes, until the reader goes, does not read, or the node stops; then it returns nil. An error is the
 // reason why it cannot go on.
 func (st *stream) run(ctx context.Context, batch []byte) error {
-	if err := st.c.SetReadDeadline(time.Time{}); err != nil {
-		return err
-	}
 	beat := time.NewTicker(st.beat)
 	defer beat.Stop()
 	if st.send(append([]byte("retry: 3000\n\n"), batch...)) != nil {
@@ -139,7 +145,7 @@ func (st *stream) run(ctx context.Context, batch []byte) error {
 		}
 		select {
 		case <-st.stop:
-			return &refusal{text: "the node stops; connect again with the last id, to any node"}
+			return errStops
 		case <-ctx.Done():
 			return nil
 		default:

@@ -1,206 +1,17 @@
 package gateway
 
 import (
-	"bufio"
 	"context"
-	"crypto/ed25519"
 	"fmt"
 	"io"
-	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
-
-	abcitypes "github.com/cometbft/cometbft/abci/types"
-	cmttypes "github.com/cometbft/cometbft/types"
-
-	"votenode/abci"
-	"votenode/app/tx"
-	pb "votenode/proto/votenode/v1"
 )
-
-// tale is a chronicle that tests make up.
-type tale struct {
-	first int64                               // height that is kept
-	txs   func(height int64) (txs [][]byte)   // of a block
-	knows func(height int64) (certified bool) // of the certified heights
-	told  func(height int64) (events []abcitypes.Event)
-
-	mu   sync.Mutex
-	last int64
-	next chan struct{}
-}
-
-func newTale(last int64) *tale {
-	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
-	entry := tx.Sign("tale", &pb.AddRollEntries{Election: "mayor", Entries: []pb.RollEntry{{}}}, key)
-	resolution := tx.Sign("tale", &pb.ApproveResolution{Resolution: make([]byte, 32)}, key)
-	return &tale{
-		first: 1, last: last, next: make(chan struct{}),
-		txs:   func(height int64) [][]byte { return [][]byte{entry, resolution, []byte("nonsense")}[:height%4] },
-		knows: func(height int64) bool { return height%3 != 0 },
-		told: func(height int64) []abcitypes.Event {
-			phase := abcitypes.Event{Type: "phase", Attributes: []abcitypes.EventAttribute{{Key: "election", Value: "mayor"}, {Key: "phase", Value: "open"}}}
-			return []abcitypes.Event{phase, {Type: "resolution", Attributes: []abcitypes.EventAttribute{{Key: "hash", Value: "00"}}}}[:height%3]
-		},
-	}
-}
-
-func (c *tale) tip() int64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.last
-}
-
-func (c *tale) advanced() <-chan struct{} {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.next
-}
-
-func (c *tale) advance() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.last++
-	close(c.next)
-	c.next = make(chan struct{})
-}
-
-func (c *tale) block(height int64) *cmttypes.Block {
-	if height < c.first {
-		return nil
-	}
-	b := &cmttypes.Block{
-		Header:     cmttypes.Header{ChainID: "tale", Height: height, Time: time.Unix(height, 0), ValidatorsHash: make([]byte, 32), AppHash: []byte{byte(height)}},
-		LastCommit: &cmttypes.Commit{},
-	}
-	for _, raw := range c.txs(height) {
-		b.Txs = append(b.Txs, raw)
-	}
-	return b
-}
-
-func (c *tale) outcome(height int64) (*abci.BlockOutcome, error) {
-	return &abci.BlockOutcome{Codes: make([]tx.Code, len(c.txs(height))), Events: c.told(height)}, nil
-}
-
-func (c *tale) certified(height int64) (bool, error) { return c.knows(height), nil }
-
-// teller serves a tale.
-type teller struct {
-	*Server
-	address string
-	ended   chan struct{} // gets one for each stream that has ended
-}
-
-func tell(t *testing.T, c *tale, amend func(*streams, *Config)) *teller {
-	t.Helper()
-	config := DefaultConfig()
-	s := &Server{log: slog.New(slog.DiscardHandler), stop: make(chan struct{})}
-	if amend != nil {
-		amend(new(streams), &config)
-	}
-	s.streams = newStreams(config, c, c.advanced, s.stop)
-	s.streams.beat = 10 * time.Millisecond
-	if amend != nil {
-		amend(s.streams, &config)
-	}
-	w := &teller{Server: s, ended: make(chan struct{}, 20_000)}
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		s.events(rw, r)
-		w.ended <- struct{}{}
-	}))
-	server.Config.WriteTimeout, server.Config.ReadTimeout = 50*time.Millisecond, 50*time.Millisecond // a stream outlives them
-	server.Start()
-	t.Cleanup(server.Close)
-	t.Cleanup(server.CloseClientConnections)
-	w.address = server.URL
-	return w
-}
-
-// heard is what came of a stream.
-type heard struct{ id, kind, data string }
-
-// listener reads a stream.
-type listener struct {
-	t    *testing.T
-	body io.ReadCloser
-	r    *bufio.Reader
-	last string // id
-}
-
-func (w *teller) listen(t *testing.T, query, last string) *listener {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	t.Cleanup(cancel)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.address+"/v1/events?"+query, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if last != "" {
-		req.Header.Set("Last-Event-ID", last)
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil || res.StatusCode != http.StatusOK || res.Header.Get("Content-Type") != "text/event-stream" {
-		t.Fatalf("%s, after %q: %v, %v", query, last, res, err)
-	}
-	t.Cleanup(func() { res.Body.Close() })
-	return &listener{t: t, body: res.Body, r: bufio.NewReader(res.Body), last: last}
-}
-
-// block reads up to an empty line, as a browser would. Without data it is no event.
-func (l *listener) block() (h heard, err error) {
-	for {
-		line, err := l.r.ReadString('\n')
-		if err != nil {
-			return h, err
-		}
-		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
-		switch name {
-		case "":
-			return h, nil
-		case "id":
-			h.id, l.last = value, value
-		case "event":
-			h.kind = value
-		case "data":
-			h.data = value
-		}
-	}
-}
-
-// events reads so many.
-func (l *listener) events(n int) (all []heard) {
-	l.t.Helper()
-	for len(all) < n {
-		h, err := l.block()
-		if err != nil {
-			l.t.Fatalf("after %d of %d events: %v", len(all), n, err)
-		}
-		if h.data != "" {
-			all = append(all, h)
-		}
-	}
-	return all
-}
-
-// countOf is how many events a tale has up to a height.
-func (c *tale) countOf(last int64) (n int) {
-	for height := c.first; height <= last; height++ {
-		h, err := eventsOf(c, height)
-		if err != nil {
-			panic(err)
-		}
-		n += len(h.events)
-	}
-	return n
-}
 
 // TestEveryEventOnce: whoever comes back after any event, to this node or to another one, gets what follows, each once and in order.
 func TestEveryEventOnce(t *testing.T) {
@@ -287,10 +98,10 @@ func TestLargeBlock(t *testing.T) {
 			t.Fatalf("%d: %+v", i, h)
 		}
 	}
-	f, from := newFeed(c), cursor{height: 1}
+	f, from := newFeed(c, nil), cursor{height: 1}
 	for from.height == 1 {
 		batch, next, err := f.read(t.Context(), from, eventFilter{})
-		if err != nil || len(batch) > maxBatch+1_000 || next == from {
+		if err != nil || len(batch) == 0 || len(batch) > maxBatch+1_000 || next == from {
 			t.Fatalf("at %v %d bytes, next %v, %v", from, len(batch), next, err)
 		}
 		from = next
@@ -307,7 +118,7 @@ func TestWrongCursors(t *testing.T) {
 		"from=99999999999999999999": 400, "from=7.99999999999999999999": 400, "from=7.1000": 400, "from=7&from=8": 400, "form=7": 400, "kinds=blocks": 400, "kinds=block,": 400,
 		"from=4": 410, "from=1": 410, "from=4.0": 410,
 	} {
-		res, err := http.Get(w.address + "/v1/events?" + query)
+		res, err := w.client.Get(w.address + "/v1/events?" + query)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -332,35 +143,38 @@ func TestWrongCursors(t *testing.T) {
 	}
 }
 
-// TestSlowReader: a reader that never reads is cut off, and others are told all the same.
+// TestSlowReader: a reader that never reads is cut off, and others are told all the same, beyond all timeouts of the server.
 func TestSlowReader(t *testing.T) {
-	w := tell(t, newTale(1<<40), func(s *streams, _ *Config) { s.patience = 100 * time.Millisecond })
-	c, err := net.Dial("tcp", strings.TrimPrefix(w.address, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	fmt.Fprintf(c, "GET /v1/events?from=1 HTTP/1.1\r\nHost: x\r\n\r\n")
-	l := w.listen(t, "from=1", "")
-	for deadline := time.After(time.Minute); ; {
-		select {
-		case <-w.ended:
-			l.events(1_000)
-			if n := len(w.streams.tokens); n != 1 {
-				t.Errorf("%d streams are open", n)
+	for _, major := range []int{1, 2} {
+		t.Run(fmt.Sprintf("HTTP %d", major), func(t *testing.T) {
+			w := tellOver(t, major, newTale(1<<40), nil)
+			res, err := w.client.Get(w.address + "/v1/events?from=1")
+			if err != nil || res.ProtoMajor != major {
+				t.Fatal(res, err)
 			}
-			return
-		case <-deadline:
-			t.Fatal("it is not cut off")
-		default:
-			l.events(100)
-		}
+			defer res.Body.Close()
+			l := w.listen(t, "from=1", "")
+			for deadline := time.After(time.Minute); ; {
+				select {
+				case <-w.ended:
+					l.events(1_000)
+					if n := len(w.streams.tokens); n != 1 {
+						t.Errorf("%d streams are open", n)
+					}
+					return
+				case <-deadline:
+					t.Fatal("it is not cut off")
+				default:
+					l.events(100)
+				}
+			}
+		})
 	}
 }
 
 // TestTenThousandStreams: what comes on top is told when to come again, and leaves nothing behind.
 func TestTenThousandStreams(t *testing.T) {
-	w := tell(t, newTale(10), func(_ *streams, c *Config) { c.Streams, c.PerClient = 4, 2 })
+	w := tell(t, newTale(10), func(c *Config) { c.Streams, c.PerClient = 4, 2 })
 	open := make([]*listener, 4)
 	for i := range open {
 		open[i] = w.listen(t, "from=1", "")

@@ -6,6 +6,9 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -82,6 +85,30 @@ func TestEventFilter(t *testing.T) {
 		if got := l.events(len(want)); !slices.Equal(got, want) {
 			t.Errorf("%s: %+v", query, got)
 		}
+	}
+}
+
+// TestEventKinds: whatever the application tells can be asked for.
+func TestEventKinds(t *testing.T) {
+	files, err := filepath.Glob("../../app/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	told := regexp.MustCompile(`\.emit\("([^"]*)"`)
+	found := 0
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, kind := range told.FindAllSubmatch(source, -1) {
+			if found++; !slices.Contains(eventKinds, string(kind[1])) {
+				t.Errorf("%s tells %q, which is no kind", file, kind[1])
+			}
+		}
+	}
+	if found < 5 {
+		t.Errorf("only %d kinds are found", found)
 	}
 }
 

@@ -19,7 +19,7 @@ import (
 // (docs/spec 7.10). CometBFT's own server is not started: it has no limits, and serves much that no outsider needs.
 
 const (
-	maxCometBody = 1 << 20         // bytes of a request, the evidence in it included: peers drop whoever sends more of that
+	maxCometBody = 512 << 10       // bytes of a request, the evidence in it included
 	maxCometID   = 64              // bytes of a request's id
 	cometWait    = 3 * time.Second // for a height that is about to come; CometBFT's light client gives up after 5
 	cometAhead   = 2               // how many heights may be about to come

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 
 	abcitypes "github.com/cometbft/cometbft/abci/types"
@@ -12,12 +13,16 @@ import (
 	cmtversion "github.com/cometbft/cometbft/version"
 
 	"votenode/abci"
+	"votenode/app/organisation"
 	"votenode/genesis"
 )
 
 const (
 	cometPage    = 30  // validators of a page where nothing is asked, as CometBFT has it
 	maxCometPage = 100 // at most
+
+	// maxEvidenceParts bounds the JSON objects of evidence, which are slow to decode. That of all validators has fewer than seven each.
+	maxEvidenceParts = 10 * organisation.MaxValidators
 )
 
 // cometNewest is the newest height here: the newest whose commit stands in a block. What a node has seen of commits beyond that differs
@@ -240,6 +245,9 @@ func takeEvidence(p *cometParams) (_ cmttypes.Evidence, err error) {
 			err = bad("the evidence cannot be read")
 		}
 	}()
+	if n := bytes.Count(p.values["evidence"], []byte("{")); n > maxEvidenceParts {
+		return nil, bad("the evidence has %d parts; %d are taken", n, maxEvidenceParts)
+	}
 	var given cmttypes.Evidence
 	p.take("evidence", &given)
 	if err := p.done(); err != nil {
@@ -248,6 +256,9 @@ func takeEvidence(p *cometParams) (_ cmttypes.Evidence, err error) {
 	message, err := cmttypes.EvidenceToProto(given)
 	if err != nil {
 		return nil, bad("the evidence cannot be read: %v", err)
+	}
+	if n := message.Size(); n > organisation.EvidenceBytes {
+		return nil, bad("the evidence has %d bytes; no block takes more than %d", n, organisation.EvidenceBytes)
 	}
 	evidence, err := cmttypes.EvidenceFromProto(message)
 	if err == nil {

@@ -130,18 +130,15 @@ func (s stock) readRecords() {
 	if err := json.Unmarshal(b, &page); err != nil || len(page.Records) < 10 {
 		s.t.Fatal(string(b), err)
 	}
-	same := 0
 	for _, record := range page.Records {
 		answer, err := c.ABCIQueryWithOptions(s.t.Context(), "/record", cmtbytes.HexBytes(record.Key), rpcclient.ABCIQueryOptions{Prove: true})
 		if err != nil || string(answer.Response.Key) != record.Key {
 			s.t.Fatalf("%s: %+v, %v", record.Key, answer, err)
 		}
-		if bytes.Equal(answer.Response.Value, record.Value) {
-			same++
+		constant := strings.HasPrefix(record.Key, "organisation/") || record.Key == state.KeyChain || record.Key == state.KeyParameters
+		if constant && !bytes.Equal(answer.Response.Value, record.Value) {
+			s.t.Errorf("%s has another value", record.Key)
 		}
-	}
-	if same < len(page.Records)-2 { // some change with the height
-		s.t.Errorf("%d of %d records are the same", same, len(page.Records))
 	}
 	height := s.network.Nodes[3].Running().App().Tip().Height - 3
 	answer, err := c.ABCIQueryWithOptions(s.t.Context(), "/record", cmtbytes.HexBytes(state.KeyParameters), rpcclient.ABCIQueryOptions{Height: height})
@@ -236,10 +233,11 @@ func cometRefusals(t *testing.T, n *testnet.Network) {
 		request("abci_query", `{"path":"/record","data":"zz"}`):                  "cannot be read",
 		request("broadcast_evidence", `{}`):                                      "nil evidence",
 		request("broadcast_evidence", `{"evidence":null}`):                       "nil evidence",
-		request("broadcast_evidence", `{"evidence":{"type":"tendermint/LightClientAttackEvidence","value":null}}`): "cannot be read",
-		request("broadcast_evidence", `{"evidence":{"type":"tendermint/LightClientAttackEvidence","value":{}}}`):   "cannot be read",
-		request("broadcast_evidence", `{"evidence":{"type":"tendermint/DuplicateVoteEvidence","value":{}}}`):       "cannot be read",
-		request("broadcast_evidence", `{"evidence":{"type":"tendermint/PubKeyEd25519","value":""}}`):               "cannot be read",
+		request("broadcast_evidence", `{"evidence":{"type":"tendermint/LightClientAttackEvidence","value":null}}`):                                                          "cannot be read",
+		request("broadcast_evidence", `{"evidence":{"type":"tendermint/LightClientAttackEvidence","value":{}}}`):                                                            "cannot be read",
+		request("broadcast_evidence", `{"evidence":{"type":"tendermint/DuplicateVoteEvidence","value":{}}}`):                                                                "cannot be read",
+		request("broadcast_evidence", `{"evidence":{"type":"tendermint/PubKeyEd25519","value":""}}`):                                                                        "cannot be read",
+		request("broadcast_evidence", `{"evidence":{"type":"tendermint/LightClientAttackEvidence","value":{"ByzantineValidators":[{}`+strings.Repeat(",{}", 10_000)+`]}}}`): "parts",
 	} {
 		status, _, b := ask(t, http.MethodPost, base, body)
 		var answer struct {

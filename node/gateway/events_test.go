@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -61,7 +62,15 @@ func TestEventsOfNetwork(t *testing.T) {
 	if strings.Count(text, "event: document") != 3 || strings.Count(text, "event: block") != int(last) || strings.Count(text, `"kind":"PublishDocument","code":0,"name":"ok"`) != 3 || !strings.Contains(text, "event: certified") {
 		t.Fatalf("%s", text)
 	}
-	n.Stop(1)
+	res, err := http.Get(base(1) + "/v1/events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	n.Stop(1) // an open stream does not keep it
+	if words, err := io.ReadAll(res.Body); err != nil || !strings.HasSuffix(string(words), "event: end\ndata: {\"error\":\"the node stops; connect again with the last id, to any node\"}\n\n") {
+		t.Errorf("the stream ends with %.200q, %v", words[max(0, len(words)-200):], err)
+	}
 	n.Start(1, 4)
 	n.Nodes[1].WaitHeight(last + 1)
 	n.Nodes[4].WaitHeight(last + 1)

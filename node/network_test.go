@@ -297,6 +297,19 @@ func TestValidatorChange(t *testing.T) {
 		t.Error("the validator that has left may still connect", err)
 	}
 	until(t, joining, "the end of its connection", func() bool { return joining.Running().Peers() == 3 })
+	// Stock tools follow through the change, and all nodes say the same of what was certified on both sides of it.
+	newest, _, err := joining.Running().Certified()
+	if err != nil || newest < trust.Newest().FirstHeight() {
+		t.Fatal(newest, err)
+	}
+	height := newest + 3
+	n.Nodes[0].WaitHeight(height + 1)
+	joining.WaitHeight(height + 1)
+	followByStockClient(t, n.Nodes[0], joining, height)
+	said := certifiedBy(t, n.Nodes[0], height)
+	if got := certifiedBy(t, joining, height); got != said || !strings.Contains(said, fmt.Sprintf(`"certified_height":%d}`, newest)) {
+		t.Errorf("%s and %s differ:\n%s\n\n%s", joining.Name, n.Nodes[0].Name, got, said)
+	}
 	// A node that has no proof of its epoch makes it from the states that it still keeps.
 	n.Stop(2)
 	if err := os.Remove(n.Nodes[2].Home + "/data/epoch-000002"); err != nil {

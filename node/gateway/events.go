@@ -228,7 +228,8 @@ func (f eventFilter) passes(e event) bool {
 }
 
 // feed makes the events of heights, of each once for all streams that are near the newest, and one after the other for those that are
-// behind: reading old blocks takes no more than one core, and nobody near the newest waits for it.
+// behind, with a rest after each as long as the making took: reading old blocks takes no more than half a core, less where the machine is
+// busy, and nobody near the newest waits for it.
 type feed struct {
 	chronicle     chronicle
 	newest, older chan struct{} // one token each for whoever makes events
@@ -248,15 +249,17 @@ var errStops = &refusal{status: http.StatusServiceUnavailable, after: 1, text: "
 // at returns the events of a height up to the tip.
 func (f *feed) at(ctx context.Context, height int64) (*heightEvents, error) {
 	tokens, slot := f.newest, &f.near[height%recentHeights]
-	if height <= f.chronicle.tip()-recentHeights {
+	old := height <= f.chronicle.tip()-recentHeights
+	if old {
 		tokens, slot = f.older, &f.far[height%recentHeights]
 	}
 	if h := f.known(slot, height); h != nil {
 		return h, nil
 	}
+	rest := time.Duration(0)
 	select {
 	case tokens <- struct{}{}:
-		defer func() { <-tokens }()
+		defer func() { time.AfterFunc(rest, func() { <-tokens }) }()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case <-f.stop:
@@ -265,7 +268,11 @@ func (f *feed) at(ctx context.Context, height int64) (*heightEvents, error) {
 	if h := f.known(slot, height); h != nil {
 		return h, nil
 	}
+	begun := time.Now()
 	h, err := eventsOf(f.chronicle, height)
+	if old {
+		rest = time.Since(begun)
+	}
 	if err != nil {
 		return nil, err
 	}

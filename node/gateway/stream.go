@@ -12,7 +12,7 @@ import (
 
 const (
 	maxBatch      = 64 << 10        // bytes that a stream holds at once
-	batchPatience = 3 * time.Second // for a reader to take what it was sent; with endPatience twice less than closePatience
+	batchPatience = 3 * time.Second // for a reader to take what it was sent; with endPatience twice it is less than closePatience
 	endPatience   = time.Second / 2 // for a reader to take the last words
 	heartbeat     = 15 * time.Second
 )

@@ -16,7 +16,8 @@ func (l *Ledger) Fork(t testing.TB) *Ledger {
 	fork := *l
 	fork.t, fork.App, fork.Absent, fork.Evidence, fork.Watch = t, app.New(l.Genesis.ChainId), maps.Clone(l.Absent), nil, nil
 	// Lists that grow are cut to their length, so that both grow into memory of their own.
-	fork.Blocks, fork.Results, fork.states = slices.Clip(l.Blocks), slices.Clip(l.Results), slices.Clip(l.states)
+	fork.Blocks, fork.Results, fork.Events = slices.Clip(l.Blocks), slices.Clip(l.Results), slices.Clip(l.Events)
+	fork.states, fork.sets = slices.Clip(l.states), slices.Clip(l.sets)
 	own := &archive{height: l.Height(), values: maps.Clone(l.archive.values)}
 	for key, list := range own.values {
 		own.values[key] = slices.Clip(list)

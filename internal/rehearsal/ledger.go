@@ -41,9 +41,10 @@ type Ledger struct {
 	// App and Genesis are those of the chain.
 	App     *app.App
 	Genesis *pb.Genesis
-	// Blocks are the blocks so far, Results what came of their transactions.
+	// Blocks are the blocks so far, Results what came of their transactions, Events what they told.
 	Blocks  []*cmttypes.Block
 	Results [][]app.Result
+	Events  [][]app.Event
 	// Absent says who does not sign the next blocks, by name.
 	Absent map[string]bool
 	// Evidence goes into the next block.
@@ -64,6 +65,7 @@ type Ledger struct {
 	nonce         uint64
 	lastSet       *cmttypes.ValidatorSet
 	set, nextSet  *cmttypes.ValidatorSet
+	sets          []*cmttypes.ValidatorSet // that signed each block
 	consensusHash []byte
 	resultsHash   []byte
 }
@@ -203,7 +205,8 @@ func (l *Ledger) add(b *cmttypes.Block) []app.Result {
 	for i, r := range outcome.Results {
 		results[i] = &abcitypes.ExecTxResult{Code: uint32(r.Code)}
 	}
-	l.Blocks, l.Results = append(l.Blocks, b), append(l.Results, outcome.Results)
+	l.Blocks, l.Results, l.Events = append(l.Blocks, b), append(l.Results, outcome.Results), append(l.Events, outcome.Events)
+	l.sets = append(l.sets, l.set)
 	l.Proposer, l.Alter = nil, nil
 	l.resultsHash = cmttypes.NewResults(results).Hash()
 	if outcome.Parameters != nil {

@@ -26,6 +26,14 @@ func (l *Ledger) BlockAt(height int64) *cmttypes.Block {
 	return l.Blocks[height-1]
 }
 
+// ValidatorsAt returns the validator set that signs the block of a height.
+func (l *Ledger) ValidatorsAt(height int64) (*cmttypes.ValidatorSet, error) {
+	if height < 1 || height > l.Height() {
+		return nil, state.ErrNotFound
+	}
+	return l.sets[height-1], nil
+}
+
 // Shown returns the evidence for the state after a height: the precommits of its child that the block after that carries.
 func (l *Ledger) Shown(height int64) *pb.CertifiedState {
 	l.t.Helper()

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 )
 
 // example is a request that is answered by 200.
@@ -49,6 +50,8 @@ func TestAnswersAreDescribed(t *testing.T) {
 		}
 	}
 	c.bodies(examples["submit"][0].world)
+	c.streams(examples["events"][0])
+	c.calls(examples["comet"][0])
 	c.limits(examples)
 	for _, o := range c.operations {
 		c.complete(o)
@@ -76,9 +79,9 @@ func (c *contract) take(o operation, e example, a answer, want ...int) {
 		c.Errorf("%s %s: %v: %.1000s", o.method, e.target, err, a.body)
 	}
 	c.seen[fmt.Sprintf("%s %d", o.id, a.status)] = true
-	if content == "application/json" && o.id != "openAPI" {
+	if (content == "application/json" || content == streamed) && o.id != "openAPI" {
 		_, response := c.follow(join(o.at, "responses", fmt.Sprint(a.status)))
-		c.coverJSON(join(response, "content", content, "schema"), a.body)
+		c.coverJSON(join(response, "content", content, "schema"), a.json())
 	}
 	if a.status != http.StatusOK {
 		return
@@ -132,6 +135,14 @@ func (c *contract) misuse(o operation, good example) {
 			}
 			continue
 		}
+		if p.in == "header" {
+			for _, value := range wrong {
+				request := httptest.NewRequest(o.method, good.target, strings.NewReader(good.body))
+				request.Header.Set(p.name, value)
+				c.take(o, good, direct(good.server, request), http.StatusBadRequest)
+			}
+			continue
+		}
 		if p.required {
 			try(at.Path, with(p.name), http.StatusBadRequest)
 		}
@@ -159,7 +170,8 @@ func wrongValues(p parameter) (values []string) {
 			values = append(values, fmt.Sprint(uint64(n)+1))
 		}
 	}
-	if p.schema["enum"] != nil {
+	items, _ := p.schema["items"].(map[string]any)
+	if p.schema["enum"] != nil || items["enum"] != nil {
 		values = append(values, "nonsense")
 	}
 	if p.schema["pattern"] != nil {
@@ -187,6 +199,12 @@ func (c *contract) bodies(w *world) {
 		c.ask(o, example{w, o.path, strings.Repeat("x", maxBody+1)}, http.StatusRequestEntityTooLarge)
 		c.ask(o, example{w, o.path, "x"}, http.StatusBadRequest)
 	}
+	for _, id := range []string{"comet", "cometSlash"} {
+		o := c.operations[id]
+		c.ask(o, example{w, o.path, strings.Repeat("x", maxCometBody+1)}, http.StatusRequestEntityTooLarge)
+		request := httptest.NewRequest(o.method, o.path, iotest.ErrReader(io.ErrUnexpectedEOF))
+		c.take(o, example{target: o.path}, direct(w.server, request), http.StatusBadRequest)
+	}
 	o := c.operations["submit"]
 	request := httptest.NewRequest(o.method, o.path, io.MultiReader(strings.NewReader("{}")))
 	c.take(o, example{target: o.path}, direct(w.server, request), http.StatusLengthRequired)
@@ -202,7 +220,8 @@ func direct(s *Server, r *http.Request) answer {
 // limits: an address that is served as often as it may be, and a gateway that is full, whatever is asked for.
 func (c *contract) limits(examples map[string][]example) {
 	c.Helper()
-	w := serve(c.T, nil, func(c *Config, _ *Source) { c.Requests, c.Polls, c.PerClient = 1, 1, 1 })
+	w := serve(c.T, nil, func(c *Config, _ *Source) { c.Requests, c.Polls, c.Streams, c.PerClient = 1, 1, 1, 1 })
+	w.server.streams.tokens <- struct{}{}
 	for tokens := range w.server.endpoints() {
 		for range cap(tokens) {
 			tokens <- struct{}{}
@@ -216,8 +235,10 @@ func (c *contract) limits(examples map[string][]example) {
 		request.RemoteAddr = "192.0.2.1:1000"
 		c.take(o, examples[o.id][0], direct(w.server, request), http.StatusServiceUnavailable)
 		w.server.clients.enter("192.0.2.1")
+		w.server.streams.clients.enter("192.0.2.1")
 		c.take(o, examples[o.id][0], direct(w.server, request), http.StatusTooManyRequests)
 		w.server.clients.leave("192.0.2.1")
+		w.server.streams.clients.leave("192.0.2.1")
 	}
 }
 
@@ -236,7 +257,7 @@ func (c *contract) complete(o operation) {
 		}
 	}
 	for _, p := range c.parameters(o) {
-		if p.in == "query" && !c.seen[o.id+" ?"+p.name] {
+		if p.in != "path" && !c.seen[o.id+" ?"+p.name] {
 			c.Errorf("%s: nothing was found with the parameter %s", o.id, p.name)
 		}
 	}

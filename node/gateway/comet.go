@@ -46,6 +46,9 @@ func (s *Server) cometMethods() map[string]cometMethod {
 // comet serves POST /cometbft. What is wrong with a request, or not there, is told in a JSON-RPC response, as CometBFT does; a full gateway
 // says so by the status, as everywhere else.
 func (s *Server) comet(r *http.Request) (any, error) {
+	if err := queryOf(r).done(); err != nil {
+		return nil, err
+	}
 	r.Body = http.MaxBytesReader(nil, r.Body, maxCometBody)
 	body, free, err := s.read(r)
 	defer free()

@@ -18,6 +18,7 @@ import (
 	cmttypes "github.com/cometbft/cometbft/types"
 
 	"votenode/abci"
+	"votenode/app/election"
 	"votenode/app/tx"
 )
 
@@ -207,8 +208,13 @@ type eventFilter struct {
 	election string   // any where it is ""
 }
 
-func parseEventFilter(kinds, election string) (eventFilter, error) {
-	f := eventFilter{election: election}
+func parseEventFilter(kinds, id string) (eventFilter, error) {
+	f := eventFilter{election: id}
+	if id != "" {
+		if err := election.CheckID(id); err != nil {
+			return f, bad("election: %v", err)
+		}
+	}
 	if kinds == "" {
 		return f, nil
 	}

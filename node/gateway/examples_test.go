@@ -18,7 +18,7 @@ func (c *contract) examples() map[string][]example {
 	e, _ := rehearsal.Story(c.T)
 	w := serve(c.T, e.Ledger)
 	height := e.Height() - 4
-	w.index(height)
+	w.indexAll()
 	hash := sha256.Sum256(e.BlockAt(height).Txs[0])
 	var list struct {
 		Ballots []struct{ Code string }
@@ -49,6 +49,7 @@ func (c *contract) examples() map[string][]example {
 		"trustees": {"/v1/elections/primary/trustees", "/v1/elections/cancelled/trustees"},
 		"keys":     {"/v1/elections/primary/keys"},
 		"ballot":   {"/v1/elections/primary/ballots/" + list.Ballots[0].Code},
+		"events":   {"/v1/events?from=1", "/v1/events?from=1&kinds=phase,keys&election=primary"},
 		"place":    {"/v1/elections/primary/voters/0", "/v1/elections/primary/voters/6", "/v1/elections/primary/voters/7"},
 	}
 	for _, name := range []string{"turnout", "ballots", "tallies", "results"} {
@@ -65,6 +66,10 @@ func (c *contract) examples() map[string][]example {
 			made[id] = append(made[id], example{w, target, ""})
 		}
 	}
+	for _, body := range cometCalls(w) {
+		made["comet"] = append(made["comet"], example{w, "/cometbft", body})
+	}
+	made["cometSlash"] = []example{{w, "/cometbft/", made["comet"][0].body}}
 	c.promises(made)
 	c.rarities(made)
 	return made
@@ -122,6 +127,8 @@ func (c *contract) rarities(made map[string][]example) {
 	late := e.Of("party")[2]
 	e.Accept(rehearsal.Each(append(e.Of("league"), e.Of("party")[:2]...), (*rehearsal.Trustee).Trial)...)
 	e.Make(int64(e.Manifest.CeremonyStep) + 1)
+	e.Schedule(e.Now()+20, e.Now()+200)
+	e.Make(20) // the opening is missed: a trustee is missing
 	e.Resolve(&pb.Resolution{Decision: &pb.Resolution_ExcuseTrial{
 		ExcuseTrial: &pb.ExcuseTrial{Election: e.ID, Organisation: "party", Trustees: []uint32{late.Index}},
 	}})
@@ -142,11 +149,13 @@ func (c *contract) rarities(made map[string][]example) {
 		Validators: rehearsal.Sorted(rehearsal.Validator("league", 1), rehearsal.Validator("league", 2), rehearsal.Validator("party", 1), rehearsal.Validator("party", 3)),
 	}}})
 	w := serve(c.T, l)
+	w.indexAll()
 	for _, target := range eachResolution(w) {
 		made["resolution"] = append(made["resolution"], example{w, target, ""})
 	}
 	for id, target := range map[string]string{
 		"resolutions": "/v1/resolutions", "evidence": "/v1/evidence?limit=1", "validators": "/v1/validators", "trustees": "/v1/elections/primary/trustees",
+		"events": "/v1/events?from=1",
 	} {
 		made[id] = append(made[id], example{w, target, ""})
 	}

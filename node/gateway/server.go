@@ -84,7 +84,7 @@ func (c Config) MemoryBound() int64 {
 		connection += secureMemory
 	}
 	events := 2*recentHeights*maxEvents + int64(c.Streams)*2*maxBatch
-	answers := encoding*maxLarge*maxAnswer + encoding*maxManifests*escaped*election.MaxManifest
+	answers := int64(encoding*maxLarge*maxAnswer + encoding*maxManifests*escaped*election.MaxManifest)
 	return int64(c.connections())*connection + decoding*maxBodies + answers + events
 }
 

@@ -142,7 +142,7 @@ func TestWrongCursors(t *testing.T) {
 	w := tell(t, c, nil)
 	for query, status := range map[string]int{
 		"from=0": 400, "from=-1": 400, "from=x": 400, "from=7.": 400, "from=7.x": 400, "from=7.-1": 400, "from=07": 400, "from=7.01": 400, "from=7.1.1": 400,
-		"from=99999999999999999999": 400, "from=7.99999999999999999999": 400, "from=7.1000": 400, "from=7&from=8": 400, "form=7": 400, "kinds=blocks": 400, "kinds=block,": 400,
+		"from=99999999999999999999": 400, "from=7.99999999999999999999": 400, "from=7.1000": 400, "from=7&from=8": 400, "form=7": 400, "kinds=blocks": 400, "kinds=block,": 400, "election=Mayor": 400,
 		"from=4": 410, "from=1": 410, "from=4.0": 410,
 	} {
 		res, err := w.client.Get(w.address + "/v1/events?" + query)

@@ -1,9 +1,11 @@
 package gateway
 
 import (
+	"bufio"
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -16,6 +18,7 @@ import (
 
 	dbm "github.com/cometbft/cometbft-db"
 	abcitypes "github.com/cometbft/cometbft/abci/types"
+	"github.com/cometbft/cometbft/evidence"
 	cmttypes "github.com/cometbft/cometbft/types"
 
 	"votenode/abci"
@@ -23,6 +26,7 @@ import (
 	"votenode/genesis"
 	"votenode/internal/rehearsal"
 	pb "votenode/proto/votenode/v1"
+	"votenode/verify/certified"
 	"votenode/verify/receipt"
 	"votenode/verify/slip"
 )
@@ -71,6 +75,7 @@ func serve(t *testing.T, l *rehearsal.Ledger, change ...func(*Config, *Source)) 
 		f(&c, &s)
 	}
 	w.server = must(New(c, s, slog.New(slog.DiscardHandler)))
+	w.server.streams.beat = 10 * time.Millisecond // that told soon learns that nothing more comes
 	w.base = "http://" + w.server.Addr()
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -129,7 +134,29 @@ func (w *world) source(doc *pb.Genesis) Source {
 			h := w.certified()
 			return slip.NewCase(w.ledger, w.ledger.LedgerState(h), must(w.ledger.StateAt(h)), p)
 		},
+		CertifiedAt: w.certifiedAt, ValidatorsAt: w.ledger.ValidatorsAt, Report: w.report,
 	}
+}
+
+// certifiedAt says whether the block after the next certifies a height.
+func (w *world) certifiedAt(height int64) (bool, error) {
+	proven := w.ledger.LedgerState(height)
+	trust := must(must(certified.FromGenesis(w.ledger.Genesis)).Follow(proven.Epochs))
+	shown, err := trust.Inspect(proven.State)
+	return err == nil && shown.Certified, err
+}
+
+// report takes evidence of a double vote that holds.
+func (w *world) report(e cmttypes.Evidence) error {
+	double, ok := e.(*cmttypes.DuplicateVoteEvidence)
+	if !ok {
+		return errors.New("it is not of a double vote")
+	}
+	set, err := w.ledger.ValidatorsAt(e.Height())
+	if err != nil {
+		return err
+	}
+	return evidence.VerifyDuplicateVote(double, w.ledger.Genesis.ChainId, set)
 }
 
 func (w *world) certified() int64 {
@@ -139,14 +166,28 @@ func (w *world) certified() int64 {
 	return w.ledger.Height() - 2
 }
 
-// index puts what came of a block's transactions where they are looked up by hash.
+// index stores what a block did.
 func (w *world) index(height int64) {
 	block := w.ledger.BlockAt(height)
-	results := make([]*abcitypes.ExecTxResult, len(block.Txs))
+	last := &abcitypes.ResponseFinalizeBlock{TxResults: make([]*abcitypes.ExecTxResult, len(block.Txs))}
 	for i, r := range w.ledger.Results[height-1] {
-		results[i] = &abcitypes.ExecTxResult{Code: uint32(r.Code), Log: r.Detail}
+		last.TxResults[i] = &abcitypes.ExecTxResult{Code: uint32(r.Code), Log: r.Detail}
 	}
-	w.app.Recover(height, block.Txs.ToSliceOfBytes(), results)
+	for _, e := range w.ledger.Events[height-1] {
+		told := abcitypes.Event{Type: e.Type}
+		for _, a := range e.Attributes {
+			told.Attributes = append(told.Attributes, abcitypes.EventAttribute{Key: a.Key, Value: a.Value})
+		}
+		last.Events = append(last.Events, told)
+	}
+	w.app.Recover(height, block.Txs.ToSliceOfBytes(), last)
+}
+
+// indexAll stores what all blocks did.
+func (w *world) indexAll() {
+	for height := range w.ledger.Height() {
+		w.index(height + 1)
+	}
 }
 
 // rehearsed implements Blocks.
@@ -181,16 +222,34 @@ type answer struct {
 	body   []byte
 }
 
-// request asks the gateway.
-func (w *world) request(method, target, body string) answer {
+// request asks the gateway; headers are names and values. Of a stream the answer has what is told of the blocks that there are.
+func (w *world) request(method, target, body string, headers ...string) answer {
 	w.Helper()
 	req := must(http.NewRequestWithContext(w.Context(), method, w.base+target, strings.NewReader(body)))
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		w.Fatal(err)
 	}
 	defer res.Body.Close()
+	if res.Header.Get("Content-Type") == streamed {
+		return answer{res.StatusCode, res.Header, w.told(res.Body)}
+	}
 	return answer{res.StatusCode, res.Header, must(io.ReadAll(res.Body))}
+}
+
+// told reads a stream until it ends, or says that it has reached a block that is not there yet.
+func (w *world) told(stream io.Reader) (text []byte) {
+	for r := bufio.NewReader(stream); ; {
+		line, err := r.ReadString('\n')
+		text = append(text, line...)
+		id, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "id: ")
+		if err != nil || ok && must(parseCursor(id)).height > w.app.Tip().Height {
+			return text
+		}
+	}
 }
 
 // get asks for something that is there and decodes the answer; fields that out does not have are an error.

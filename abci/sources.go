@@ -10,8 +10,9 @@ import (
 
 // Bounds of what waits for the verifier.
 const (
-	// clientCount bounds the transactions that clients submitted here, clientBytes their bytes.
-	clientCount = 16_384
+	// clientCount bounds the transactions that clients submitted here, clientBytes their bytes: eight batches, or one request of the most that
+	// a gateway takes, which fills half. What waited longer than a client does would be verified in vain.
+	clientCount = 4_096
 	clientBytes = 64 << 20
 	// inboxCount bounds the transactions that peers have sent, inboxBytes their bytes.
 	inboxCount = 50_000

@@ -41,11 +41,11 @@ func tally(batch []submission) map[string]int {
 	return n
 }
 
-// TestSourcesTakeTurns: one that comes behind thousands of others' is served within a round, and what one source brings keeps its order.
+// TestSourcesTakeTurns: one that comes behind thousands of three others is served within a round, and what one source brings keeps its order.
 func TestSourcesTakeTurns(t *testing.T) {
 	q := newSources(nobody)
 	for _, flood := range []string{"a", "b", "c"} {
-		if q.put(flood, 2_000, 1) != 2_000 {
+		if q.put(flood, 1_000, 1) != 1_000 {
 			t.Fatal("no room")
 		}
 	}
@@ -233,7 +233,7 @@ func TestLoneBallotBesideAFlood(t *testing.T) {
 	l, b, release := held(t, nil)
 	defer release()
 	var flood [][]byte
-	for n := range 3_000 {
+	for n := range clientCount / 2 {
 		flood = append(flood, publish(n))
 	}
 	var group sync.WaitGroup

@@ -223,7 +223,7 @@ func (c *caster) sendAgain(ctx context.Context) error {
 }
 
 // vote sends all ballots: the early ones; half of the rest, upon which a validator is killed; the other half; and the second ballots
-// of those who vote twice. The officers extend the voting where it would close before all are recorded.
+// of those who vote twice.
 func (r *run) vote(ctx context.Context) error {
 	progress := r.Talk.Bar("ballots recorded", r.report.Proven)
 	defer progress.Clear()
@@ -237,10 +237,9 @@ func (r *run) vote(ctx context.Context) error {
 	defer stop()
 	g, following := errgroup.WithContext(following)
 	g.Go(func() error { return c.follow(following) })
-	g.Go(func() error { return r.keepOpen(following, c) })
 	g.Go(func() error {
 		defer stop()
-		return r.castAll(following, c, victim)
+		return r.whileOpen(following, func(ctx context.Context) error { return r.castAll(ctx, c, victim) })
 	})
 	if err := g.Wait(); err != nil {
 		return err
@@ -305,18 +304,30 @@ func (r *run) awaitInterval(ctx context.Context, c *caster) error {
 	return err
 }
 
-// keepOpen extends the voting whenever its end comes near, until ctx ends.
-func (r *run) keepOpen(ctx context.Context, c *caster) error {
+// whileOpen does something that takes the time that it takes, while the officers extend the voting whenever its end comes near.
+func (r *run) whileOpen(ctx context.Context, do func(ctx context.Context) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	busy, done := context.WithCancel(ctx)
+	g.Go(func() error { return r.keepOpen(ctx, busy) })
+	g.Go(func() error {
+		defer done()
+		return do(ctx)
+	})
+	return g.Wait()
+}
+
+// keepOpen extends the voting whenever its end comes near, as long as busy lives. An extension that was begun is brought to its end.
+func (r *run) keepOpen(ctx, busy context.Context) error {
 	n := r.network.Validators[0].Node
-	s, err := n.Status(ctx)
-	for ; err == nil; s, err = n.WaitHeight(ctx, s.Height+1) {
+	s, err := n.Status(busy)
+	for ; err == nil; s, err = n.WaitHeight(busy, s.Height+1) {
 		if s.Time.Add(time.Duration(r.extension())*time.Second/2+2*r.officials.Deciding).Unix() > r.closing {
-			if err = r.extend(ctx, "ballots are still on their way"); err != nil {
-				break
+			if err := r.extend(ctx, "ballots are still on their way"); err != nil {
+				return err
 			}
 		}
 	}
-	if ctx.Err() != nil {
+	if busy.Err() != nil {
 		return nil
 	}
 	return err

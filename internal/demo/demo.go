@@ -112,7 +112,7 @@ func (r *run) all(ctx context.Context, folder string, fail context.CancelCauseFu
 		{"key ceremony", r.holdCeremony},
 		{"proving", r.proveBallots},
 		{"opening", r.open},
-		{"challenge and attacks", r.attack},
+		{"challenge and attacks", func(ctx context.Context) error { return r.whileOpen(ctx, r.attack) }},
 		{"voting", r.vote},
 		{"closing", r.close},
 		{"promises and receipts", r.lookAtPromises},

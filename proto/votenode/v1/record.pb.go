@@ -280,7 +280,7 @@ func (m *Chain) GetGenesisHash() []byte {
 // ValidatorEpochs is the record `validators`.
 type ValidatorEpochs struct {
 	Present ValidatorEpoch `protobuf:"bytes,1,opt,name=present,proto3" json:"present"`
-	// Absent unless announced.
+	// Empty, with the number 0, unless announced.
 	Next ValidatorEpoch `protobuf:"bytes,2,opt,name=next,proto3" json:"next"`
 }
 

@@ -24,10 +24,11 @@ type forger struct {
 	r0     *scalar.Scalar   // randomness of C_0
 	masks  []*scalar.Scalar // a_i, by position
 	before func(f *forger, p *forged)
+	opened func(f *forger, p *forged)
 	after  func(f *forger, p *forged)
 }
 
-// forged is a proof in the making; before runs before rho is drawn, after runs once x is known.
+// forged is a proof in the making; before runs before rho is drawn, opened before x is, after runs once x is known.
 type forged struct {
 	c0, a, b, c, d, t0, t1       *curve.RistrettoPoint
 	cj                           []*curve.RistrettoPoint
@@ -130,6 +131,9 @@ func (f *forger) forge(t fataler) *forged {
 		}
 	}
 	p.t0, p.t1 = timesG(p.s), add(timesG(mask), mul(p.s, key))
+	if f.opened != nil {
+		f.opened(f, p)
+	}
 	p.proof = appendPoints(p.proof, p.t0, p.t1)
 	p.x = appendOpenings(tr, p.proof[commitmentsEnd:])
 

@@ -131,11 +131,18 @@ func TestInvalidVectors(t *testing.T) {
 		"signature": ErrSignature, "proof": ErrProof,
 	}
 	v, e := readVectors(t)
+	alone := make(map[int]bool)
 	for _, c := range v.Invalid {
 		want, ok := faults[c.Error]
 		if err := check(t, e, c.arrived(t)); !ok || !errors.Is(err, want) {
 			t.Errorf("%s: %v, want %s", c.Name, err, c.Error)
 		}
+		if len(c.Fails) == 1 {
+			alone[c.Fails[0]] = true
+		}
+	}
+	if len(alone) != 5 {
+		t.Errorf("of the five equations only these fail alone: %v", alone)
 	}
 	for _, c := range v.Codes {
 		if _, err := ParseCode(c.Text); !errors.Is(err, ErrCode) {

@@ -81,6 +81,7 @@ type (
 	vectorInvalid struct {
 		vectorArrived
 		Error string `json:"error"`
+		Fails []int  `json:"fails,omitempty"` // the equations, of a ballot that decodes
 	}
 	vectorChallenge struct {
 		Style      uint32   `json:"style"`
@@ -191,7 +192,7 @@ func makeVectors(t *testing.T) *vectorFile {
 		v.Valid = append(v.Valid, makeBallot(t, p, e, len(v.Valid), c.name, c.style, c.selections))
 	}
 	v.Derivation = makeDerivation(p, v.Valid[0])
-	makeInvalid(t, v)
+	makeInvalid(t, e, v)
 	makeChallenge(t, e, v)
 	makeTallies(t, e, v)
 	v.Codes = []vectorBadCode{
@@ -276,12 +277,17 @@ func makeDerivation(p Parameters, b vectorBallot) vectorDerivation {
 }
 
 // makeInvalid tampers with the third valid ballot, which has two contests.
-func makeInvalid(t *testing.T, v *vectorFile) {
+func makeInvalid(t *testing.T, e *Election, v *vectorFile) {
 	add := func(name, fault string, change func(a *vectorArrived)) {
 		a := v.Valid[2].vectorArrived
 		a.Name, a.Ciphertext, a.Proof, a.Signature = name, bytes.Clone(a.Ciphertext), bytes.Clone(a.Proof), bytes.Clone(a.Signature)
 		change(&a)
-		v.Invalid = append(v.Invalid, vectorInvalid{a, fault})
+		made := vectorInvalid{vectorArrived: a, Error: fault}
+		in := a.arrived(t)
+		if b, err := e.ParseBallot(in.st, in.ciphertext, in.proof, in.signature); err == nil {
+			made.Fails = failing(e, b)
+		}
+		v.Invalid = append(v.Invalid, made)
 	}
 	order, err := hex.DecodeString("edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010")
 	if err != nil {
@@ -308,10 +314,15 @@ func makeInvalid(t *testing.T, v *vectorFile) {
 		copy(a.Ciphertext[32:], v.Valid[2].Ciphertext[64:96])
 		copy(a.Ciphertext[64:], v.Valid[2].Ciphertext[32:64])
 	})
+	add("equation 5 alone: s + 1", "signature", func(a *vectorArrived) {
+		s, err := group.ParseScalar(a.Signature[32:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		copy(a.Signature[32:], group.ScalarBytes(s.Add(s, scalar.One())))
+	})
 	add("another ballot's signature", "signature", func(a *vectorArrived) { a.Signature = v.Valid[3].Signature })
 
-	p, _ := vectorParameters(t)
-	e := newElection(t, p)
 	key, err := ParseSecretKey(v.Valid[2].Secret)
 	if err != nil {
 		t.Fatal(err)
@@ -321,15 +332,27 @@ func makeInvalid(t *testing.T, v *vectorFile) {
 		name   string
 		change func(*forger)
 	}{
-		{"equation 1: an over-vote", func(f *forger) { f.b[0], f.v[0] = scalar.One(), scalar.One() }},
+		{"equations 1 and 2: an over-vote", func(f *forger) { f.b[0], f.v[0] = scalar.One(), scalar.One() }},
 		{"equation 2: a selection of 2", func(f *forger) {
 			f.b[4], f.v[3] = scalar.NewFromUint64(2), scalar.NewFromUint64(2)
 			f.b[8], f.v[7] = scalar.New(), scalar.New()
 		}},
-		{"equation 3: zr of another", func(f *forger) {
+		{"equations 3 and 4: zr + 1", func(f *forger) {
 			f.after = func(_ *forger, p *forged) { p.zR = scalar.New().Add(p.zR, scalar.One()) }
 		}},
 		{"equation 4: another option encrypted", func(f *forger) { f.v[0], f.v[2] = f.v[2], f.v[0] }},
+		{"equation 1 alone: zA + 1", func(f *forger) {
+			f.after = func(_ *forger, p *forged) { p.zA = scalar.New().Add(p.zA, scalar.One()) }
+		}},
+		{"equation 2 alone: zC + 1", func(f *forger) {
+			f.after = func(_ *forger, p *forged) { p.zC = scalar.New().Add(p.zC, scalar.One()) }
+		}},
+		{"equation 3 alone: T0 + G", func(f *forger) {
+			f.opened = func(_ *forger, p *forged) { p.t0.Add(p.t0, curve.RISTRETTO_BASEPOINT_POINT) }
+		}},
+		{"equation 4 alone: T1 + G", func(f *forger) {
+			f.opened = func(_ *forger, p *forged) { p.t1.Add(p.t1, curve.RISTRETTO_BASEPOINT_POINT) }
+		}},
 	} {
 		add(c.name, "proof", func(a *vectorArrived) {
 			st := Statement{a.Style, a.RollIndex, key.Public(), a.Sequence}
@@ -339,6 +362,19 @@ func makeInvalid(t *testing.T, v *vectorFile) {
 			a.Ciphertext, a.Proof, a.Signature = made.ciphertext, made.proof, made.signature
 		})
 	}
+}
+
+// failing lists the equations that a ballot fails, one by one.
+func failing(e *Election, b *EncryptedBallot) (list []int) {
+	for i, equation := range e.equations(b) {
+		if !vanishes(equation) {
+			list = append(list, i+1)
+		}
+	}
+	if VerifySignature(b) != nil {
+		list = append(list, 5)
+	}
+	return list
 }
 
 func makeChallenge(t *testing.T, e *Election, v *vectorFile) {

@@ -26,41 +26,48 @@ func (e *Election) Verify(b *EncryptedBallot) error {
 	if err := VerifySignature(b); err != nil {
 		return err
 	}
+	for i, equation := range e.equations(b) {
+		if !vanishes(equation) {
+			return fmt.Errorf("%w: equation %d, %s", ErrProof, i+1, equationNames[i])
+		}
+	}
+	return nil
+}
+
+// equationNames say what the equations 1 to 4 show.
+var equationNames = [4]string{"the commitment to the selections", "selections of 0 or 1", "the randomness", "the ciphertext"}
+
+// equations returns the equations 1 to 4 of a ballot, right side less left side: each holds where its terms vanish.
+func (e *Election) equations(b *EncryptedBallot) [4]terms {
 	s, k := b.ciphertext.style, e.k[:len(b.f)]
 	negOne, negX := minus(scalar.One()), minus(b.x)
 
 	// x B + A = zA H + sum f_i K_i
-	if !vanishes(terms{{negX, b.b}, {negOne, b.a}, {b.zA, e.h}}.and(b.f, k)) {
-		return fmt.Errorf("%w: equation 1, the commitment to the selections", ErrProof)
-	}
+	first := terms{{negX, b.b}, {negOne, b.a}, {b.zA, e.h}}.and(b.f, k)
+
 	// x C + D = zC H + sum f_i (x - f_i) K_i
 	products := make([]*scalar.Scalar, len(b.f))
 	for i, f := range b.f {
 		products[i] = scalar.New().Sub(b.x, f)
 		products[i].Mul(products[i], f)
 	}
-	if !vanishes(terms{{negX, b.c}, {negOne, b.d}, {b.zC, e.h}}.and(products, k)) {
-		return fmt.Errorf("%w: equation 2, selections of 0 or 1", ErrProof)
-	}
+	second := terms{{negX, b.c}, {negOne, b.d}, {b.zC, e.h}}.and(products, k)
+
 	// x C_0 + T0 = zr G
-	if !vanishes(terms{{negX, b.ciphertext.c0}, {negOne, b.t0}, {b.zR, curve.RISTRETTO_BASEPOINT_POINT}}) {
-		return fmt.Errorf("%w: equation 3, the randomness", ErrProof)
-	}
+	third := terms{{negX, b.ciphertext.c0}, {negOne, b.t0}, {b.zR, curve.RISTRETTO_BASEPOINT_POINT}}
+
 	// x sum rho_j C_j + T1 = (sum rho_j f_j) G + zr sum rho_j P_j
-	rhoJ, g, ts := scalar.One(), scalar.New(), terms{{negOne, b.t1}}
+	rhoJ, g, fourth := scalar.One(), scalar.New(), terms{{negOne, b.t1}}
 	for i, j := range s.optionAt {
 		if j < 0 {
 			continue
 		}
 		rhoJ = scalar.New().Mul(rhoJ, b.rho)
 		g.Add(g, scalar.New().Mul(rhoJ, b.f[i]))
-		ts = append(ts, term{scalar.New().Mul(rhoJ, negX), b.ciphertext.c[j]})
-		ts = append(ts, term{scalar.New().Mul(rhoJ, b.zR), e.keys[s.slots[j]]})
+		fourth = append(fourth, term{scalar.New().Mul(rhoJ, negX), b.ciphertext.c[j]})
+		fourth = append(fourth, term{scalar.New().Mul(rhoJ, b.zR), e.keys[s.slots[j]]})
 	}
-	if !vanishes(append(ts, term{g, curve.RISTRETTO_BASEPOINT_POINT})) {
-		return fmt.Errorf("%w: equation 4, the ciphertext", ErrProof)
-	}
-	return nil
+	return [4]terms{first, second, third, append(fourth, term{g, curve.RISTRETTO_BASEPOINT_POINT})}
 }
 
 // VerifySignature checks the signature of a ballot alone, without its proof: s G = R + e V. It fails with ErrSignature.

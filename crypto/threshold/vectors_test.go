@@ -281,6 +281,10 @@ func makeComplaints(t *testing.T, v *vectorFile) {
 	wrong := bytes.Clone(share.Plaintext)
 	wrong[0] ^= 1
 	notReduced := append(bytes.Clone(share.Plaintext[:64]), bytes.Repeat([]byte{0xff}, 32)...)
+	var last Proof
+	copy(last[32:], share.Plaintext[64:])
+	last = addOrder(last)
+	above := append(bytes.Clone(share.Plaintext[:64]), last[32:]...) // the right share, but for its encoding
 	unclamped := bytes.Clone(share.PrivateKey)
 	unclamped[0] ^= 1
 	seal := func(plaintext []byte) []byte {
@@ -295,6 +299,7 @@ func makeComplaints(t *testing.T, v *vectorFile) {
 		{"encapsulated key of small order", share.PrivateKey, smallOrder, "dealer"},
 		{"first slot does not match", share.PrivateKey, seal(wrong), "dealer"},
 		{"last scalar not reduced", share.PrivateKey, seal(notReduced), "dealer"},
+		{"last scalar plus the group order", share.PrivateKey, seal(above), "dealer"},
 		{"one slot short", share.PrivateKey, seal(share.Plaintext[:64]), "dealer"},
 		{"key of another share", o.Dealers[0].Shares[1].PrivateKey, changed, "refused"},
 		{"key not clamped", unclamped, changed, "refused"},

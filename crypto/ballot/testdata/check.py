@@ -221,20 +221,21 @@ class Election:
             f += part + [(contest["max"] * x - sum(part)) % L]
         za, zc, zr = responses
 
-        if not nonce + e * voter == s * G:
-            raise Fault("signature")
         left3, right4, right_key, f4 = x * c[0] + t0, t1, IDENTITY, 0
-        ok = x * pb + pa == total([za * self.h] + [fi * k for fi, k in zip(f, self.k)])
-        ok &= x * pc + pd == total([zc * self.h] + [fi * (x - fi) * k for fi, k in zip(f, self.k)])
-        ok &= left3 == zr * G
+        holds = [x * pb + pa == total([za * self.h] + [fi * k for fi, k in zip(f, self.k)])]
+        holds.append(x * pc + pd == total([zc * self.h] + [fi * (x - fi) * k for fi, k in zip(f, self.k)]))
+        holds.append(left3 == zr * G)
         for j, (i, slot) in enumerate(zip(options, slots), 1):
             rho_j = pow(rho, j, L)
             right4 = right4 + rho_j * x * c[j]
             f4 += rho_j * f[i]
             right_key = right_key + rho_j * self.keys[slot]
-        ok &= right4 == f4 * G + zr * right_key
-        if not ok:
-            raise Fault("proof")
+        holds.append(right4 == f4 * G + zr * right_key)
+        holds.append(nonce + e * voter == s * G)
+        if not all(holds):
+            fault = Fault("proof" if holds[4] else "signature")
+            fault.fails = [i for i, ok in enumerate(holds, 1) if not ok]
+            raise fault
         return rho, x, e, hashed
 
     def encrypt(self, style, selections, r):
@@ -319,6 +320,7 @@ def main():
             e.verify(b)
         except Fault as fault:
             expect(str(fault) == b["error"], f"{b['name']}: {fault}, want {b['error']}")
+            expect(getattr(fault, "fails", None) == b.get("fails"), f"{b['name']}: the equations that fail")
         else:
             expect(False, b["name"] + " passes")
 

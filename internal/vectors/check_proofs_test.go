@@ -146,6 +146,9 @@ func (p *recordProof) check(appHash hexBytes) error {
 		}
 	}
 	ok := false
+	if len(p.Leaves) == 0 {
+		return errors.New("it shows nothing")
+	}
 	switch first := &p.Leaves[0]; {
 	case !p.Absent:
 		ok = len(p.Leaves) == 1 && first.Key == p.Key
@@ -195,6 +198,33 @@ func (v *vectors) checkProofs() error {
 	return errors.Join(list...)
 }
 
+// checkRefusedProofs: the verification that spec 5.6 writes refuses what our code refuses.
+func (v *vectors) checkRefusedProofs() error {
+	var list []error
+	p := v.negative.Proofs
+	for _, x := range p.Inclusion {
+		if included(&x.inclusionVector) {
+			list = append(list, fmt.Errorf("%q shows inclusion", x.Name))
+		}
+	}
+	for _, x := range p.Consistency {
+		if consistent(&x.consistencyVector) {
+			list = append(list, fmt.Errorf("%q shows consistency", x.Name))
+		}
+	}
+	for _, x := range p.Records {
+		var r recordProof
+		err := errors.Join(strict(x.Fields, &r), same("bytes", x.Proof, r.bytes()))
+		if err != nil || x.Key == r.Key && x.Present == !r.Absent && r.check(x.AppHash) == nil {
+			list = append(list, fmt.Errorf("%q shows something: %w", x.Name, err))
+		}
+	}
+	if len(p.Inclusion) < 9 || len(p.Consistency) < 16 || len(p.Records) < 30 {
+		list = append(list, errors.New("refused proofs are missing"))
+	}
+	return errors.Join(list...)
+}
+
 // checkNegative: whatever must be refused differs from what is good, and names a section that there is.
 func (v *vectors) checkNegative() error {
 	chapters, err := filepath.Glob(filepath.Join(vectorsPath, "..", "*.md"))
@@ -222,6 +252,7 @@ func (v *vectors) checkNegative() error {
 	}
 	transactions := len(names)
 	clear(names)
+	list = append(list, v.checkRefusedProofs())
 	for _, x := range v.negative.Files {
 		entry(x.Name, x.Section)
 		var good hexBytes

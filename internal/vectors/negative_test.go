@@ -15,6 +15,7 @@ import (
 type negativeFile struct {
 	Comment      string               `json:"comment"`
 	Transactions []refusedTransaction `json:"transactions"`
+	Proofs       *refusedProofs       `json:"proofs"`
 	Files        []refusedFile        `json:"files"`
 }
 
@@ -113,6 +114,6 @@ func (w *world) try(l *rehearsal.Ledger, next *cmttypes.Block) {
 func (w *world) negativeFile() any {
 	return &negativeFile{
 		Comment:      "what must be refused, each one change away from something good: the sections are named",
-		Transactions: w.refused, Files: w.refusedFiles(),
+		Transactions: w.refused, Proofs: w.refusedProofs(), Files: w.refusedFiles(),
 	}
 }

@@ -140,7 +140,7 @@ func (v *vectors) checkReceipts() error {
 	for _, s := range r.States {
 		state(s.State, s.proofFile)
 	}
-	standings := map[string]bool{}
+	standings, reasons := map[string]bool{}, map[int]bool{}
 	for _, x := range r.Receipts {
 		state(x.State, x.proofFile)
 		standings[x.Standing] = true
@@ -158,6 +158,7 @@ func (v *vectors) checkReceipts() error {
 	}
 	for i, p := range r.Promises {
 		c := &r.Cases[i]
+		reasons[c.How] = true
 		state(c.State, c.proofFile)
 		file(p.proofFile)
 		ballot := v.of(p.Ballot.Height)[p.Ballot.Index].Bytes
@@ -167,6 +168,9 @@ func (v *vectors) checkReceipts() error {
 		if c.Promise != p.Name || !bytes.Contains(c.Bytes, p.Slip) || !bytes.Contains(p.Bytes, ballot) || (c.Verdict == "kept") != (c.How > 0) {
 			list = append(list, fmt.Errorf("promise %q and its case", p.Name))
 		}
+	}
+	if len(reasons) != 6 {
+		list = append(list, fmt.Errorf("promises are kept by these lines of 12.3, and 0 for none: %v", reasons))
 	}
 	return errors.Join(list...)
 }

@@ -72,7 +72,7 @@ func (w *world) refusedInclusions() (list []refusedInclusion) {
 		{"another root", index, func(p *inclusionVector) { p.Root = root(leaves[:size-1]) }},
 		{"a hash too many", index, func(p *inclusionVector) { p.Path = append(p.Path, p.Path[0]) }},
 		{"a hash too few", index, func(p *inclusionVector) { p.Path = p.Path[:len(p.Path)-1] }},
-		{"no hash", index, func(p *inclusionVector) { p.Path = nil }},
+		{"no hash", index, func(p *inclusionVector) { p.Path = []hexBytes{} }},
 		{"two hashes exchanged", index, func(p *inclusionVector) { p.Path[0], p.Path[1] = p.Path[1], p.Path[0] }},
 		{"a hash of 31 bytes", index, func(p *inclusionVector) { p.Path[0] = p.Path[0][1:] }},
 	} {
@@ -113,15 +113,15 @@ func (w *world) refusedConsistencies() (list []refusedConsistency) {
 			p.OldSize, p.OldRoot, p.Size, p.Root = p.Size, p.Root, p.OldSize, p.OldRoot
 		}},
 		{"another old size", 6, 13, func(p *consistencyVector) { p.OldSize++ }},
-		{"no hash between two sizes", 6, 13, func(p *consistencyVector) { p.Path = nil }},
-		{"no hash, and an old size of a power of two", 8, 13, func(p *consistencyVector) { p.Path = nil }},
+		{"no hash between two sizes", 6, 13, func(p *consistencyVector) { p.Path = []hexBytes{} }},
+		{"no hash, and an old size of a power of two", 8, 13, func(p *consistencyVector) { p.Path = []hexBytes{} }},
 		{"a hash too many", 6, 13, func(p *consistencyVector) { p.Path = append(p.Path, p.Path[0]) }},
 		{"a hash too few", 6, 13, func(p *consistencyVector) { p.Path = p.Path[:len(p.Path)-1] }},
 		{"two hashes exchanged", 6, 13, func(p *consistencyVector) { p.Path[0], p.Path[1] = p.Path[1], p.Path[0] }},
 		{"a hash of 31 bytes", 6, 13, func(p *consistencyVector) { p.Path[1] = p.Path[1][1:] }},
 		{"one size with two roots", 6, 6, func(p *consistencyVector) { p.OldRoot = other }},
 		{"one size with a hash", 6, 6, func(p *consistencyVector) { p.Path = []hexBytes{p.Root} }},
-		{"an empty tree with a root", 6, 13, func(p *consistencyVector) { p.OldSize, p.Path = 0, nil }},
+		{"an empty tree with a root", 6, 13, func(p *consistencyVector) { p.OldSize, p.Path = 0, []hexBytes{} }},
 		{"an empty tree with a hash", 6, 13, func(p *consistencyVector) { p.OldSize, p.OldRoot = 0, root(nil) }},
 	} {
 		p := consistencyVector{log, c.old, root(leaves[:c.old]), c.size, root(leaves[:c.size]), many(must(s.ProveConsistency(log, c.old, c.size)))}

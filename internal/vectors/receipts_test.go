@@ -109,11 +109,12 @@ var promises = []struct {
 	{"recorded", place{34, 4}, "league validator 1", 33, 63, 45},
 	{"another ballot of the voter recorded since", place{37, 0}, "league validator 2", 37, 67, 45},
 	{"the voter was revoked", place{47, 0}, "party validator 1", 40, 60, 71},
-	{"the number was spoiled", place{41, 0}, "league validator 1", 38, 45, 50},
+	{"the number was spoiled", place{41, 0}, "league validator 1", 38, 41, 50},
 	{"voting ended", place{37, 0}, "league validator 2", 50, 66, 71},
 	{"not yet", place{42, 0}, "party validator 1", 39, 69, 41},
 	{"left out by its block", place{41, 0}, "author", 33, 38, 45},
 	{"no block of the validator", place{41, 0}, "not author", 33, 36, 45},
+	{"issued at height 1", place{34, 4}, "league validator 1", 1, 45, 45},
 }
 
 func (w *world) receiptsFile() any {

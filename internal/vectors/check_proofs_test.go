@@ -261,11 +261,17 @@ func (v *vectors) checkNegative() error {
 		} else {
 			good = v.receipts.Cases[x.Place].Bytes
 		}
-		if other := x.Class == "ahead" || x.Name == "another voter's receipt"; other != bytes.Equal(x.Bytes, good) {
+		if other := x.Now != v.receipts.Now || x.Name == "another voter's receipt"; other != bytes.Equal(x.Bytes, good) {
 			list = append(list, fmt.Errorf("%q is the good file", x.Name))
 		}
 	}
-	if transactions < 70 || len(names) < 40 {
+	for _, x := range slices.Concat(v.negative.Branch.Good, v.negative.Branch.Refused) {
+		entry(x.Name, x.Section)
+		if !bytes.Contains(x.Bytes, v.genesis.Document) || (x.Verdict == "") == (x.Class == "") || (x.Verdict == "broken") != (x.Class == "" && x.Block > 0) {
+			list = append(list, fmt.Errorf("%q is no case of the branch", x.Name))
+		}
+	}
+	if transactions < 70 || len(names) < 90 {
 		list = append(list, errors.New("refusals are missing"))
 	}
 	return errors.Join(list...)

@@ -17,6 +17,7 @@ type negativeFile struct {
 	Transactions []refusedTransaction `json:"transactions"`
 	Proofs       *refusedProofs       `json:"proofs"`
 	Files        []refusedFile        `json:"files"`
+	Branch       *branchFile          `json:"branch"`
 }
 
 // refusedTransaction stands in the place of a good one, in the same block, and has another code there.
@@ -92,6 +93,9 @@ func resolved(f func(r *pb.Resolution)) change {
 // try puts changed transactions into the place of good ones before their block is made.
 func (w *world) try(l *rehearsal.Ledger, next *cmttypes.Block) {
 	w.blocks = append(w.blocks, next)
+	if next.Height == branchHeight {
+		w.branch = l.Fork(w.t)
+	}
 	for at, c := range refusals {
 		if c.height != next.Height {
 			continue
@@ -114,6 +118,6 @@ func (w *world) try(l *rehearsal.Ledger, next *cmttypes.Block) {
 func (w *world) negativeFile() any {
 	return &negativeFile{
 		Comment:      "what must be refused, each one change away from something good: the sections are named",
-		Transactions: w.refused, Proofs: w.refusedProofs(), Files: w.refusedFiles(),
+		Transactions: w.refused, Proofs: w.refusedProofs(), Files: w.refusedFiles(), Branch: w.branchFile(),
 	}
 }

@@ -53,6 +53,8 @@ type world struct {
 	manifest     *pb.Manifest
 	// blocks are those so far, while the record is replayed.
 	blocks []*cmttypes.Block
+	// branch is another ledger that parts from the record before branchHeight.
+	branch *rehearsal.Ledger
 	// refused are the changed transactions, in the order of refusals, each tried in the state before its block.
 	refused []refusedTransaction
 }

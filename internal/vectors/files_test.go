@@ -176,8 +176,8 @@ func (w *world) refusedFiles() []refusedFile {
 	good := &good{w, w.receiptsFile().(*receiptsFile)}
 	of, behind := &good.Receipts[changedReceipt], &good.Receipts[laterReceipt]
 	list := slices.Concat(
-		good.faults("receipt", changedReceipt, of.proofFile, &of.RollIndex, slices.Concat(receiptFaults, signedFaults)),
-		good.faults("receipt", laterReceipt, behind.proofFile, &behind.RollIndex, laterFaults),
+		good.faults("receipt", changedReceipt, of.proofFile, &of.RollIndex, slices.Concat(receiptFaults, signedFaults, forgedFaults)),
+		good.faults("receipt", laterReceipt, behind.proofFile, &behind.RollIndex, slices.Concat(laterFaults, epochFaults)),
 	)
 	for _, c := range []struct {
 		place int

@@ -265,6 +265,15 @@ func (v *vectors) checkNegative() error {
 			list = append(list, fmt.Errorf("%q is the good file", x.Name))
 		}
 	}
+	for _, x := range v.negative.Signatures {
+		entry(x.Name, "2.3")
+		if strict := signedBy(x.Name, x.Key, x.Signed, x.Signature) == nil; strict && !x.Good {
+			list = append(list, fmt.Errorf("%q is good by RFC 8032, and refused", x.Name))
+		}
+	}
+	for _, x := range v.negative.Keys {
+		entry(x.Name, "1.2")
+	}
 	for _, x := range slices.Concat(v.negative.Branch.Good, v.negative.Branch.Refused) {
 		entry(x.Name, x.Section)
 		if !bytes.Contains(x.Bytes, v.genesis.Document) || (x.Verdict == "") == (x.Class == "") || (x.Verdict == "broken") != (x.Class == "" && x.Block > 0) {

@@ -15,6 +15,8 @@ import (
 type negativeFile struct {
 	Comment      string               `json:"comment"`
 	Transactions []refusedTransaction `json:"transactions"`
+	Signatures   []signatureVector    `json:"signatures"`
+	Keys         []publicKeyVector    `json:"keys"`
 	Proofs       *refusedProofs       `json:"proofs"`
 	Files        []refusedFile        `json:"files"`
 	Branch       *branchFile          `json:"branch"`
@@ -118,6 +120,6 @@ func (w *world) try(l *rehearsal.Ledger, next *cmttypes.Block) {
 func (w *world) negativeFile() any {
 	return &negativeFile{
 		Comment:      "what must be refused, each one change away from something good: the sections are named",
-		Transactions: w.refused, Proofs: w.refusedProofs(), Files: w.refusedFiles(), Branch: w.branchFile(),
+		Transactions: w.refused, Signatures: w.signatureVectors(), Keys: w.publicKeyVectors(), Proofs: w.refusedProofs(), Files: w.refusedFiles(), Branch: w.branchFile(),
 	}
 }

@@ -13,6 +13,8 @@ import (
 type blocksFile struct {
 	Comment string        `json:"comment"`
 	Blocks  []blockVector `json:"blocks"`
+	// Other are precommits of kinds that the blocks lack.
+	Other []otherPrecommit `json:"other_precommits"`
 }
 
 type blockVector struct {
@@ -98,6 +100,7 @@ func (w *world) blocksFile() any {
 	for h := int64(1); h <= w.Height(); h++ {
 		f.Blocks = append(f.Blocks, w.blockVector(h))
 	}
+	f.Other = w.otherPrecommits()
 	return f
 }
 

@@ -86,13 +86,13 @@ func (v *vectors) setAt(h int64) setVector {
 }
 
 func (v *vectors) checkBlocks() error {
-	var list []error
+	list := []error{v.checkOtherPrecommits()}
 	for i := range v.blocks.Blocks {
 		if err := v.checkBlock(i); err != nil {
 			list = append(list, fmt.Errorf("block %d: %w", i+1, err))
 		}
 	}
-	if len(list) == 0 && len(v.blocks.Blocks) != len(v.states.States) {
+	if len(v.blocks.Blocks) != len(v.states.States) {
 		list = append(list, errors.New("as many blocks as states, and the first state"))
 	}
 	return errors.Join(list...)

@@ -28,6 +28,7 @@ type attacker struct {
 	run        *run
 	parameters ballot.Parameters
 	sent       int
+	crooks     []int // voters who have not been dishonest yet
 }
 
 // newAttacker reads the parameters of the election from the ledger.
@@ -48,7 +49,7 @@ func (r *run) newAttacker(ctx context.Context) (*attacker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &attacker{run: r, parameters: ballot.Parameters{
+	return &attacker{run: r, crooks: r.crooks(), parameters: ballot.Parameters{
 		Chain: chainID, Election: electionID, Manifest: [32]byte(e.Manifest), RollRoot: [32]byte(e.RollRoot), KeyDigest: [32]byte(e.KeyDigest),
 		Keys: points, Styles: election.BallotStyles(r.manifest),
 	}}, nil
@@ -196,26 +197,46 @@ func (a *attacker) values(style int, selections [][]int) [][]uint64 {
 	return values
 }
 
-// crook is the dishonest voter, on the same ballot style as the challenger where there is a third voter.
-func (a *attacker) crook() int { return min(2, a.run.replay.Voters()-1) }
+// crooks are the voters who may be dishonest: those with the challenger's ballot style; the last voter where there are none.
+func (r *run) crooks() (list []int) {
+	for voter := range r.replay.Voters() {
+		if voter != challenger && r.replay.Style(voter) == r.replay.Style(challenger) {
+			list = append(list, voter)
+		}
+	}
+	if len(list) == 0 {
+		list = []int{r.replay.Voters() - 1}
+	}
+	return list
+}
 
-// begin returns an honest ballot of the crook, ready to be forged.
+// crook returns another dishonest voter each time, as long as there are: who has signed a bad proof is barred for a while at the node that saw it.
+func (a *attacker) crook() int {
+	voter := a.crooks[0]
+	if len(a.crooks) > 1 {
+		a.crooks = a.crooks[1:]
+	}
+	return voter
+}
+
+// begin returns an honest ballot of a crook, ready to be forged.
 func (a *attacker) begin() (forge.Ballot, error) {
-	key, err := ballot.ParseSecretKey(a.run.secrets[a.crook()])
+	crook := a.crook()
+	key, err := ballot.ParseSecretKey(a.run.secrets[crook])
 	if err != nil {
 		return forge.Ballot{}, err
 	}
 	r, err := forge.Scalar(rand.Reader)
-	style := a.run.replay.Style(a.crook())
+	style := a.run.replay.Style(crook)
 	return forge.Ballot{
-		Statement: ballot.Statement{Style: uint32(style), RollIndex: uint64(a.crook()), Voter: key.Public(), Sequence: 9},
-		Values:    a.values(style, a.run.replay.Selections(a.crook())), Randomness: r, Key: key,
+		Statement: ballot.Statement{Style: uint32(style), RollIndex: uint64(crook), Voter: key.Public(), Sequence: 9},
+		Values:    a.values(style, a.run.replay.Selections(crook)), Randomness: r, Key: key,
 	}, err
 }
 
 // dishonestChoices are ballots of a voter of the roll, signed as they should be, that hold what no ballot may.
 func (a *attacker) dishonestChoices(ctx context.Context) error {
-	contest := a.parameters.Styles[a.run.replay.Style(a.crook())].Contests[0]
+	contest := a.parameters.Styles[a.run.replay.Style(a.crooks[0])].Contests[0]
 	for _, c := range []struct {
 		what string
 		set  func(values []uint64)

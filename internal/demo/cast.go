@@ -94,7 +94,8 @@ func (c *caster) send(ctx context.Context, s *spool.File, n int) error {
 	return g.Wait()
 }
 
-// submit hands a batch to a validator, or to the next one where that is down. A ballot that is sent again may be recorded meanwhile.
+// submit hands a batch to a validator, or to the next one where that is down. A ballot that is sent again may be recorded meanwhile, and so may one
+// that had to wait: it is given to another validator then.
 func (c *caster) submit(ctx context.Context, to int, batch [][]byte, again bool) error {
 	for tries := 0; ; tries, to = tries+1, (to+1)%len(c.validators) {
 		if c.down[to].Load() {
@@ -115,7 +116,7 @@ func (c *caster) submit(ctx context.Context, to int, batch [][]byte, again bool)
 			return err
 		}
 		for _, answer := range answers {
-			if answer.Code != tx.CodeOK && !again && tries == 0 {
+			if answer.Code != tx.CodeOK && answer.Code != tx.CodeAlreadyDone && !again && tries == 0 {
 				return fmt.Errorf("%s refuses an honest ballot: %d %s: %s", c.validators[to].Name, answer.Code, answer.Name, answer.Message)
 			}
 		}

@@ -44,8 +44,9 @@ func (a *Application) verifier() {
 const (
 	// lateAfter is how much longer than timeout_commit a block may take before it is late.
 	lateAfter = 500 * time.Millisecond
-	// restFactor is how many times as long as a batch took the verifier rests after it while a block is late.
-	restFactor = 3
+	// restFactor is how many times as long as a batch took the verifier rests after it while a block is late, and longestRest the most.
+	restFactor  = 3
+	longestRest = time.Second
 )
 
 // pacer tells how long the verifier rests.
@@ -62,7 +63,7 @@ func (p *pacer) rest(height int64, pace time.Duration, now time.Time, took time.
 	if now.Sub(p.seen) < pace+lateAfter {
 		return 0
 	}
-	return restFactor * took
+	return min(restFactor*took, longestRest)
 }
 
 // blockPace returns timeout_commit, 0 where there is no ledger yet.

@@ -28,6 +28,9 @@ func TestRests(t *testing.T) {
 			t.Errorf("height %d after %v: %v, not %v", step.height, step.at, got, step.want)
 		}
 	}
+	if got := p.rest(7, pace, begin.Add(2*time.Hour), time.Minute); got != longestRest {
+		t.Errorf("after a batch that took a minute: %v", got)
+	}
 }
 
 // TestPaceIsThatOfTheLedger: what counts as late follows the parameters.

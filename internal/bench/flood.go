@@ -89,7 +89,8 @@ func (p *presser) floods(ctx context.Context) error {
 	return nil
 }
 
-// maxVictims bounds the ballots from which bad ones are made, and so the voters who sign bad proofs; maxUnproven is how many of these there are.
+// maxVictims bounds the ballots from which bad ones are made, and so the voters who sign bad proofs; maxUnproven how many of these are made: more
+// are the same again, of voters who are barred by then.
 const (
 	maxVictims  = 2_000
 	maxUnproven = 50_000
@@ -123,7 +124,7 @@ func (p *presser) kinds(ctx context.Context) ([]flood, error) {
 	for i := range pollers {
 		pollers[i] = newPoller(p.copied.Validators[i%len(p.copied.Validators)].Node)
 	}
-	unproven, err := m.list(ctx, maxUnproven, m.unproven)
+	unproven, err := m.list(ctx, min(maxUnproven, 1+int(float64(p.rate())*p.Flood.Seconds())), m.unproven)
 	if err != nil {
 		return nil, err
 	}

@@ -18,12 +18,13 @@ import (
 	"votenode/crypto/ballot"
 	"votenode/crypto/group"
 	"votenode/crypto/threshold"
+	"votenode/genesis"
 	"votenode/internal/forge"
 	"votenode/internal/network"
 	pb "votenode/proto/votenode/v1"
 )
 
-// attacker sends to the nodes what no honest client sends. It knows what is public, and the keys of two voters.
+// attacker sends to the nodes what no honest client sends. It knows what is public, and the keys of some voters.
 type attacker struct {
 	run        *run
 	parameters ballot.Parameters
@@ -197,15 +198,20 @@ func (a *attacker) values(style int, selections [][]int) [][]uint64 {
 	return values
 }
 
-// crooks are the voters who may be dishonest: those with the challenger's ballot style; the last voter where there are none.
+// crooks are the voters who may be dishonest, all but the challenger: last those with the challenger's ballot style.
 func (r *run) crooks() (list []int) {
+	var alike []int
 	for voter := range r.replay.Voters() {
-		if voter != challenger && r.replay.Style(voter) == r.replay.Style(challenger) {
+		switch {
+		case voter == challenger:
+		case r.replay.Style(voter) == r.replay.Style(challenger):
+			alike = append(alike, voter)
+		default:
 			list = append(list, voter)
 		}
 	}
-	if len(list) == 0 {
-		list = []int{r.replay.Voters() - 1}
+	if list = append(list, alike...); len(list) == 0 {
+		return []int{challenger}
 	}
 	return list
 }
@@ -219,9 +225,11 @@ func (a *attacker) crook() int {
 	return voter
 }
 
+// neighbour returns a dishonest voter with the challenger's ballot style, where there is one.
+func (a *attacker) neighbour() int { return a.crooks[len(a.crooks)-1] }
+
 // begin returns an honest ballot of a crook, ready to be forged.
-func (a *attacker) begin() (forge.Ballot, error) {
-	crook := a.crook()
+func (a *attacker) begin(crook int) (forge.Ballot, error) {
 	key, err := ballot.ParseSecretKey(a.run.secrets[crook])
 	if err != nil {
 		return forge.Ballot{}, err
@@ -236,25 +244,24 @@ func (a *attacker) begin() (forge.Ballot, error) {
 
 // dishonestChoices are ballots of a voter of the roll, signed as they should be, that hold what no ballot may.
 func (a *attacker) dishonestChoices(ctx context.Context) error {
-	contest := a.parameters.Styles[a.run.replay.Style(a.crooks[0])].Contests[0]
 	for _, c := range []struct {
 		what string
-		set  func(values []uint64)
+		set  func(values []uint64, most int)
 	}{
-		{"more choices than the contest allows", func(values []uint64) {
-			for o := range min(contest.Max+1, len(values)) {
+		{"more choices than the contest allows", func(values []uint64, most int) {
+			for o := range min(most+1, len(values)) {
 				values[o] = 1
 			}
-			values[0] += uint64(contest.Max + 1 - min(contest.Max+1, len(values)))
+			values[0] += uint64(most + 1 - min(most+1, len(values)))
 		}},
-		{"a thousand votes for one candidate", func(values []uint64) { values[0] = 1000 }},
-		{"two votes for one candidate", func(values []uint64) { clear(values); values[0] = 2 }},
+		{"a thousand votes for one candidate", func(values []uint64, _ int) { values[0] = 1000 }},
+		{"two votes for one candidate", func(values []uint64, _ int) { clear(values); values[0] = 2 }},
 	} {
-		b, err := a.begin()
+		b, err := a.begin(a.crook())
 		if err != nil {
 			return err
 		}
-		c.set(b.Values[0])
+		c.set(b.Values[0], a.parameters.Styles[b.Statement.Style].Contests[0].Max)
 		if err := a.tryForged(ctx, c.what, b, tx.CodeBadProof); err != nil {
 			return err
 		}
@@ -297,7 +304,7 @@ func (a *attacker) othersBallots(ctx context.Context) error {
 	if err := a.try(ctx, "a new ballot with a lower number", lower, tx.CodeSequence); err != nil {
 		return err
 	}
-	mine, err := a.begin()
+	mine, err := a.begin(a.neighbour())
 	if err != nil || mine.Statement.Style != public.Style {
 		return err
 	}
@@ -315,7 +322,7 @@ func (a *attacker) othersBallots(ctx context.Context) error {
 
 // misplaced are ballots that would be good elsewhere.
 func (a *attacker) misplaced(ctx context.Context) error {
-	b, err := a.begin()
+	b, err := a.begin(a.crook())
 	if err != nil {
 		return err
 	}
@@ -356,7 +363,7 @@ func (a *attacker) misplaced(ctx context.Context) error {
 
 // damagedBytes are ballots that are not what the specification calls one, and a resolution of nobody.
 func (a *attacker) damagedBytes(ctx context.Context) error {
-	b, err := a.begin()
+	b, err := a.begin(a.crook())
 	if err != nil {
 		return err
 	}
@@ -383,6 +390,7 @@ func (a *attacker) damagedBytes(ctx context.Context) error {
 		Decision: &pb.Resolution_CancelElection{CancelElection: &pb.CancelElection{Election: electionID}},
 	}}
 	kind := election.Encode(&pb.Envelope{Kind: 99, Body: []byte{1}, Signature: signature})
+	limit := int(genesis.DefaultParameters(2).Limits.BallotBytes)
 	notEncoded := bytes.Repeat([]byte{0xff}, group.PointSize)
 	attempts := []struct {
 		what string
@@ -394,7 +402,7 @@ func (a *attacker) damagedBytes(ctx context.Context) error {
 		{"a ballot with a byte behind it", append(slices.Clone(good), 0), tx.CodeMalformed},
 		{"a ballot with an unknown field", append(slices.Clone(good), 0x78, 1), tx.CodeMalformed},
 		{"a transaction of an unknown kind", kind, tx.CodeUnknownKind},
-		{"a ballot larger than any", envelope(b.Statement, ciphertext, bytes.Repeat(proof, 40), signature), tx.CodeTooLarge},
+		{"a ballot larger than any", envelope(b.Statement, ciphertext, bytes.Repeat(proof, 1+limit/len(proof)), signature), tx.CodeTooLarge},
 		{"a ballot with half a point too few", envelope(b.Statement, ciphertext[16:], proof, signature), tx.CodeInvalidField},
 		{"a ballot with an option too few", signed(ciphertext[32:], proof), tx.CodeBadProof},
 		{"a point that is not canonical", change(32, notEncoded), tx.CodeBadProof},

@@ -44,13 +44,14 @@ func (a *Application) FinalizeBlock(_ context.Context, req *abcitypes.RequestFin
 	if err != nil {
 		return nil, fmt.Errorf("hashing the state of block %d: %w", req.Height, err)
 	}
+	response := responseOf(block, outcome)
 	a.next = &finalized{
-		block: block, tip: Tip{req.Height, req.Time.UnixNano()}, hashes: p.hashes, results: resultsOf(req.Height, outcome), events: eventsOf(outcome), voters: votersOf(p, outcome),
+		block: block, tip: Tip{req.Height, req.Time.UnixNano()}, hashes: p.hashes, results: resultsOf(req.Height, outcome), events: response.Events, voters: votersOf(p, outcome),
 	}
 	if err := a.results.Wait(); err != nil {
 		a.log.Error("writing the index of results", "height", req.Height-1, "error", err)
 	}
-	return a.responseOf(block, outcome)
+	return response, nil
 }
 
 // Commit implements CometBFT's Application: it stores the state that FinalizeBlock made. Crash points: before the clock file is
@@ -119,7 +120,7 @@ func resultsOf(height int64, outcome *app.Outcome) []Result {
 }
 
 // responseOf translates what a block did. Of a result, CometBFT hashes the code alone.
-func (a *Application) responseOf(block *state.Block, outcome *app.Outcome) (*abcitypes.ResponseFinalizeBlock, error) {
+func responseOf(block *state.Block, outcome *app.Outcome) *abcitypes.ResponseFinalizeBlock {
 	hash := block.AppHash()
 	res := &abcitypes.ResponseFinalizeBlock{AppHash: hash[:], TxResults: make([]*abcitypes.ExecTxResult, len(outcome.Results))}
 	for i, r := range outcome.Results {
@@ -133,7 +134,7 @@ func (a *Application) responseOf(block *state.Block, outcome *app.Outcome) (*abc
 		params := genesis.ConsensusParams(outcome.Parameters).ToProto()
 		res.ConsensusParamUpdates = &params
 	}
-	return res, nil
+	return res
 }
 
 // eventsOf translates the events of a block.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"testing"
 	"time"
 
 	"votenode/app/election"
@@ -80,6 +81,41 @@ func askForPhases(w *world, e *rehearsal.Election) {
 	}
 	w.refused(http.StatusNotFound, "/v1/elections/none/phases")
 	w.refused(http.StatusNotFound, "/v1/elections/%2e%2e%2fprimary/phases")
+}
+
+// TestCancelled: of a cancelled election the phases are shown that its records prove.
+func TestCancelled(t *testing.T) {
+	for last, advance := range map[string]func(*rehearsal.Election){
+		"key ceremony": func(*rehearsal.Election) {},
+		"ready":        func(e *rehearsal.Election) { e.Accept(rehearsal.Each(e.Everybody(), (*rehearsal.Trustee).Trial)...) },
+		"voting":       (*rehearsal.Election).Begin,
+		"decrypting": func(e *rehearsal.Election) {
+			e.Begin()
+			e.Accept(e.Vote(0, 1, []int{0}, []int{0}), e.Vote(1, 1, []int{0}, []int{0}))
+			e.Make(e.Record().Closing - e.Now())
+			e.Make(int64(e.Manifest.ObjectionWindow))
+		},
+	} {
+		t.Run(last, func(t *testing.T) {
+			l := rehearsal.New(t)
+			l.Make(1)
+			e := l.Create(rehearsal.Manifest("primary"))
+			e.Enrol(3)
+			e.Seal()
+			e.Appoint(3)
+			e.MakeKeys()
+			advance(e)
+			if got := election.PhaseName(e.Record().Phase); got != last {
+				t.Fatal(got)
+			}
+			e.Resolve(&pb.Resolution{Decision: &pb.Resolution_CancelElection{CancelElection: &pb.CancelElection{Election: e.ID}}})
+			var p shownPhases
+			serve(t, l).get("/v1/elections/primary/phases", &p)
+			if n := len(p.Phases); n < 3 || p.Phases[n-1].Phase != "cancelled" || p.Phases[n-2].Phase != last {
+				t.Errorf("%+v", p.Phases)
+			}
+		})
+	}
 }
 
 type contestsPage[T any] struct {

@@ -94,7 +94,7 @@ func (e *shownElection) reached() ([]phase, error) {
 }
 
 // lastBeforeCancellation returns the phase of an election; of a cancelled one the last before that, as far as its records show: whether
-// it had closed is not among them.
+// it had closed is not among them, unless decryption had begun.
 func (e *shownElection) lastBeforeCancellation() (pb.Phase, error) {
 	if e.record.Phase != pb.PHASE_CANCELLED {
 		return e.record.Phase, nil
@@ -103,8 +103,12 @@ func (e *shownElection) lastBeforeCancellation() (pb.Phase, error) {
 	switch {
 	case err != nil:
 		return pb.PHASE_NONE, err
+	case e.record.ContestsOpen > 0:
+		return pb.PHASE_DECRYPTING, nil // until all are decided, and then it is final
 	case sum != nil:
 		return pb.PHASE_VOTING, nil // the sums are written when voting begins
+	case e.record.RollSealed && e.record.TrialPassed:
+		return pb.PHASE_READY, nil
 	case len(e.Keys(state.CeremonyKey(e.id, ""), "", 1)) > 0:
 		return pb.PHASE_KEY_CEREMONY, nil
 	}

@@ -21,12 +21,18 @@ var ErrMessage = errors.New("not a message in JSON")
 
 // FormatMessage returns a message as indented JSON, every field shown.
 func FormatMessage(m proto.Message) []byte {
-	var compact, out bytes.Buffer
-	writeValue(&compact, reflect.ValueOf(m))
-	if err := json.Indent(&out, compact.Bytes(), "", "  "); err != nil {
+	var out bytes.Buffer
+	if err := json.Indent(&out, CompactMessage(m), "", "  "); err != nil {
 		panic("readable: FormatMessage writes JSON: " + err.Error())
 	}
 	out.WriteByte('\n')
+	return out.Bytes()
+}
+
+// CompactMessage returns the same on one line, for programs.
+func CompactMessage(m proto.Message) []byte {
+	var out bytes.Buffer
+	writeValue(&out, reflect.ValueOf(m))
 	return out.Bytes()
 }
 

@@ -20,9 +20,10 @@ type Resolution struct {
 }
 
 // Open says whether the resolution can still take effect.
-func (s *Resolution) Open() bool { return s.Status == statusOpen }
+func (s *Resolution) Open() bool { return s.Status == StatusOpen }
 
-const statusOpen = "open"
+// StatusOpen is the status of a resolution that can still take effect.
+const StatusOpen = "open"
 
 // LoadResolution returns a resolution by its hash. It fails with ErrAbsent.
 func LoadResolution(ctx context.Context, r client.Reader, hash []byte) (*Resolution, error) {
@@ -50,17 +51,26 @@ func AwaitResolution(ctx context.Context, l *client.Ledger, hash []byte) (*Resol
 	return found, err
 }
 
-// statusOf puts the state of a resolution into words.
+// statusOf puts the state of a resolution into words, with the reason where it was refused.
 func statusOf(record *pb.ResolutionRecord, height int64) string {
+	status := StatusOf(record, height)
+	if record.Status == pb.RESOLUTION_REFUSED {
+		status += ": " + tx.Code(record.Code).String()
+	}
+	return status
+}
+
+// StatusOf puts the state of a resolution after a height into a word: open, effective, refused or expired.
+func StatusOf(record *pb.ResolutionRecord, height int64) string {
 	switch {
 	case record.Status == pb.RESOLUTION_EFFECTIVE:
 		return "effective"
 	case record.Status == pb.RESOLUTION_REFUSED:
-		return "refused: " + tx.Code(record.Code).String()
+		return "refused"
 	case height > record.Expires:
 		return "expired"
 	}
-	return statusOpen
+	return StatusOpen
 }
 
 // Resolutions lists the resolutions that a node names; each is proven, that none is missing is not.

@@ -99,7 +99,7 @@ func (s *Server) ballot(r *http.Request) (any, error) {
 	if err := queryOf(r).done(); err != nil {
 		return nil, err
 	}
-	code, err := pathDigits(r, "code", 32)
+	code, err := pathHash(r, "code")
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func (s *Server) ballot(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	at, err := e.Index(state.CodeIndexKey(e.id, code))
+	at, err := e.Index(state.CodeIndexKey(e.id, code[:]))
 	if err != nil {
 		return nil, err
 	}

@@ -21,15 +21,6 @@ type digits []byte
 // MarshalText implements encoding.TextMarshaler.
 func (d digits) MarshalText() ([]byte, error) { return []byte(hex.EncodeToString(d)), nil }
 
-// pathDigits reads so many bytes in the path.
-func pathDigits(r *http.Request, name string, length int) ([]byte, error) {
-	b, err := hex.DecodeString(r.PathValue(name))
-	if err != nil || len(b) != length {
-		return nil, bad("%q is no %s: %d hexadecimal digits", r.PathValue(name), name, 2*length)
-	}
-	return b, nil
-}
-
 // words returns the name of a value of an enumeration for people: without what all its names begin with, in small letters.
 func words(prefix string, value fmt.Stringer) string {
 	return strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(value.String(), prefix)), "_", " ")

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 
-	"votenode/abci"
 	"votenode/app/state"
 	pb "votenode/proto/votenode/v1"
 	"votenode/verify/prooffile"
@@ -55,9 +54,9 @@ func (s *Server) slip(r *http.Request) (any, error) {
 	if err := queryOf(r).done(); err != nil {
 		return nil, err
 	}
-	hash, err := abci.ParseHash(r.PathValue("hash"))
+	hash, err := pathHash(r, "hash")
 	if err != nil {
-		return nil, bad("%v", err)
+		return nil, err
 	}
 	encoded, err := s.source.App.Slip(hash)
 	if err != nil {

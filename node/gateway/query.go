@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"votenode/abci"
 )
 
 // query reads the parameters of a request; the first that is missing or malformed is kept in err. Unknown ones are refused, so
@@ -86,6 +88,15 @@ func pathNumber(r *http.Request, name string) (int64, error) {
 		return 0, bad("%q is no %s", r.PathValue(name), name)
 	}
 	return n, nil
+}
+
+// pathHash reads a hash in the path, 64 hexadecimal digits.
+func pathHash(r *http.Request, name string) ([32]byte, error) {
+	hash, err := abci.ParseHash(r.PathValue(name))
+	if err != nil {
+		return hash, bad("%s: %v", name, err)
+	}
+	return hash, nil
 }
 
 // poll asks look after every commit until it finds something or the time is over, at most maxWait seconds. It does not sleep. The

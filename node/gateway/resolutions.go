@@ -40,7 +40,7 @@ type approval struct {
 
 func resolutionOf(view *state.Snapshot, hash string, record *pb.ResolutionRecord, waiting []string) resolution {
 	shown := resolution{
-		Hash: hash, Decision: decisionName(&record.Resolution), Reason: record.Resolution.Reason, Status: "open",
+		Hash: hash, Decision: decisionName(&record.Resolution), Reason: record.Resolution.Reason, Status: readable.StatusOf(record, view.Height()),
 		Proposed: record.Proposed, Expires: record.Expires, Decided: record.Decided,
 		Approvals: make([]approval, len(record.Approvals)), Withdrawn: make([]digits, len(record.Withdrawn)),
 	}
@@ -51,13 +51,9 @@ func resolutionOf(view *state.Snapshot, hash string, record *pb.ResolutionRecord
 		shown.Withdrawn[i] = key
 	}
 	switch {
-	case record.Status == pb.RESOLUTION_EFFECTIVE:
-		shown.Status = "effective"
 	case record.Status == pb.RESOLUTION_REFUSED:
-		shown.Status, shown.Code = "refused", tx.Code(record.Code).String()
-	case view.Height() > record.Expires:
-		shown.Status = "expired"
-	case slices.Contains(waiting, hash):
+		shown.Code = tx.Code(record.Code).String()
+	case shown.Status == readable.StatusOpen && slices.Contains(waiting, hash):
 		shown.Status = "waiting"
 	}
 	return shown
@@ -115,7 +111,7 @@ func (s *Server) resolution(r *http.Request) (any, error) {
 	if err := queryOf(r).done(); err != nil {
 		return nil, err
 	}
-	hash, err := pathDigits(r, "hash", 32)
+	hash, err := pathHash(r, "hash")
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +119,7 @@ func (s *Server) resolution(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	record, err := state.Load[pb.ResolutionRecord](view, state.ResolutionKey(hash))
+	record, err := state.Load[pb.ResolutionRecord](view, state.ResolutionKey(hash[:]))
 	if err != nil {
 		return nil, err
 	}
@@ -138,5 +134,5 @@ func (s *Server) resolution(r *http.Request) (any, error) {
 		Height int64 `json:"height"`
 		resolution
 		Resolution json.RawMessage `json:"resolution"`
-	}{view.Height(), resolutionOf(view, hex.EncodeToString(hash), record, waiting), readable.FormatMessage(&record.Resolution)}, nil
+	}{view.Height(), resolutionOf(view, hex.EncodeToString(hash[:]), record, waiting), readable.CompactMessage(&record.Resolution)}, nil
 }

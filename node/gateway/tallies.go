@@ -31,7 +31,7 @@ func (s *Server) manifest(r *http.Request) (any, error) {
 		return struct {
 			Hash     digits          `json:"hash"`
 			Manifest json.RawMessage `json:"manifest"`
-		}{e.record.Manifest, readable.FormatMessage(e.manifest)}, nil
+		}{e.record.Manifest, readable.CompactMessage(e.manifest)}, nil
 	case "protobuf":
 		return raw(election.Encode(e.manifest)), nil
 	}

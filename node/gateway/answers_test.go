@@ -222,9 +222,8 @@ func (c *contract) limits(examples map[string][]example) {
 	c.Helper()
 	w := serve(c.T, nil, func(c *Config, _ *Source) { c.Requests, c.Polls, c.Streams, c.PerClient = 1, 1, 1, 1 })
 	w.server.streams.tokens <- struct{}{}
-	for tokens := range w.server.endpoints() {
-		for range cap(tokens) {
-			tokens <- struct{}{}
+	for places := range w.server.endpoints() {
+		for places.enter("127.0.0.1") {
 		}
 	}
 	for _, o := range c.operations {

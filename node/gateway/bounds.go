@@ -9,23 +9,23 @@ import (
 // endpoint answers one kind of request.
 type endpoint func(r *http.Request) (any, error)
 
-// unbounded are the patterns of what takes no token here: it is asked when the node is at its limits, or bounded by itself.
+// unbounded are the patterns of what is not bounded here: it is asked when the node is at its limits, or bounded by itself.
 func (s *Server) unbounded() map[string]http.HandlerFunc {
 	return map[string]http.HandlerFunc{
-		"GET /healthz":   s.health,
-		"GET /v1/events": s.events,
+		"GET /healthz":       s.health,
+		"GET /v1/events":     s.events,
+		"POST /cometbft":     s.comet,
+		"POST /cometbft/{$}": s.comet,
 	}
 }
 
-// endpoints are the patterns of everything else, by the tokens that bound how many are served at once. openapi.json describes each.
-func (s *Server) endpoints() map[chan struct{}]map[string]endpoint {
-	return map[chan struct{}]map[string]endpoint{
+// endpoints are the patterns of everything else, by the shares that bound how many are served at once. openapi.json describes each.
+func (s *Server) endpoints() map[*shares]map[string]endpoint {
+	return map[*shares]map[string]endpoint{
 		s.polls: {
 			"GET /v1/transactions/{hash}": s.transaction,
 			"GET /v1/heights/{height}":    s.height,
 			"GET /v1/receipt":             s.receipt,
-			"POST /cometbft":              s.comet,
-			"POST /cometbft/{$}":          s.comet,
 		},
 		s.cases: {
 			"POST /v1/slip-cases": s.slipCase,
@@ -84,16 +84,17 @@ func (s *Server) routes() http.Handler {
 	for pattern, h := range s.unbounded() {
 		mux.HandleFunc(pattern, h)
 	}
-	for tokens, endpoints := range s.endpoints() {
+	for places, endpoints := range s.endpoints() {
 		for pattern, e := range endpoints {
-			mux.HandleFunc(pattern, s.bounded(tokens, e))
+			mux.HandleFunc(pattern, s.bounded(places, e))
 		}
 	}
 	return mux
 }
 
-// bounded serves an endpoint while there are tokens and the client has not too many requests, and no more.
-func (s *Server) bounded(tokens chan struct{}, e endpoint) http.HandlerFunc {
+// bounded serves an endpoint while there are places and the client has not too many requests, and no more. A place is taken until the
+// answer is written, for that long it is in memory.
+func (s *Server) bounded(places *shares, e endpoint) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		host, _, _ := net.SplitHostPort(r.RemoteAddr)
 		if !s.clients.enter(host) {
@@ -101,13 +102,11 @@ func (s *Server) bounded(tokens chan struct{}, e endpoint) http.HandlerFunc {
 			return
 		}
 		defer s.clients.leave(host)
-		select {
-		case tokens <- struct{}{}:
-		default:
+		if !places.enter(host) {
 			s.answer(w, nil, errBusy)
 			return
 		}
-		defer func() { <-tokens }()
+		defer places.leave(host)
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		answer, err := e(r)
 		s.answer(w, answer, err)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -43,9 +44,17 @@ func (s *Server) cometMethods() map[string]cometMethod {
 	}
 }
 
-// comet serves POST /cometbft. What is wrong with a request, or not there, is told in a JSON-RPC response, as CometBFT does; a full gateway
+// comet serves POST /cometbft. It is bounded as polls are, and a large answer keeps its place among those until it is written.
+func (s *Server) comet(w http.ResponseWriter, r *http.Request) {
+	host, _, _ := net.SplitHostPort(r.RemoteAddr)
+	large := &place{among: s.large, host: host}
+	defer large.leave()
+	s.bounded(s.polls, func(r *http.Request) (any, error) { return s.call(r, large) })(w, r)
+}
+
+// call answers a request of JSON-RPC. What is wrong with it, or not there, is told in a JSON-RPC response, as CometBFT does; a full gateway
 // says so by the status, as everywhere else.
-func (s *Server) comet(r *http.Request) (any, error) {
+func (s *Server) call(r *http.Request, large *place) (any, error) {
 	if err := queryOf(r).done(); err != nil {
 		return nil, err
 	}
@@ -64,6 +73,7 @@ func (s *Server) comet(r *http.Request) (any, error) {
 		err := fmt.Errorf("this gateway has no method %q; docs/spec 7.10 lists those that it has", call.Method)
 		return cometAnswer(rpctypes.NewRPCErrorResponse(call.ID, -32601, "Method not found", err.Error()))
 	}
+	call.params.large = large
 	result, err := method(r.Context(), &call.params)
 	var refused *refusal
 	switch {
@@ -127,6 +137,7 @@ func parseCometCall(b []byte) (*cometCall, error) {
 type cometParams struct {
 	values map[string]json.RawMessage
 	err    error
+	large  *place // for whoever has a large answer to take
 }
 
 // take reads a parameter, and says whether it is there.

@@ -152,18 +152,19 @@ func (s *Server) cometValidators(ctx context.Context, p *cometParams) (any, erro
 		size = cometPage
 	}
 	size = min(size, maxCometPage)
-	return withToken(s.large, func() (any, error) {
-		set, err := s.source.ValidatorsAt(height)
-		if err != nil {
-			return nil, errCometLacks(height)
-		}
-		all := set.Validators
-		if pages := max(1, (len(all)+size-1)/size); page < 1 || page > pages {
-			return nil, bad("page should be within [1, %d] range, given %d", pages, page)
-		}
-		part := all[(page-1)*size : min(page*size, len(all))]
-		return &coretypes.ResultValidators{BlockHeight: height, Validators: part, Count: len(part), Total: len(all)}, nil
-	})
+	if err := p.large.take(); err != nil {
+		return nil, err
+	}
+	set, err := s.source.ValidatorsAt(height)
+	if err != nil {
+		return nil, errCometLacks(height)
+	}
+	all := set.Validators
+	if pages := max(1, (len(all)+size-1)/size); page < 1 || page > pages {
+		return nil, bad("page should be within [1, %d] range, given %d", pages, page)
+	}
+	part := all[(page-1)*size : min(page*size, len(all))]
+	return &coretypes.ResultValidators{BlockHeight: height, Validators: part, Count: len(part), Total: len(all)}, nil
 }
 
 func (s *Server) cometBlock(ctx context.Context, p *cometParams) (any, error) {
@@ -171,13 +172,14 @@ func (s *Server) cometBlock(ctx context.Context, p *cometParams) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return withToken(s.large, func() (any, error) {
-		meta, block := s.source.Blocks.LoadBlockMeta(height), s.source.Blocks.LoadBlock(height)
-		if meta == nil || block == nil {
-			return nil, errCometLacks(height)
-		}
-		return &coretypes.ResultBlock{BlockID: meta.BlockID, Block: block}, nil
-	})
+	if err := p.large.take(); err != nil {
+		return nil, err
+	}
+	meta, block := s.source.Blocks.LoadBlockMeta(height), s.source.Blocks.LoadBlock(height)
+	if meta == nil || block == nil {
+		return nil, errCometLacks(height)
+	}
+	return &coretypes.ResultBlock{BlockID: meta.BlockID, Block: block}, nil
 }
 
 func (s *Server) cometInfo(ctx context.Context, p *cometParams) (any, error) {
@@ -222,19 +224,23 @@ func (s *Server) cometQuery(ctx context.Context, p *cometParams) (any, error) {
 // cometEvidence hands evidence of misbehaviour to the node: CometBFT's light client reports with it what it was lied to with. One at a time is
 // looked at. What holds comes into a block and into the record `misbehaviour/...`; what does not costs the signatures of one commit.
 func (s *Server) cometEvidence(_ context.Context, p *cometParams) (any, error) {
-	return withToken(s.evidence, func() (any, error) {
-		evidence, err := takeEvidence(p)
-		if err != nil {
-			return nil, err
-		}
-		if s.source.CatchingUp() {
-			return nil, &refusal{status: 503, after: 5, text: "the node is catching up; ask another one"}
-		}
-		if err := s.source.Report(evidence); err != nil {
-			return nil, bad("the evidence is not taken: %v", err)
-		}
-		return &coretypes.ResultBroadcastEvidence{Hash: evidence.Hash()}, nil
-	})
+	select {
+	case s.evidence <- struct{}{}:
+		defer func() { <-s.evidence }()
+	default:
+		return nil, errBusy
+	}
+	evidence, err := takeEvidence(p)
+	if err != nil {
+		return nil, err
+	}
+	if s.source.CatchingUp() {
+		return nil, errCatchingUp
+	}
+	if err := s.source.Report(evidence); err != nil {
+		return nil, bad("the evidence is not taken: %v", err)
+	}
+	return &coretypes.ResultBroadcastEvidence{Hash: evidence.Hash()}, nil
 }
 
 // takeEvidence reads evidence and puts it through the encoding in which peers get it. CometBFT's code panics on some of what nobody honest
@@ -268,15 +274,4 @@ func takeEvidence(p *cometParams) (_ cmttypes.Evidence, err error) {
 		return nil, bad("the evidence cannot be read: %v", err)
 	}
 	return evidence, nil
-}
-
-// withToken works while there is a token for it.
-func withToken(tokens chan struct{}, work func() (any, error)) (any, error) {
-	select {
-	case tokens <- struct{}{}:
-		defer func() { <-tokens }()
-		return work()
-	default:
-		return nil, errBusy
-	}
 }

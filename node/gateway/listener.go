@@ -14,7 +14,7 @@ type bounded struct {
 
 func newBounded(l net.Listener, limit int) *bounded { return &bounded{l, newShares(limit)} }
 
-// shares counts what is open, connections or requests. One address has never more of it than is free beside, so that one alone fills half and
+// shares counts what is open, connections, requests or answers of a kind. One address has never more of it than is free beside, so that one alone fills half and
 // whoever comes finds room. Addresses of this machine are not counted apart: a proxy speaks for everybody. Addresses are counted while
 // they are connected, and kept nowhere.
 type shares struct {
@@ -61,6 +61,28 @@ func (s *shares) leave(host string) {
 	s.open--
 	if s.byHost[host]--; s.byHost[host] == 0 {
 		delete(s.byHost, host)
+	}
+}
+
+// place is one that an address may take.
+type place struct {
+	among *shares
+	host  string
+	taken bool
+}
+
+// take fails with errBusy where there is none.
+func (p *place) take() error {
+	if p.taken = p.among.enter(p.host); !p.taken {
+		return errBusy
+	}
+	return nil
+}
+
+// leave gives it back, if it is taken.
+func (p *place) leave() {
+	if p.taken {
+		p.among.leave(p.host)
 	}
 }
 

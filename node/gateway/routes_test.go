@@ -17,7 +17,7 @@ import (
 func TestRoutesAreDescribed(t *testing.T) {
 	var served, described []string
 	s := new(Server)
-	s.requests, s.large, s.manifests, s.cases, s.polls = make(chan struct{}), make(chan struct{}), make(chan struct{}), make(chan struct{}), make(chan struct{})
+	s.requests, s.large, s.manifests, s.cases, s.polls = newShares(1), newShares(1), newShares(1), newShares(1), newShares(1)
 	for _, endpoints := range s.endpoints() {
 		served = slices.AppendSeq(served, maps.Keys(endpoints))
 	}

@@ -36,7 +36,8 @@ type Config struct {
 	Polls int `json:"polls"`
 	// Streams bounds how many streams of events are open at once, 1 to 100,000.
 	Streams int `json:"streams"`
-	// PerClient bounds how many requests and polls of one address are served at once, and how many streams; 0 means no bound. Addresses of this machine
+	// PerClient bounds how many requests and polls of one address are served at once, and how many streams; 0 means no bound but that
+	// one address never has more of what is bounded than is free beside. Addresses of this machine
 	// are not bounded: a proxy speaks for everybody. Addresses are counted while they are served, and kept nowhere. What clients bring is
 	// taken in by turns of addresses (spec 7.4), and there all of this machine, so all behind a proxy on it, are one.
 	PerClient int `json:"per_client"`
@@ -170,12 +171,12 @@ type Server struct {
 	log        *slog.Logger
 	listener   net.Listener
 	http       *http.Server
-	requests   chan struct{} // one token for each that is served
-	large      chan struct{} // one token for each that may have a large answer
-	manifests  chan struct{} // one token for each that may have a whole manifest
-	cases      chan struct{} // one token for each that may read old states
+	requests   *shares       // of those that are served
+	large      *shares       // of those that may have a large answer
+	manifests  *shares       // of those that may have a whole manifest
+	cases      *shares       // of those that may read old states
+	polls      *shares       // of those that wait
 	evidence   chan struct{} // one token for whoever reports misbehaviour
-	polls      chan struct{} // one token for each that waits
 	bodies     *semaphore.Weighted
 	clients    *clients
 	streams    *streams
@@ -200,9 +201,9 @@ func New(c Config, s Source, logger *slog.Logger) (*Server, error) {
 	}
 	server := &Server{
 		source: s, log: logger, listener: listener,
-		requests: make(chan struct{}, c.Requests), large: make(chan struct{}, maxLarge), manifests: make(chan struct{}, maxManifests), cases: make(chan struct{}, maxCases),
-		evidence: make(chan struct{}, 1), polls: make(chan struct{}, c.Polls),
-		bodies: semaphore.NewWeighted(maxBodies), clients: newClients(c.PerClient), validators: c.Validators, stop: make(chan struct{}),
+		requests: newShares(c.Requests), large: newShares(maxLarge), manifests: newShares(maxManifests), cases: newShares(maxCases), polls: newShares(c.Polls),
+		evidence: make(chan struct{}, 1),
+		bodies:   semaphore.NewWeighted(maxBodies), clients: newClients(c.PerClient), validators: c.Validators, stop: make(chan struct{}),
 	}
 	server.streams = newStreams(c, stored{&server.source}, s.App.Advanced, server.stop)
 	server.http = &http.Server{
@@ -269,6 +270,9 @@ func missing(format string, args ...any) error {
 
 // errBusy is the answer of a full gateway.
 var errBusy = &refusal{status: http.StatusServiceUnavailable, after: 1, text: "the node serves as many requests as it can; come again in a moment"}
+
+// errCatchingUp is the answer of a node that takes nothing yet.
+var errCatchingUp = &refusal{status: http.StatusServiceUnavailable, after: 5, text: "the node is catching up; ask another one"}
 
 // raw is an answer that is not JSON, rawJSON one that is JSON already.
 type (

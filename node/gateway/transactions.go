@@ -60,7 +60,7 @@ func (s *Server) submit(r *http.Request) (any, error) {
 		return nil, err
 	}
 	if s.source.CatchingUp() {
-		return nil, &refusal{status: http.StatusServiceUnavailable, after: 5, text: "the node is catching up; ask another one"}
+		return nil, errCatchingUp
 	}
 	if r.ContentLength < 0 {
 		return nil, &refusal{status: http.StatusLengthRequired, text: "the request must say its length"}
@@ -162,9 +162,9 @@ func parseSubmission(b []byte) ([][]byte, error) {
 
 // transaction serves GET /v1/transactions/{hash}?wait=SECONDS.
 func (s *Server) transaction(r *http.Request) (any, error) {
-	hash, err := abci.ParseHash(r.PathValue("hash"))
+	hash, err := pathHash(r, "hash")
 	if err != nil {
-		return nil, bad("%v", err)
+		return nil, err
 	}
 	return s.poll(r, queryOf(r), func() (any, error) {
 		result, ok := s.source.App.Results().Find(hash)

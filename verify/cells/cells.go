@@ -38,13 +38,16 @@ func (s *Space) Close() error {
 	return err
 }
 
-// grow returns the position of a new chunk.
-func (s *Space) grow() int64 {
+// grow returns the position of a new chunk of zeros. The file grows under the lock: a list never cuts off what another has written.
+func (s *Space) grow() (int64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	at := s.end
+	if err := s.file.Truncate(at + chunkBytes); err != nil {
+		return 0, err
+	}
 	s.end += chunkBytes
-	return at
+	return at, nil
 }
 
 // Cells is a list of cells, as long as need be. Any number of goroutines may read it as long as none writes.
@@ -81,8 +84,8 @@ func (c *Cells) Set(i uint64, b []byte) error {
 		c.chunks = append(c.chunks, -1)
 	}
 	if c.chunks[chunk] < 0 {
-		at := c.space.grow()
-		if err := c.space.file.Truncate(at + chunkBytes); err != nil {
+		at, err := c.space.grow()
+		if err != nil {
 			return err
 		}
 		c.chunks[chunk] = at

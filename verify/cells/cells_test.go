@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"os"
+	"sync"
 	"testing"
 )
 
@@ -69,6 +70,30 @@ func TestCells(t *testing.T) {
 	if err := lists[0].Each(5, func(uint64, []byte) error { return stop }); !errors.Is(err, stop) {
 		t.Error(err)
 	}
+}
+
+// Lists that grow at once take nothing from each other.
+func TestGrowAtOnce(t *testing.T) {
+	s := space(t)
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			c, b := s.Cells(1_024), make([]byte, 1_024)
+			for i := range uint64(200) {
+				b[0] = byte(i + 1)
+				if err := c.Set(64*i, b); err != nil {
+					t.Error(err)
+				}
+			}
+			for i := range uint64(200) {
+				if err := c.Get(64*i, b); err != nil || b[0] != byte(i+1) {
+					t.Errorf("cell %d begins with %d, %v", 64*i, b[0], err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
 }
 
 // A file that fails is an error, never zeros.

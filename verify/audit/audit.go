@@ -109,11 +109,9 @@ func newAuditor(o Options) *auditor {
 
 // end completes the report, unless the audit could not be done, and gives back what lies on the disk.
 func (a *auditor) end(err error) (*Report, error) {
-	failed := err != nil && !errors.Is(err, errStop)
-	if !failed {
+	if err == nil || errors.Is(err, errStop) {
 		a.Stage(StageReport)
-		err = nil
-		a.finish()
+		err = a.finish()
 	}
 	if a.space != nil {
 		err = errors.Join(err, a.space.Close())
@@ -272,6 +270,9 @@ func (a *auditor) blocks(ctx context.Context) error {
 	}
 	if got, want := a.report.Height, a.source.Height(); got != want {
 		a.checks.fault(checkBlocks, "the last block is that of height %d, not %d as in %s", got, want, record.IndexName)
+	}
+	if a.report.Height <= a.vouched.until { // how far nodes go is known only now
+		a.older(a.report.Height)
 	}
 	return nil
 }

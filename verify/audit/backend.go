@@ -91,8 +91,8 @@ func (m *backend) setRecord(key string, value []byte) {
 		return
 	}
 	m.records[key] = value
-	if id, ok := strings.CutSuffix(key, "/voters"); ok {
-		if id = strings.TrimPrefix(id, "election/"); m.keys[id] != nil {
+	if id, ok := strings.CutPrefix(key, state.ElectionKey("")); ok {
+		if id, ok = strings.CutSuffix(id, "/voters"); ok {
 			m.keys[id] = nil
 		}
 	}
@@ -123,6 +123,9 @@ func (m *backend) setLeaf(rest, value []byte) error {
 			m.from = 0
 			at = bytes.Index(m.block.at.Raw, value)
 		}
+		if at < 0 {
+			return fmt.Errorf("leaf %d of %s does not stand in its block", index, log)
+		}
 		at += m.from
 		m.from = at + len(value)
 		place := binary.BigEndian.AppendUint64(nil, uint64(m.block.at.Offset+int64(at)))
@@ -143,10 +146,10 @@ func setMessage(c *cells.Cells, i uint64, size int, message []byte) error {
 	return c.Set(i, b)
 }
 
-// message reads a message from a cell.
+// message reads a message from a cell, nil where none was written.
 func message(c *cells.Cells, i uint64, size int) ([]byte, error) {
 	b := make([]byte, size)
-	if err := c.Get(i, b); err != nil {
+	if err := c.Get(i, b); err != nil || b[0] == 0 {
 		return nil, err
 	}
 	return b[1 : 1+min(int(b[0]), size-1)], nil
@@ -167,7 +170,11 @@ func (m *backend) setIndex(rest, value []byte) error {
 	if !ok {
 		return nil
 	}
-	if m.keys[id] == nil {
+	index, begun := m.keys[id]
+	if begun && index == nil {
+		return fmt.Errorf("%w: the roll of %q is sealed", errNotKept, id)
+	}
+	if !begun {
 		entries := m.list(m.rolls, state.LogRoll(id), rollCell)
 		m.keys[id] = cells.NewIndex(func(place uint64) ([]byte, error) {
 			entry, err := message(entries, place, rollCell)
@@ -226,10 +233,18 @@ func (m *backend) index(rest []byte) ([]byte, error) {
 	return binary.BigEndian.AppendUint64(nil, place), nil
 }
 
-// leaf returns a leaf of a roll or of a ballot log that exists.
+// leaf returns a leaf of a roll or of a ballot log, or state.ErrNotFound where that has none.
 func (m *backend) leaf(log string, index uint64) ([]byte, error) {
-	if list := m.rolls[log]; list != nil {
-		return message(list, index, rollCell)
+	switch {
+	case strings.HasSuffix(log, "/roll"):
+		if list := m.rolls[log]; list != nil {
+			if entry, err := message(list, index, rollCell); err != nil || entry != nil {
+				return entry, err
+			}
+		}
+		return nil, fmt.Errorf("%w: %d of %s", state.ErrNotFound, index, log)
+	case !strings.HasSuffix(log, "/ballots"):
+		return nil, errNotKept
 	}
 	list := m.ballots[log]
 	if list == nil {

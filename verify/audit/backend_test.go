@@ -126,10 +126,17 @@ func TestNotKept(t *testing.T) {
 		"the index of codes":         append([]byte{kindIndex}, state.CodeIndexKey("e", voter)...),
 		"a tile":                     {3, 'x'},
 		"the root":                   {6},
+		"the blocks log":             append([]byte{kindLeaf}, []byte("blocks\x00\x00\x00\x00\x00\x00\x00\x00\x00")...),
 	} {
 		if _, err := get(key); !errors.Is(err, errNotKept) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	if err := m.Commit(m.height+1, []state.Change{{Key: index, Value: make([]byte, 8)}}); !errors.Is(err, errNotKept) {
+		t.Errorf("a further key of a sealed roll: %v", err)
+	}
+	if leaf, err := m.leaf(state.LogRoll("e"), 1); leaf != nil || !errors.Is(err, state.ErrNotFound) {
+		t.Errorf("an entry behind the last: %x, %v", leaf, err)
 	}
 	if _, err := old.Get(index); !errors.Is(err, state.ErrPruned) {
 		t.Errorf("an older height: %v", err)
@@ -143,6 +150,33 @@ func TestNotKept(t *testing.T) {
 	long := state.Change{Key: append([]byte{kindVoter}, []byte("e\x00\x00\x00\x00\x00\x00\x00\x00\x00")...), Value: make([]byte, voterCell)}
 	if m.Commit(m.height+1, []state.Change{long}) == nil {
 		t.Error("a leaf that no cell holds")
+	}
+	m.block = &block{at: &record.Block{Raw: []byte("the bytes of a block")}}
+	elsewhere := state.Change{Key: append([]byte{kindLeaf}, []byte("election/e/ballots\x00\x00\x00\x00\x00\x00\x00\x00\x00")...), Value: []byte("a ballot")}
+	if m.Commit(m.height+1, []state.Change{elsewhere}) == nil {
+		t.Error("a ballot that its block lacks")
+	}
+}
+
+// An election may have any id: the record of one named voters seals no other roll.
+func TestElectionNamedVoters(t *testing.T) {
+	m, key := memory(t, nil), bytes.Repeat([]byte{7}, 32)
+	index := append([]byte{kindIndex}, state.RollIndexKey("election", key)...)
+	if err := m.Commit(1, []state.Change{
+		{Key: append([]byte{kindLeaf}, []byte("election/election/roll\x00\x00\x00\x00\x00\x00\x00\x00\x00")...), Value: append([]byte{0x0a, 32}, key...)},
+		{Key: index, Value: make([]byte, 8)},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Commit(2, []state.Change{{Key: append([]byte{kindRecord}, state.ElectionKey("voters")...), Value: []byte("record")}}); err != nil {
+		t.Fatal(err)
+	}
+	r, err := m.At(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if place, err := r.Get(index); err != nil || !bytes.Equal(place, make([]byte, 8)) {
+		t.Errorf("%x, %v", place, err)
 	}
 }
 
@@ -167,6 +201,23 @@ func TestFailingDisk(t *testing.T) {
 		if report, err := a.end(a.all(context.Background())); report != nil || !errors.As(err, &system) {
 			t.Errorf("after %d stages: %v", after, err)
 		}
+	}
+
+	// It fails when all blocks are through, and the report is written.
+	a := newAuditor(Options{})
+	opened, err := record.Open(e.Ledger.Record(e.Blocks))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.folder = &folder{opened, opened.Blocks()}
+	a.source = a.folder
+	if err := a.all(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	_ = a.space.Close()
+	var system *fs.PathError
+	if err := a.finish(); !errors.As(err, &system) || a.checks.faulty() {
+		t.Errorf("at the report: %v", err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"strings"
 	"testing"
 
 	"votenode/internal/rehearsal"
@@ -50,6 +51,53 @@ func TestKilled(t *testing.T) {
 		report.Checks, report.Since = report.Checks[:len(report.Checks)-1], 0
 		if !reflect.DeepEqual(report, full) {
 			t.Errorf("from height %d: another report", c.Height)
+		}
+	}
+}
+
+// unmeasured is a source that knows its height once it has returned the last block, as nodes do.
+type unmeasured struct {
+	*folder
+	returned int64
+}
+
+func (u *unmeasured) Next(ctx context.Context) (*record.Block, error) {
+	u.returned++
+	return u.folder.Next(ctx)
+}
+
+func (u *unmeasured) Height() int64 {
+	if last := u.folder.Height(); u.returned >= last {
+		return last
+	}
+	return 0
+}
+
+// Nodes that end before the checkpoint does are told from those that have nothing to say of it.
+func TestNodesEndEarly(t *testing.T) {
+	e := own()
+	var noted *Checkpoint
+	source := func(end int) Source {
+		opened, err := record.Open(e.Ledger.Record(e.Blocks[:end]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &unmeasured{folder: &folder{opened, opened.Blocks()}}
+	}
+	keep := func(c *Checkpoint) error { noted = c; return nil }
+	if report, err := RunSource(context.Background(), source(20), Options{Checkpoint: keep}); err != nil || noted.Height != 19 {
+		t.Fatal(report, noted, err)
+	}
+	old := noted
+	for end, want := range map[int]Outcome{12: Failed, 19: Failed, 20: Passed, 21: Passed} {
+		noted = nil
+		report, err := RunSource(context.Background(), source(end), Options{Since: old, Checkpoint: keep})
+		if err != nil || report.Since != 19 {
+			t.Fatal(report, err)
+		}
+		last := report.Checks[len(report.Checks)-1]
+		if last.Outcome != want || (want == Failed) != strings.Contains(last.Found, "it is an older one") || (noted != nil) != (end == 21) {
+			t.Errorf("up to height %d: %+v, %+v", end, last, noted)
 		}
 	}
 }

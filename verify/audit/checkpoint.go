@@ -164,18 +164,21 @@ func (a *auditor) acceptSince() error {
 	case c.Chain != a.report.Chain || c.GenesisHash != a.report.GenesisHash:
 		return fmt.Errorf("%w: it is of ledger %s with the genesis hash %s, the record is of %s, %s", ErrCheckpoint, c.Chain, c.GenesisHash, a.report.Chain, a.report.GenesisHash)
 	}
-	end := a.source.Height()
-	switch {
+	switch end := a.source.Height(); {
 	case end != 0 && end <= c.Height:
-		a.checks.fault(checkContinuation, "the record ends at height %d, an earlier audit has verified the blocks up to height %d: it is an older one", end, c.Height)
+		a.older(end)
 	case a.folder != nil && !a.vouched.read.is(c):
 		a.checks.fault(checkContinuation, "the record does not begin with the blocks 1 to %d of the earlier audit: the two contradict each other, keep both", c.Height)
 	default:
-		a.vouched.until, a.vouched.saved = c.Height, *c
+		a.vouched.until, a.vouched.saved, a.report.Since = c.Height, *c, c.Height
 	}
 	a.vouched.read = newPrefix()
-	a.report.Since = c.Height
 	return nil
+}
+
+// older records that the record ends before the checkpoint does.
+func (a *auditor) older(end int64) {
+	a.checks.fault(checkContinuation, "the record ends at height %d, an earlier audit has verified the blocks up to height %d: it is an older one", end, a.Since.Height)
 }
 
 // vouch notes a block that was executed, and holds the last one that the checkpoint vouches for against it: blocks from nodes are known

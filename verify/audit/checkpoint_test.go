@@ -127,8 +127,8 @@ func TestAnotherHistory(t *testing.T) {
 	if err != nil || last != nil {
 		t.Fatalf("a checkpoint of a record that fails: %v, %v", last, err)
 	}
-	if failed := report.Failure(); failed == nil || failed.Name != "continuation" || !strings.Contains(failed.Found, "1 to 7 of the earlier audit") {
-		t.Errorf("another history: %v", failed)
+	if failed := report.Failure(); failed == nil || failed.Name != "continuation" || !strings.Contains(failed.Found, "1 to 7 of the earlier audit") || report.Since != 0 {
+		t.Errorf("another history: %v, vouched for up to %d", failed, report.Since)
 	}
 	report, _, _, _ = noted(t, t.Context(), one.Record(one.Blocks[:7]), audit.Options{Since: old})
 	if failed := report.Failure(); failed == nil || failed.Name != "continuation" || !strings.Contains(failed.Found, "it is an older one") {

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"errors"
 	"fmt"
 
 	"votenode/app"
@@ -147,14 +148,16 @@ func (t *tally) refuse(id, code string) {
 	t.ballots[id][code]++
 }
 
-// finish completes the report.
-func (a *auditor) finish() {
+// finish completes the report. The error is the file system's.
+func (a *auditor) finish() error {
 	r := a.report
 	r.Elections, r.Transactions, r.Uncertified, r.Missing = []Election{}, map[string]map[string]uint64{}, []Lack{}, []Absence{}
 	if a.certifier != nil {
 		r.Committed, r.Attested, r.Certified = a.replay.view().Height(), max(0, r.Height-2), a.certifier.height
 		r.Uncertified, r.Missing, r.Transactions = a.certifier.lacks(), a.certifier.missing(), a.tally.kinds
-		a.elections()
+		if err := a.elections(); err != nil {
+			return err
+		}
 		a.ends()
 		a.remarks()
 	}
@@ -163,6 +166,7 @@ func (a *auditor) finish() {
 		r.Checks = r.Checks[:checkContinuation-1]
 	}
 	r.Passed = r.Failure() == nil
+	return nil
 }
 
 // ends checks that the end of every election that is over is certified. Spec 11.2, check 15.
@@ -192,22 +196,23 @@ func (a *auditor) remarks() {
 }
 
 // elections reads the elections from the state after the last block. A record that cannot be read leaves the election out: check 14
-// has failed then.
-func (a *auditor) elections() {
+// has failed then. The error is the file system's.
+func (a *auditor) elections() error {
 	view := a.replay.view()
 	list, err := state.MustLoad[pb.ElectionList](view, state.KeyElections)
 	if err != nil {
 		a.checks.fault(checkState, "%v", err)
-		return
+		return nil
 	}
 	for _, id := range list.Ids {
 		e, err := a.election(view, id)
-		if err != nil {
-			a.checks.fault(checkState, "election %q: %v", id, err)
-			continue
+		if err == nil {
+			a.report.Elections = append(a.report.Elections, *e)
+		} else if err = a.stop(checkState, fmt.Errorf("election %q: %w", id, err)); !errors.Is(err, errStop) {
+			return err
 		}
-		a.report.Elections = append(a.report.Elections, *e)
 	}
+	return nil
 }
 
 func (a *auditor) election(view state.View, id string) (*Election, error) {

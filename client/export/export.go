@@ -188,15 +188,17 @@ func (x *exporter) step(ctx context.Context) (whole bool, err error) {
 		}
 		return true, nil
 	}
-	err = x.ask(ctx, func(ctx context.Context, n *client.Node) error {
-		err := x.block(ctx, n)
-		if err != nil {
+	var committed [][]byte
+	err = x.ask(ctx, func(ctx context.Context, n *client.Node) (err error) {
+		if committed, err = x.block(ctx, n); err != nil {
 			x.chain.forget()
 		}
 		return err
 	})
 	if errors.Is(err, client.ErrUnknown) && !errors.Is(err, client.ErrVerification) {
 		err = pause(ctx) // the block does not exist yet
+	} else if err == nil {
+		err = x.write(committed) // a disk that fails is no node's fault
 	}
 	if err != nil {
 		return false, fmt.Errorf("after block %d: %w", x.writer.Height(), err)
@@ -217,20 +219,25 @@ func pause(ctx context.Context) error {
 	}
 }
 
-// block fetches the next block from a node and writes those that it shows to be committed.
-func (x *exporter) block(ctx context.Context, n *client.Node) error {
+// block fetches the next block from a node and returns those that it shows to be committed.
+func (x *exporter) block(ctx context.Context, n *client.Node) ([][]byte, error) {
 	height := x.chain.tip() + 1
 	raw, err := n.Block(ctx, height)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	committed, err := x.chain.take(raw)
 	if errors.Is(err, certified.ErrMismatch) && x.learn(ctx, n) == nil { // an epoch may have begun meanwhile
 		committed, err = x.chain.take(raw)
 	}
 	if err != nil {
-		return fmt.Errorf("%w: block %d: %w", client.ErrVerification, height, err)
+		return nil, fmt.Errorf("%w: block %d: %w", client.ErrVerification, height, err)
 	}
+	return committed, nil
+}
+
+// write writes blocks that are committed, as far as the last one that was asked for.
+func (x *exporter) write(committed [][]byte) error {
 	for _, raw := range committed {
 		if x.Height != 0 && x.writer.Height() == x.Height {
 			break

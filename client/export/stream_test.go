@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -203,6 +204,23 @@ func TestStreamEnds(t *testing.T) {
 		if _, err := s.Next(t.Context()); !errors.Is(err, io.EOF) {
 			t.Error(err)
 		}
+	}
+}
+
+// A disk that fails is no node's fault: none is named, and no other is asked.
+func TestStreamFailingDisk(t *testing.T) {
+	c := founded()
+	var names told
+	s := stream(t, c.Ledger, export.Options{Height: 3, Notice: names.notice}, c.honest().serve(t), c.honest().serve(t))
+	left, err := filepath.Glob(filepath.Join(os.Getenv("TMPDIR"), "*"))
+	if err != nil || len(left) != 1 {
+		t.Fatal(left, err)
+	}
+	if err := os.RemoveAll(left[0]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Next(t.Context()); !errors.Is(err, fs.ErrNotExist) || len(names.all) > 0 {
+		t.Errorf("%v, %v", err, names.all)
 	}
 }
 

@@ -160,7 +160,10 @@ func (l *Ledger) CertifiedBy(ctx context.Context, n *Node) (*View, error) {
 	if err := l.advance(ctx, n); err != nil {
 		return nil, err
 	}
-	return l.shown(), nil
+	if v := l.shown(); v != nil {
+		return v, nil
+	}
+	return nil, fmt.Errorf("%s: %w: the validators that signed its state are found to be retired", n.Address(), ErrUnknown)
 }
 
 // shown returns the newest view so far, nil before the first.

@@ -75,6 +75,9 @@ type Event struct {
 	Slip         *Kept      `json:"slip,omitempty"`
 }
 
+// lasting says whether an event is kept until it is told: a certified state is followed by the next one.
+func (e Event) lasting() bool { return e.Event != EventCertified }
+
 // Kept is a promise that is kept.
 type Kept struct {
 	File string `json:"file"`

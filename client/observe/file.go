@@ -53,6 +53,8 @@ type file struct {
 	Logs   []*log    `json:"logs"`
 	Slips  []settled `json:"slips"`
 	Alarms []*Alarm  `json:"alarms"`
+	// Untold are the events, but for certified states, that nobody has been told of yet.
+	Untold []Event `json:"untold,omitempty"`
 }
 
 // log is the head of a log, as a certified state of a height has shown it, and leaves that were looked at.
@@ -153,14 +155,29 @@ func (f *file) check() error {
 			return fmt.Errorf("alarm %d is null, of an unknown kind, or has no time", i+1)
 		}
 	}
+	for i, e := range f.Untold {
+		switch e.Event {
+		case EventAlarm, EventEnded:
+			if e.Alarm != nil {
+				continue
+			}
+		case EventKept:
+			if e.Slip != nil {
+				continue
+			}
+		}
+		return fmt.Errorf("event %d that is to be told is unknown, or says nothing", i+1)
+	}
 	return nil
 }
 
-// save writes the file where something has changed. mu is held.
+// save writes the file where something has changed. Once something has failed it writes no more: an alarm whose evidence is not on disk is
+// raised again after the restart. mu is held.
 func (o *Observer) save() error {
-	if !o.dirty {
+	if !o.dirty || o.broken != nil {
 		return nil
 	}
+	o.file.Untold = slices.DeleteFunc(slices.Clone(o.events), func(e Event) bool { return !e.lasting() })
 	data, err := json.MarshalIndent(o.file, "", " ")
 	if err != nil {
 		return err

@@ -105,7 +105,9 @@ func (o *Observer) forkedViews(ctx context.Context, n *node, fork *client.Fork) 
 	}
 	older, newer := fork.Older.Evidence(), fork.Newer.Evidence()
 	if height := fork.Older.Height(); fork.Newer.Height() > height {
-		a, err := fork.Newer.Ledger().Attested(ctx, height)
+		limited, cancel := context.WithTimeout(ctx, o.s.Limits.Look/10) // perhaps it is another node that answers
+		a, err := fork.Newer.Ledger().Attested(limited, height)
+		cancel()
 		if err == nil {
 			_, err = certified.FindFork(fork.Older.State(), a.State)
 		}

@@ -2,11 +2,14 @@ package observe
 
 import (
 	"bytes"
+	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -196,6 +199,124 @@ func TestSlips(t *testing.T) {
 	w.look(2)
 	w.raised(SlipBroken, SlipUnkept, SlipInvalid, SlipInvalid)
 	w.ended(1) // it was a promise in form
+	w.restart()
+	w.look(1)
+	w.raised(SlipBroken, SlipUnkept, SlipInvalid, SlipInvalid)
+	w.ended(1) // it is known that no validator has signed it
+}
+
+// broken lets a validator promise a ballot and leave it out, and returns the ledger up to where that shows.
+func broken(t *testing.T) (*rehearsal.Ledger, []byte, int64) {
+	t.Helper()
+	e := rehearsal.Open(t, rehearsal.Manifest("primary"), 3)
+	node, other := rehearsal.Validator("party", 1), rehearsal.Validator("league", 1)
+	ballot, issued := e.Vote(0, 1, []int{0}, []int{0}), e.Height()
+	e.Proposer = &node
+	e.Make(1, e.Authored(0)...)
+	for range 12 {
+		e.Proposer = &other
+		e.Make(1)
+	}
+	return e.Ledger, ballot, issued
+}
+
+// TestSlipsHeldBack: a node that is asked about a promise, and says nothing, does not keep another one from showing that it is broken.
+func TestSlipsHeldBack(t *testing.T) {
+	t.Parallel()
+	l, ballot, issued := broken(t)
+	good, bad := newGateway(t, l), newGateway(t, l)
+	asked := make(chan struct{}, 10)
+	bad.lie("/v1/slip-cases", func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		asked <- struct{}{}
+		silence(w, r)
+	})
+	w := observe(t, good, bad)
+	promise(t, w, ballot, issued)
+	ctx, cancel := context.WithCancel(t.Context())
+	held := make(chan error)
+	go func() { held <- w.o.Look(ctx, 1) }()
+	select {
+	case <-asked:
+	case err := <-held:
+		t.Fatalf("it was not asked: %v, %+v", err, w.events)
+	}
+	if err := w.o.Look(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if err := <-held; err != nil {
+		t.Fatal(err)
+	}
+	w.raised(SlipBroken)
+	w.stays(SlipBroken)
+}
+
+// TestSlipsMoved: a promise whose file is away for a while, or changed, is judged when it is there again; what cannot be read holds nothing up.
+func TestSlipsMoved(t *testing.T) {
+	t.Parallel()
+	l, ballot, issued := broken(t)
+	g := newGateway(t, l)
+	g.tip = issued + 3
+	w := observe(t, g)
+	promise(t, w, ballot, issued)
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.s.Slips = []string{pipe}
+	w.restart()
+	w.look(1)
+	w.raised(SlipInvalid)
+	path := filepath.Join(w.s.Folder, slipsFolder, fmt.Sprintf("slip-%d.json", issued))
+	s := w.o.slips[path]
+	if s == nil {
+		t.Fatal("the promise is not watched")
+	}
+	away := path + ".away"
+	if err := os.Rename(path, away); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.o.promise(t.Context(), w.o.nodes[0], s); err != nil || w.o.slips[path] != nil {
+		t.Fatalf("it is watched: %v", err)
+	}
+	if err := os.Rename(away, path); err != nil {
+		t.Fatal(err)
+	}
+	g.tip = l.Height()
+	w.on(g)
+	w.look(1)
+	w.raised(SlipInvalid, SlipBroken)
+}
+
+// TestManySlips: there are bounds for files that are watched and for promises that are remembered; the alarm ends with its cause.
+func TestManySlips(t *testing.T) {
+	t.Parallel()
+	l, ballot, _ := broken(t)
+	w := observe(t, newGateway(t, l))
+	promise(t, w, ballot, 1_000_000)
+	path := filepath.Join(w.s.Folder, slipsFolder, "slip-1000000.json")
+	for i := range MaxSlips {
+		if err := os.Link(path, fmt.Sprint(path, i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range maxSettled + 1 {
+		w.o.file.Slips = append(w.o.file.Slips, settled{fmt.Sprint(i), noPromise})
+	}
+	w.look(1)
+	w.raised(SlipInvalid)
+	if len(w.o.slips) != MaxSlips || len(w.o.file.Slips) != 0 {
+		t.Errorf("%d are watched, %d remembered", len(w.o.slips), len(w.o.file.Slips))
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	w.look(1)
+	w.ended(1)
+	if w.o.slips[path] != nil {
+		t.Error("a file that is gone is watched")
+	}
 }
 
 // withoutVote leaves the precommit of a validator out of a signed header.

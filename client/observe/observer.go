@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,8 +29,9 @@ type Settings struct {
 	Limits Limits
 	// Now is the observer's clock.
 	Now func() time.Time
-	// Tell is told of every event, in order, once it is on disk. It may ask the observer, and must not call Look.
-	Tell func(Event)
+	// Tell is told of every event, in order, once it is on disk. It may ask the observer, and must not call Look. Where it fails the observer
+	// ends; the next one with the folder tells again of what is not a certified state.
+	Tell func(Event) error
 }
 
 // Limits say from where on something is a cause for alarm. Spec 13.3.
@@ -99,6 +101,7 @@ func Open(s Settings) (*Observer, error) {
 	if o.file, o.resumed, err = load(filepath.Join(s.Folder, stateFile), s.GenesisHash); err != nil {
 		return nil, errors.Join(err, o.lock.Close())
 	}
+	o.events = o.file.Untold
 	return o, nil
 }
 
@@ -108,11 +111,11 @@ func (o *Observer) Close() error { return o.lock.Close() }
 // now returns the observer's time as it is told and kept.
 func (o *Observer) now() time.Time { return o.s.Now().UTC().Truncate(time.Millisecond) }
 
-// failed notes that the disk does not work: nothing that is seen from here on would last. mu is held.
+// failed notes that the disk does not work, or that nobody can be told: nothing is kept from here on. mu is held.
 func (o *Observer) failed(err error) { o.broken = errors.Join(o.broken, err) }
 
 // Run looks at every node, each on its own goroutine, and calls pause before the next look at it, until ctx ends or pause says so by an
-// error; neither is an error of Run. It fails where the folder cannot be written.
+// error; neither is an error of Run. It fails where the folder cannot be written, and as Tell does.
 func (o *Observer) Run(ctx context.Context, pause func(ctx context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -138,7 +141,7 @@ func (o *Observer) Run(ctx context.Context, pause func(ctx context.Context) erro
 }
 
 // Look looks once at a node, by its place in Settings.Nodes, and raises and ends alarms. Whatever the node does is no error; that the
-// folder cannot be written is one.
+// folder cannot be written is one, and so is that Tell fails.
 func (o *Observer) Look(ctx context.Context, i int) error {
 	n := o.nodes[i]
 	n.turn.Lock()
@@ -157,16 +160,34 @@ func (o *Observer) Look(ctx context.Context, i int) error {
 	if err := o.save(); err != nil {
 		o.failed(err)
 	}
-	events, broken := o.events, o.broken
-	o.events = nil
+	events, broken := slices.Clone(o.events), o.broken
 	o.mu.Unlock()
 	if broken != nil {
 		return broken
 	}
-	for _, e := range events {
-		o.s.Tell(e)
+	return o.pass(events)
+}
+
+// pass tells events, the first ones of those not told yet, and notes that. After a crash in between they are told again. telling is held.
+func (o *Observer) pass(events []Event) error {
+	var err error
+	told := 0
+	for told < len(events) && err == nil {
+		if err = o.s.Tell(events[told]); err == nil {
+			told++
+		}
 	}
-	return nil
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.events = o.events[told:]
+	o.dirty = o.dirty || slices.ContainsFunc(events[:told], Event.lasting)
+	if err := o.save(); err != nil {
+		o.failed(err)
+	}
+	if err != nil {
+		o.failed(fmt.Errorf("what was seen could not be told: %w", err))
+	}
+	return o.broken
 }
 
 // Row is a node as it stands.

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -114,6 +116,58 @@ func TestRun(t *testing.T) {
 	w.raised() // it was stopped before the node could be said to be silent
 }
 
+// TestToldAgain: an alarm that nobody was told of, for the program ended first or could not write, is told of by the next one, once, even
+// if what it is about is over.
+func TestToldAgain(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, founded(t))
+	w := observe(t, g)
+	tell := w.s.Tell
+	lost := errors.New("nobody listens")
+	w.s.Tell = func(e Event) error {
+		if e.Event == EventAlarm {
+			return lost
+		}
+		return tell(e)
+	}
+	w.restart()
+	g.lie("/v1/status", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "{") })
+	if err := w.o.Look(t.Context(), 0); !errors.Is(err, lost) {
+		t.Fatalf("it goes on: %v", err)
+	}
+	if err := w.o.Look(t.Context(), 0); !errors.Is(err, lost) {
+		t.Fatalf("it goes on later: %v", err)
+	}
+	g.lie("/v1/status", nil)
+	w.s.Tell = tell
+	w.restart()
+	w.look(1)
+	w.raised(Unverifiable)
+	w.stays(Unverifiable)
+}
+
+// TestEvidenceLost: an alarm whose evidence cannot be written is raised once it can.
+func TestEvidenceLost(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, founded(t))
+	w := observe(t, g)
+	folder := filepath.Join(w.s.Folder, evidenceFolder)
+	if err := os.Remove(folder); err != nil {
+		t.Fatal(err)
+	}
+	g.lie("/v1/status", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "{") })
+	if err := w.o.Look(t.Context(), 0); err == nil {
+		t.Fatal("it goes on without evidence")
+	}
+	w.restart()
+	w.look(1)
+	w.raised(Unverifiable)
+	if a := w.o.Alarms()[0]; len(a.Evidence) == 0 {
+		t.Error("no evidence")
+	}
+	w.stays(Unverifiable)
+}
+
 // TestFolder: what is on disk is read strictly, belongs to one ledger and one process, and a disk that fails ends the observer.
 func TestFolder(t *testing.T) {
 	t.Parallel()
@@ -147,6 +201,14 @@ func TestFolder(t *testing.T) {
 		},
 		"unknown alarm": func(f map[string]any) []byte {
 			f["alarms"] = []any{map[string]any{"kind": "weather"}}
+			return must(json.Marshal(f))
+		},
+		"unknown event": func(f map[string]any) []byte {
+			f["untold"] = []any{map[string]any{"event": "rain", "time": "2026-03-01T09:00:00Z"}}
+			return must(json.Marshal(f))
+		},
+		"an alarm without one": func(f map[string]any) []byte {
+			f["untold"] = []any{map[string]any{"event": "alarm", "time": "2026-03-01T09:00:00Z"}}
 			return must(json.Marshal(f))
 		},
 		"no count": func(f map[string]any) []byte { delete(f, "missed"); return must(json.Marshal(f)) },

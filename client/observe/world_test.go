@@ -243,7 +243,7 @@ func observe(t *testing.T, gateways ...*gateway) *watch {
 	w.s.GenesisHash = genesis.Hash(gateways[0].l.Genesis)
 	w.s.Limits.Failures = 1
 	w.s.Now = func() time.Time { return w.clock }
-	w.s.Tell = func(e Event) { w.events = append(w.events, e) }
+	w.s.Tell = func(e Event) error { w.events = append(w.events, e); return nil }
 	for _, g := range gateways {
 		w.s.Nodes = append(w.s.Nodes, g.url)
 	}

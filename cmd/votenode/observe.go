@@ -72,15 +72,7 @@ func runObserver(c *cobra.Command, s observe.Settings, once bool, until int64, e
 	draw := func() error { return nil }
 	encoder := json.NewEncoder(c.OutOrStdout())
 	encoder.SetEscapeHTML(false)
-	written := make(chan error, 1)
-	s.Tell = func(e observe.Event) {
-		if err := encoder.Encode(e); err != nil {
-			select {
-			case written <- err:
-			default:
-			}
-		}
-	}
+	s.Tell = func(e observe.Event) error { return encoder.Encode(e) }
 	if out, terminal := c.OutOrStdout().(*os.File); terminal && isTerminal(out) && !asJSON {
 		t := &table{out: out, width: func() int { return widthOf(out) }}
 		s.Tell = t.note
@@ -97,7 +89,7 @@ func runObserver(c *cobra.Command, s observe.Settings, once bool, until int64, e
 		if err := draw(); err != nil {
 			return err
 		}
-		if once || len(written) > 0 || until > 0 && o.Height() >= until {
+		if once || until > 0 && o.Height() >= until {
 			return errEnough
 		}
 		select {
@@ -108,11 +100,6 @@ func runObserver(c *cobra.Command, s observe.Settings, once bool, until int64, e
 		}
 	})
 	err = errors.Join(err, draw()) // what the last looks have brought
-	select {
-	case lost := <-written:
-		err = errors.Join(err, fmt.Errorf("events could not be written: %w", lost))
-	default:
-	}
 	return errors.Join(err, o.Failed())
 }
 
@@ -134,7 +121,7 @@ type table struct {
 }
 
 // note keeps an alarm, or what became of one, for the next drawing.
-func (t *table) note(e observe.Event) {
+func (t *table) note(e observe.Event) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	at := e.Time.Format(time.TimeOnly)
@@ -149,6 +136,7 @@ func (t *table) note(e observe.Event) {
 	case observe.EventKept:
 		t.said = append(t.said, fmt.Sprintf("%s  %s: the promise is kept: %s", at, e.Slip.File, e.Slip.How))
 	}
+	return nil
 }
 
 // draw writes what was noted, once, and the table under it.

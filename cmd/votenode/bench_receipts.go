@@ -17,7 +17,8 @@ func newBenchReceiptsCommand() *cobra.Command {
 		Short: "See how many receipts one validator hands out while it validates",
 		Long: `Prepare an election with ballots that no node has seen, kept on disk for the next time. Run the network and offer it one half of the
 ballots at a rate; then the other half at the same rate, while readers ask one validator for receipts of the first under a certified state, each
-for one at a time. What voters had is told for both, so that it shows what readers cost.`,
+for one at a time. What voters had is told for both, so that it shows what readers cost. Let --ballots be at least twice --rate times --seconds:
+readers go on where no ballots are left.`,
 		Example: `  votenode bench receipts --rate 300 --seconds 30`,
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, args []string) error {

@@ -1,6 +1,6 @@
 // Package bench measures what a network can carry, for whoever plans one: the cost of the cryptography, the throughput and the delays
 // of a network of the real program on this machine beside the ceiling that CometBFT alone would reach there, what becomes of it under
-// ten times what it carries and under floods, the import of a roll, the audit and the tally. It asserts nothing but that its own
+// ten times what it carries and under floods, receipts beside ballots, the import of a roll, the audit and the tally. It asserts nothing but that its own
 // accounts add up, and that honest ballots come through a flood; figures of two machines are not to be compared, ratios are.
 //
 //	file               what
@@ -13,6 +13,11 @@
 //	overload.go        more than a network can carry, and what becomes of it
 //	flood.go           floods beside honest voters
 //	receipts.go        readers of receipts beside voters
+//	cold.go            full blocks of which validators have seen nothing
+//	roll.go            the import of a roll
+//	tally.go           the opening of sums
+//	audit.go           the audit
+//	crypto*.go         the mathematics
 //	ledger.go          what became of every transaction, and when
 //	figures.go         percentiles
 package bench

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"runtime"
@@ -114,6 +115,9 @@ func (r *Receipts) vote(ctx context.Context, running nodes, from *portion, heigh
 	report.Accounts = l.close()
 	if err := report.Accounts.Fault(); err != nil {
 		return nil, fmt.Errorf("the accounts do not add up: %w", err)
+	}
+	if report.Accounts.Recorded == 0 {
+		return nil, errors.New("no ballot was recorded: offer fewer a second, or for longer")
 	}
 	report.Rate, report.BallotsPerSecond = r.Rate, float64(report.Accounts.Recorded)/l.last.Seconds()
 	report.SlipMS, report.LedgerMS, report.LongestPauseMS = l.delays(slipDelay), l.delays(recordDelay), milliseconds(l.longestPause())

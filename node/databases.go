@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"syscall"
 
 	dbm "github.com/cometbft/cometbft-db"
 	cmtcfg "github.com/cometbft/cometbft/config"
@@ -33,7 +34,10 @@ func (d *databases) get(name string) (dbm.DB, error) {
 	}
 	db, err := dbm.NewGoLevelDBWithOpts(name, d.dir, databaseOptions)
 	if err != nil {
-		return nil, fmt.Errorf("opening %s: %w; a node runs once at a time", filepath.Join(d.dir, name), err)
+		if errors.Is(err, syscall.EAGAIN) {
+			err = fmt.Errorf("%w; a node runs once at a time", err)
+		}
+		return nil, fmt.Errorf("opening %s: %w", filepath.Join(d.dir, name+".db"), err)
 	}
 	d.open[name] = &database{DB: db}
 	return d.open[name], nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"runtime/debug"
@@ -21,6 +20,7 @@ import (
 	"votenode/app/state"
 	"votenode/node/gateway"
 	pb "votenode/proto/votenode/v1"
+	"votenode/store"
 )
 
 // Options are what a node does not read from its home.
@@ -57,7 +57,7 @@ type Node struct {
 	document  []byte
 	approvals []byte
 
-	disk   io.Closer     // of the ledger
+	disk   *store.Store  // of the ledger
 	ledger state.Backend // over disk
 	app    *abci.Application
 	signer *signer

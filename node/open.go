@@ -45,8 +45,8 @@ func (n *Node) readHome() (err error) {
 	return err
 }
 
-// openLedger opens the state and the application over it.
-func (n *Node) openLedger() (err error) {
+// openStores opens the stores of the state and of the blocks.
+func (n *Node) openStores() (err error) {
 	disk, err := store.Open(store.Options{Dir: n.home.ledger(), Archive: n.config.Store.Archive, Logger: n.log.With("part", "store")})
 	if err != nil {
 		return err
@@ -59,6 +59,14 @@ func (n *Node) openLedger() (err error) {
 	}
 	n.blocks = cmtstore.NewBlockStore(blocks)
 	n.ledger = newLeavesInBlocks(disk, n.blocks)
+	return nil
+}
+
+// openLedger opens the state and the application over it.
+func (n *Node) openLedger() error {
+	if err := n.openStores(); err != nil {
+		return err
+	}
 	ledger, err := state.Open(n.ledger)
 	if err != nil {
 		return err

@@ -319,3 +319,11 @@ func (s *Store) Verify() (err error) {
 	}
 	return nil
 }
+
+// Oldest returns the oldest height whose state is kept; 0 where nothing was committed.
+func (s *Store) Oldest() int64 {
+	if m := s.marker.Load(); m != nil {
+		return m.oldest
+	}
+	return 0
+}

@@ -14,7 +14,8 @@ import (
 )
 
 func newNodeCommand() *cobra.Command {
-	return group("node", "Run a node", newNodeInitCommand(), newNodeGenesisCommand(), newNodeStartCommand(), newNodeStatusCommand())
+	return group("node", "Run a node", newNodeInitCommand(), newNodeGenesisCommand(), newNodeStartCommand(), newNodeStatusCommand(),
+		newNodeInspectCommand(), newNodeVerifyStoreCommand(), newNodeListStateCommand(), newNodeCompareStateCommand())
 }
 
 // homeFlag names a node's folder.

@@ -1,0 +1,137 @@
+package node
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+
+	"github.com/cometbft/cometbft/privval"
+
+	"votenode/app/state"
+	"votenode/genesis"
+)
+
+// Inspection is what lies in the home of a node that does not run.
+type Inspection struct {
+	Chain       string `json:"chain_id"`
+	GenesisHash string `json:"genesis_hash"`
+
+	// FirstBlock and LastBlock are the heights of the stored blocks, 0 where there is none.
+	FirstBlock int64 `json:"first_block"`
+	LastBlock  int64 `json:"last_block"`
+	// Consensus is the height that CometBFT's state has, Ledger that of the ledger, OldestLedger the oldest height whose state is kept.
+	Consensus    int64 `json:"consensus_height"`
+	Ledger       int64 `json:"ledger_height"`
+	OldestLedger int64 `json:"oldest_ledger_height"`
+	// AppHash is that of the ledger's height. Expected is what CometBFT's state takes for it, where both are at one height.
+	AppHash  string `json:"app_hash,omitempty"`
+	Expected string `json:"expected_app_hash,omitempty"`
+
+	// Signed is the height, and Round the round, at which the consensus key signed last. Decided is the last block that the node signed on.
+	Signed      int64  `json:"signed_height"`
+	Round       int32  `json:"signed_round"`
+	Decided     int64  `json:"decided_height"`
+	DecidedHash string `json:"decided_hash,omitempty"`
+	// Retired says why the key signs no more.
+	Retired string `json:"retired,omitempty"`
+
+	// Bytes are the sizes of the folders under data, by name.
+	Bytes map[string]int64 `json:"bytes"`
+	// Next says what the node does when it is started.
+	Next string `json:"next"`
+}
+
+// Inspect tells what lies in the home, and changes nothing.
+func (s *Stopped) Inspect() (*Inspection, error) {
+	n := s.node
+	i := &Inspection{
+		Chain: n.doc.ChainId, GenesisHash: fmt.Sprintf("%x", genesis.Hash(n.doc)),
+		FirstBlock: n.blocks.Base(), LastBlock: n.blocks.Height(), OldestLedger: n.disk.Oldest(), Bytes: map[string]int64{},
+	}
+	if err := s.inspectStates(i); err != nil {
+		return nil, err
+	}
+	if err := s.inspectKey(i); err != nil {
+		return nil, err
+	}
+	for _, dir := range []string{n.home.ledger(), n.home.comet()} {
+		size, err := folderBytes(dir)
+		if err != nil {
+			return nil, err
+		}
+		i.Bytes[filepath.Base(dir)] = size
+	}
+	i.Next = i.next()
+	return i, nil
+}
+
+func (s *Stopped) inspectStates(i *Inspection) error {
+	comet, err := s.states.Load()
+	if err != nil {
+		return fmt.Errorf("CometBFT's state: %w", err)
+	}
+	i.Consensus = comet.LastBlockHeight
+	var begun bool
+	if i.Ledger, begun = s.node.disk.Height(); begun {
+		appHash, err := state.AppHashAt(s.node.ledger, i.Ledger)
+		if err != nil {
+			return err
+		}
+		i.AppHash = hex.EncodeToString(appHash[:])
+	}
+	if i.Ledger == i.Consensus && i.Ledger > 0 {
+		i.Expected = hex.EncodeToString(comet.AppHash)
+	}
+	return nil
+}
+
+func (s *Stopped) inspectKey(i *Inspection) error {
+	var last privval.FilePVLastSignState
+	if err := readSignState(s.node.home.signState(), &last, s.node.blocks); err != nil {
+		return err
+	}
+	var d decided
+	if err := readSignState(s.node.home.decided(), &d, s.node.blocks); err != nil {
+		return err
+	}
+	i.Signed, i.Round, i.Decided, i.DecidedHash = last.Height, last.Round, d.Height, hex.EncodeToString(d.Hash)
+	retired, err := readRetired(s.node.home.retired())
+	if retired != nil {
+		i.Retired = retired.Error()
+	}
+	return err
+}
+
+// next says what the node does when it is started.
+func (i *Inspection) next() string {
+	switch {
+	case i.AppHash != i.Expected && i.Expected != "":
+		return "it stops at once: the ledger's AppHash is not the one that CometBFT has stored"
+	case i.LastBlock == 0:
+		return "it begins with the genesis document"
+	case i.Ledger < i.LastBlock:
+		return fmt.Sprintf("it executes the blocks %d to %d again, and goes on with block %d", i.Ledger+1, i.LastBlock, i.LastBlock+1)
+	default:
+		return fmt.Sprintf("it goes on with block %d", i.LastBlock+1)
+	}
+}
+
+// folderBytes returns the sum of the sizes of all files in a folder, 0 where there is none.
+func folderBytes(dir string) (size int64, err error) {
+	err = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
+			size += info.Size()
+		}
+		return err
+	})
+	return size, err
+}

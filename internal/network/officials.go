@@ -98,8 +98,30 @@ func (o *Officials) SealRoll(ctx context.Context, electionID string, head state.
 // AppointTrustees starts the programs of so many trustees of every organisation, of whom quorum suffice, appoints them by resolution,
 // and waits until the election is ready: keys made, trial decryption passed. It returns the programs, by organisation.
 func (o *Officials) AppointTrustees(ctx context.Context, electionID string, each, quorum int) ([]*Process, error) {
-	appoint := &pb.AppointTrustees{Election: electionID}
+	names, err := o.Appoint(ctx, electionID, each, quorum)
+	if err != nil {
+		return nil, err
+	}
 	var programs []*Process
+	for _, name := range names {
+		p, err := o.Network.StartTrustee(name)
+		if err != nil {
+			return nil, err
+		}
+		programs = append(programs, p)
+	}
+	o.Say("%d trustees run, each with its key file, the genesis hash and the nodes' addresses", len(programs))
+	v, err := o.UntilPhase(ctx, electionID, pb.PHASE_READY)
+	if err == nil {
+		o.Say("keys made by all trustees, trial decryption passed, election ready at height %d", v.Height())
+	}
+	return programs, err
+}
+
+// Appoint makes the keys of so many trustees of every organisation, of whom quorum suffice, and appoints them by resolution. It returns their
+// names, by organisation.
+func (o *Officials) Appoint(ctx context.Context, electionID string, each, quorum int) (names []string, err error) {
+	appoint := &pb.AppointTrustees{Election: electionID}
 	for i := range o.Network.Document.Organisations {
 		id := o.Network.Document.Organisations[i].Organisation.Id
 		board := pb.TrusteeBoard{Organisation: id, Quorum: uint32(quorum)}
@@ -110,24 +132,12 @@ func (o *Officials) AppointTrustees(ctx context.Context, electionID string, each
 				return nil, err
 			}
 			board.Trustees = append(board.Trustees, pb.Member{Name: name, Key: key[ed25519.SeedSize:]})
-			p, err := o.Network.StartTrustee(name)
-			if err != nil {
-				return nil, err
-			}
-			programs = append(programs, p)
+			names = append(names, name)
 		}
 		appoint.Boards = append(appoint.Boards, board)
 	}
-	o.Say("%d trustees run, each with its key file, the genesis hash and the nodes' addresses", len(programs))
 	reason := fmt.Sprintf("appoint %d trustees of each organisation, %d of each open the totals", each, quorum)
-	if err := o.Decide(ctx, reason, pb.Resolution{Decision: &pb.Resolution_AppointTrustees{AppointTrustees: appoint}}); err != nil {
-		return nil, err
-	}
-	v, err := o.UntilPhase(ctx, electionID, pb.PHASE_READY)
-	if err == nil {
-		o.Say("keys made by all trustees, trial decryption passed, election ready at height %d", v.Height())
-	}
-	return programs, err
+	return names, o.Decide(ctx, reason, pb.Resolution{Decision: &pb.Resolution_AppointTrustees{AppointTrustees: appoint}})
 }
 
 // Opening is a time at which voting can open, by how long resolutions take.

@@ -1,0 +1,215 @@
+package perturb
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"votenode/internal/network"
+)
+
+// deed is something that is done to a network. It returns when it is undone; the network need not be well yet.
+type deed struct {
+	name string
+	do   func(e *election)
+}
+
+// further is how many heights the others must go on by while a validator is gone.
+const further = 3
+
+var deeds = []deed{
+	{"one is killed", func(e *election) { e.without(e.some(1), kill, start) }},
+	{"one of each organisation is killed", func(e *election) { e.halted(e.oneOfEach(), kill, start) }},
+	{"all are killed", func(e *election) { e.each(e.everyone(), kill); e.each(e.everyone(), start) }},
+	{"one is paused", func(e *election) { e.without(e.some(1), pause, goOn) }},
+	{"one is cut off", func(e *election) { e.without(e.some(1), cutOff, heal) }},
+	{"the organisations are cut apart", func(e *election) {
+		var groups [][]int
+		for _, o := range organisations {
+			groups = append(groups, e.of(o.ID))
+		}
+		e.mesh.divide(groups...)
+		e.sick(e.everyone(), "has not risen")
+		e.sick(e.everyone(), "not more than 2/3")
+		e.mesh.heal()
+	}},
+	{"one is slow", func(e *election) {
+		i := e.some(1)[0]
+		e.mesh.slow(i, 150*time.Millisecond)
+		e.rise(e.others(i), 2*further)
+		e.mesh.heal()
+	}},
+	{"one is restarted", func(e *election) { e.each(e.some(1), restart) }},
+	{"two are restarted", func(e *election) { e.each(e.some(2), restart) }},
+	{"all are restarted", func(e *election) { e.each(e.everyone(), stop); e.each(e.everyone(), start) }},
+}
+
+// choose decides what is done in each phase: everything, or two things by chance, or one. It returns how many.
+func (e *election) choose() int {
+	switch {
+	case *only != "":
+		i := slices.IndexFunc(deeds, func(d deed) bool { return d.name == *only })
+		if i < 0 {
+			e.Fatalf("nothing is called %q; there are: %v", *only, names())
+		}
+		e.deeds = func() []deed { return deeds[i : i+1] }
+		return 1
+	case *all:
+		e.deeds = func() []deed { return e.shuffled() }
+		return len(deeds)
+	default:
+		e.deeds = func() []deed { return e.shuffled()[:1] }
+		return 1
+	}
+}
+
+func names() []string {
+	var all []string
+	for _, d := range deeds {
+		all = append(all, d.name)
+	}
+	return all
+}
+
+func (e *election) shuffled() []deed {
+	list := slices.Clone(deeds)
+	e.random.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+	return list
+}
+
+func (e *election) everyone() []int {
+	var all []int
+	for i := range e.network.Validators {
+		all = append(all, i)
+	}
+	return all
+}
+
+// some returns so many validators by chance.
+func (e *election) some(n int) []int { return e.random.Perm(len(e.network.Validators))[:n] }
+
+// others returns all validators but one.
+func (e *election) others(i int) []int {
+	return slices.DeleteFunc(e.everyone(), func(j int) bool { return j == i })
+}
+
+// of returns the validators of an organisation.
+func (e *election) of(organisation string) []int {
+	return slices.DeleteFunc(e.everyone(), func(i int) bool { return e.network.Validators[i].Organisation != organisation })
+}
+
+func (e *election) oneOfEach() (some []int) {
+	for _, o := range organisations {
+		members := e.of(o.ID)
+		some = append(some, members[e.random.IntN(len(members))])
+	}
+	return some
+}
+
+func (e *election) each(validators []int, do func(e *election, i int)) {
+	for _, i := range validators {
+		do(e, i)
+	}
+}
+
+func kill(e *election, i int) { e.check(e.network.Validators[i].Process.Kill()) }
+
+func stop(e *election, i int) { e.check(e.network.Validators[i].Process.End()) }
+
+func start(e *election, i int) { e.check(e.network.StartValidator(e.network.Validators[i])) }
+
+func restart(e *election, i int) {
+	stop(e, i)
+	start(e, i)
+}
+
+func pause(e *election, i int) {
+	e.check(syscall.Kill(e.network.Validators[i].Process.PID(), syscall.SIGSTOP))
+}
+
+func goOn(e *election, i int) {
+	e.check(syscall.Kill(e.network.Validators[i].Process.PID(), syscall.SIGCONT))
+}
+
+func cutOff(e *election, i int) { e.mesh.divide(e.others(i)) }
+
+func heal(e *election, _ int) { e.mesh.heal() }
+
+// without takes one validator away and lets the others go on by some heights before it returns.
+func (e *election) without(one []int, away, back func(e *election, i int)) {
+	e.each(one, away)
+	e.rise(e.others(one[0]), further)
+	e.each(one, back)
+}
+
+// halted takes validators away, waits until one that is left says that the height does not rise any more, and brings them back.
+func (e *election) halted(gone []int, away, back func(e *election, i int)) {
+	e.each(gone, away)
+	e.sick(slices.DeleteFunc(e.everyone(), func(i int) bool { return slices.Contains(gone, i) }), "has not risen")
+	e.each(gone, back)
+}
+
+// rise waits until validators have gone on by some heights.
+func (e *election) rise(validators []int, heights int64) {
+	e.Helper()
+	ctx, cancel := context.WithTimeout(e.ctx, span)
+	defer cancel()
+	tip := int64(0)
+	for _, i := range validators {
+		s, err := e.network.Validators[i].Node.AwaitHeight(ctx, 1)
+		e.check(err)
+		tip = max(tip, s.Height)
+	}
+	for _, i := range validators {
+		_, err := e.network.Validators[i].Node.AwaitHeight(ctx, tip+heights)
+		e.check(err)
+	}
+}
+
+// sick waits until each of some validators gives a reason of these words for being unwell.
+func (e *election) sick(validators []int, words string) {
+	e.Helper()
+	for _, i := range validators {
+		e.await(e.network.Validators[i], "says: "+words, func(healthy bool, reasons []string) bool {
+			return !healthy && strings.Contains(strings.Join(reasons, "; "), words)
+		})
+	}
+}
+
+// well waits until all validators are healthy and blocks are certified again.
+func (e *election) well() {
+	e.Helper()
+	e.rise(e.everyone(), further)
+	for _, v := range e.network.Validators {
+		e.await(v, "is healthy", func(healthy bool, _ []string) bool { return healthy })
+	}
+	ctx, cancel := context.WithTimeout(e.ctx, span)
+	defer cancel()
+	v, err := e.ledger.Certified(ctx)
+	if err == nil {
+		_, err = e.ledger.After(ctx, v.Height())
+	}
+	e.check(err)
+}
+
+// await asks a validator for its health until that is as it should be.
+func (e *election) await(v *network.Validator, what string, right func(healthy bool, reasons []string) bool) {
+	e.Helper()
+	ctx, cancel := context.WithTimeout(e.ctx, span)
+	defer cancel()
+	ticker := time.NewTicker(200 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		h, err := v.Node.Health(ctx)
+		if err == nil && right(h.Healthy, h.Reasons) {
+			return
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			e.Fatalf("%s never %s: %+v, %v", v.Name, what, h, err)
+		}
+	}
+}

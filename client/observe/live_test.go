@@ -132,6 +132,9 @@ func grow(n *testnet.Network, heights int64) {
 // TestLive: nodes of a network that runs, one of which lies in one way after another. Each lie is an alarm, once, however often it is told and
 // however often the observer is started again.
 func TestLive(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a network of six nodes")
+	}
 	n := testnet.New(t, testnet.Options{Powers: map[string][]int64{"league": {2, 2}, "party": {1, 1, 1, 1}}, Commit: 100 * time.Millisecond})
 	n.Start()
 	n.WaitHeight(6)
@@ -256,6 +259,9 @@ func TestLive(t *testing.T) {
 
 // TestLiveFork: all validators run twice, and each half of the network certifies blocks of its own. The observer names who signed both.
 func TestLiveFork(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a network of eight nodes")
+	}
 	n := testnet.New(t, testnet.Options{Commit: 150 * time.Millisecond})
 	n.Start()
 	n.WaitHeight(4)

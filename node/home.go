@@ -56,6 +56,8 @@ func (h Home) signState() string    { return h.path("sign-state", "state.json") 
 func (h Home) decided() string      { return h.path("sign-state", "decided.json") }
 func (h Home) retired() string      { return h.path("sign-state", "retired") }
 func (h Home) ledger() string       { return h.path("data", "ledger") }
+func (h Home) rolledBack() string   { return h.path("data", "ledger-rolled-back") }
+func (h Home) abandoned() string    { return h.path("data", "ledger-abandoned") }
 func (h Home) comet() string        { return h.path("data", "comet") }
 func (h Home) wal() string          { return h.path("data", "comet", "wal", "wal") }
 func (h Home) clock() string        { return h.path("data", "commit-time.json") }

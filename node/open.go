@@ -46,7 +46,10 @@ func (n *Node) readHome() (err error) {
 }
 
 // openStores opens the stores of the state and of the blocks.
-func (n *Node) openStores() (err error) {
+func (n *Node) openStores() error {
+	if err := finishRollback(n.home); err != nil {
+		return err
+	}
 	disk, err := store.Open(store.Options{Dir: n.home.ledger(), Archive: n.config.Store.Archive, Logger: n.log.With("part", "store")})
 	if err != nil {
 		return err

@@ -15,7 +15,7 @@ import (
 
 func newNodeCommand() *cobra.Command {
 	return group("node", "Run a node", newNodeInitCommand(), newNodeGenesisCommand(), newNodeStartCommand(), newNodeStatusCommand(),
-		newNodeInspectCommand(), newNodeVerifyStoreCommand(), newNodeListStateCommand(), newNodeCompareStateCommand())
+		newNodeInspectCommand(), newNodeRollbackCommand(), newNodeVerifyStoreCommand(), newNodeListStateCommand(), newNodeCompareStateCommand())
 }
 
 // homeFlag names a node's folder.

@@ -59,6 +59,34 @@ func writeInspection(w io.Writer, i *node.Inspection) {
 	fmt.Fprintf(w, "next       %s\n", i.Next)
 }
 
+func newNodeRollbackCommand() *cobra.Command {
+	var home string
+	c := &cobra.Command{
+		Use:   "rollback",
+		Short: "Have a stopped node execute its newest block again",
+		Long: `rollback takes the state of a stopped node back to the height before its newest block. The block stays, and so does all that the node
+has signed: the next start executes the block again. It is for a node whose program was wrong, and has been replaced; a node that is
+damaged is set up again or restored.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			return onStopped(home, func(s *node.Stopped) error {
+				height, err := s.Rollback()
+				if err != nil {
+					return err
+				}
+				data := struct {
+					Height int64 `json:"height"`
+				}{height}
+				return show(c, data, func(w io.Writer) {
+					fmt.Fprintf(w, "the state is that of height %d; the next start executes block %d again\n", height, height+1)
+				})
+			})
+		},
+	}
+	homeFlag(c, &home)
+	return c
+}
+
 func newNodeVerifyStoreCommand() *cobra.Command {
 	var home string
 	c := &cobra.Command{

@@ -44,6 +44,8 @@ type Options struct {
 	Validator []byte
 	// Slips holds the slips that this node signed; the application closes it.
 	Slips dbm.DB
+	// Start is the number of this start of the node, from 1; the next start has a greater one. The node's reports name it.
+	Start uint64
 	// Turns returns how many blocks this node is to propose in the first round, behind a height and up to another.
 	Turns func(after, through int64) (int, error)
 	// Welcome are node ids, 40 hexadecimal digits, that may connect besides the validators.
@@ -81,6 +83,8 @@ type Application struct {
 	clock *commitClock // of the consensus calls
 	next  *finalized   // of the consensus calls: what FinalizeBlock made and Commit stores
 
+	reports reports // of the caller of ReportIntake
+
 	tip      atomic.Pointer[Tip]
 	advanced struct {
 		sync.Mutex
@@ -101,7 +105,7 @@ func New(o Options) (*Application, error) {
 	}
 	a := &Application{
 		options: o, app: app.New(o.Genesis.ChainId), ledger: o.Ledger, log: o.Logger, clock: clock,
-		verdicts: newVerdicts(verdictBytes), counts: newCounts(), results: NewResults(o.Results), slips: &slips{db: o.Slips},
+		verdicts: newVerdicts(verdictBytes), counts: newCounts(), reports: reports{start: o.Start}, results: NewResults(o.Results), slips: &slips{db: o.Slips},
 		welcome: map[string]bool{}, stopping: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	a.marks = newMarks()

@@ -13,6 +13,7 @@
 //	                                      verifier.go: checks, verification
 //	                                      pool.go: what waits for a block
 //	acceptance slips                      promise.go, promised.go, slips.go
+//	what this node reports of its intake  intake.go, report.go
 //	Query                                 query.go
 //	the client without locks              client.go
 //

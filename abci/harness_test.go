@@ -115,7 +115,7 @@ func (l *ledger) tryOpen() (err error) {
 	options := Options{
 		Genesis: l.doc, GenesisHash: genesis.Hash(l.doc), Ledger: kept, ClockFile: filepath.Join(l.dir, "clock.json"), Results: results,
 		Now:     func() time.Time { return time.Unix(0, l.now) },
-		SlipKey: key(own + " slip"), Validator: public(own), Slips: slips,
+		SlipKey: key(own + " slip"), Validator: public(own), Slips: slips, Start: 1,
 		Turns: func(after, through int64) (int, error) { return int(through-after) / 4, nil },
 		Pool:  PoolLimits{Bytes: 8 << 20, Count: 1_000, PerVoter: 2, PerSigner: 8}, Welcome: []string{"00000000000000000000000000000000000000aa"},
 		Logger: slog.New(slog.DiscardHandler),

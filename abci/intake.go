@@ -24,6 +24,8 @@ type Intake struct {
 	// Verified ballots, proof and all, right or wrong, before they came into the pool; those that were promised before the start are
 	// among them.
 	Verified uint64
+	// Slips that this node signed.
+	Slips uint64
 	// Prepare, Process and Finalize tell of the transactions in this node's own proposals, in proposals that it judged, and in decided
 	// blocks, whether they were known.
 	Prepare, Process, Finalize Lookups
@@ -54,6 +56,7 @@ type counts struct {
 	fromPeers uint64
 	refused   map[tx.Code]uint64
 	verified  uint64
+	slips     uint64
 	calls     [consensusCalls]Lookups
 }
 
@@ -71,7 +74,7 @@ func (c *counts) now() Intake {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return Intake{
-		Taken: c.taken, FromPeers: c.fromPeers, Refused: maps.Clone(c.refused), Verified: c.verified,
+		Taken: c.taken, FromPeers: c.fromPeers, Refused: maps.Clone(c.refused), Verified: c.verified, Slips: c.slips,
 		Prepare: c.calls[prepare], Process: c.calls[process], Finalize: c.calls[finalize],
 	}
 }
@@ -85,6 +88,13 @@ func (c *counts) verify(list []*tx.Parsed) {
 			c.verified++
 		}
 	}
+}
+
+// promise counts slips.
+func (c *counts) promise(slips int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.slips += uint64(slips)
 }
 
 // lookup adds what a consensus call found of the transactions of a block.

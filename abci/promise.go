@@ -116,6 +116,7 @@ func (a *Application) keep(list []kept) error {
 		a.pool.forget(hashes...)
 		return errDisk
 	}
+	a.counts.promise(len(list))
 	a.settle(a.pool.settled(hashes)) // by blocks that were committed meanwhile, before their ballots were written
 	return nil
 }

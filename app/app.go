@@ -91,6 +91,7 @@ var handlers = map[tx.Kind]handler{
 	tx.KindSpoilBallot:       handle(checkSpoilBallot, applySpoilBallot),
 	tx.KindPostPartials:      handle(checkPostPartials, applyPostPartials),
 	tx.KindAuthorBlock:       handle(checkAuthorBlock, applyAuthorBlock),
+	tx.KindReportIntake:      handle(checkReportIntake, applyReportIntake),
 }
 
 // handlerOf returns the handler of a kind. A kind that Parse lets through and the table lacks is a bug, never a refusal.

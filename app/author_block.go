@@ -32,16 +32,21 @@ func applyAuthorBlock(*writing, *tx.Verified, *pb.AuthorBlock) error { return ni
 // ValidatorAt returns the validator with a consensus address (20 bytes) in the set of a height, nil where there is none. The record
 // knows the set of a height that is not behind its present epoch, and before the first height that its next one cannot reach.
 func ValidatorAt(epochs *pb.ValidatorEpochs, height int64, address []byte) *pb.Validator {
-	set := epochs.Present.Validators
-	if epochs.Next.Number != 0 && height >= epochs.Next.FirstHeight {
-		set = epochs.Next.Validators
-	}
+	set := validatorsAt(epochs, height)
 	for i := range set {
 		if own := organisation.ConsensusAddress(set[i].Key); bytes.Equal(own[:], address) {
 			return &set[i]
 		}
 	}
 	return nil
+}
+
+// validatorsAt returns the set of a height, as far as the record knows it.
+func validatorsAt(epochs *pb.ValidatorEpochs, height int64) []pb.Validator {
+	if epochs.Next.Number != 0 && height >= epochs.Next.FirstHeight {
+		return epochs.Next.Validators
+	}
+	return epochs.Present.Validators
 }
 
 // BlockContent is the digest that an author signs: of the hashes of all other transactions of its block, in order. Spec 9.35.

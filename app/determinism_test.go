@@ -38,6 +38,8 @@ func record(t *testing.T) *recorded {
 	l.accept(cast(draft(shared, 0, voters[0], 2, []int{1, 2}, []int{1}), 0, 2))
 	l.close()
 	l.accept(l.each(trustees, func(t *trustee) []byte { return l.partial(t, 0, 1) })[:5]...)
+	l.until(tx.IntakeInterval)
+	l.accept(l.report("party", nil), l.report("league", nil))
 	return r
 }
 

@@ -21,6 +21,8 @@
 //	CastBallot         voting                         cast_ballot.go
 //	SpoilBallot        voting                         spoil_ballot.go
 //	PostPartials       decrypting                     post_partials.go
+//	AuthorBlock        -                              author_block.go
+//	ReportIntake       -                              report_intake.go
 //
 // What a resolution does when it takes effect stands in decide_*.go, one file per subject; the end of a block in end_block.go,
 // phases.go, ceremony.go and decryption.go. Source: docs/spec/08-elections.md and docs/spec/09-transactions.md.

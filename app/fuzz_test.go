@@ -218,5 +218,6 @@ func bodyOf(k tx.Kind) election.Message {
 		tx.KindPublishDeal: new(pb.PublishDeal), tx.KindConfirmDeals: new(pb.ConfirmDeals), tx.KindComplainDeal: new(pb.ComplainDeal),
 		tx.KindPostTrial: new(pb.PostTrial), tx.KindCastBallot: new(pb.CastBallot), tx.KindSpoilBallot: new(pb.SpoilBallot),
 		tx.KindPostPartials: new(pb.PostPartials), tx.KindAuthorBlock: new(pb.AuthorBlock),
+		tx.KindReportIntake: new(pb.ReportIntake),
 	}[k]
 }

@@ -34,6 +34,7 @@ import (
 //	data/ledger              the state, Badger
 //	data/comet               CometBFT's blocks, states, evidence and write-ahead log, the index of results and the slips, goleveldb
 //	data/commit-time.json    local time of the last commit
+//	data/starts              how often the node was started, decimal
 type Home string
 
 func (h Home) path(names ...string) string {
@@ -61,6 +62,7 @@ func (h Home) abandoned() string    { return h.path("data", "ledger-abandoned") 
 func (h Home) comet() string        { return h.path("data", "comet") }
 func (h Home) wal() string          { return h.path("data", "comet", "wal", "wal") }
 func (h Home) clock() string        { return h.path("data", "commit-time.json") }
+func (h Home) starts() string       { return h.path("data", "starts") }
 
 // Init makes a home with fresh keys, from the randomness of the operating system, and a configuration. It fails where there is
 // one already: keys are never overwritten.

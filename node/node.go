@@ -131,6 +131,7 @@ func (n *Node) Run(ctx context.Context) error {
 	g.Go(func() error { return n.peers.keep(ctx) })
 	g.Go(func() error { return n.evidence.follow(ctx) })
 	g.Go(func() error { return (&walFiles{path: n.home.wal()}).follow(ctx, n) })
+	g.Go(func() error { return n.reportIntake(ctx) })
 	g.Go(func() error { return n.watch(ctx) })
 	err := g.Wait()
 	if errors.Is(err, context.Canceled) {

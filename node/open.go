@@ -90,11 +90,15 @@ func (n *Node) openLedger() error {
 	if err != nil {
 		return err
 	}
+	start, err := countStart(n.home.starts())
+	if err != nil {
+		return err
+	}
 	pool := abci.DefaultPoolLimits()
 	pool.Bytes, pool.Count = n.config.Pool.Megabytes<<20, n.config.Pool.Transactions
 	n.app, err = abci.New(abci.Options{
 		Genesis: n.doc, GenesisHash: genesis.Hash(n.doc), Ledger: ledger, ClockFile: n.home.clock(), Results: results, Now: n.now,
-		Pool: pool, SlipKey: slip, Validator: own.Key, Slips: slips, Turns: n.turns.between, Welcome: n.config.P2P.welcome(), Version: Version(), Logger: n.log.With("part", "abci"),
+		Pool: pool, SlipKey: slip, Validator: own.Key, Slips: slips, Start: start, Turns: n.turns.between, Welcome: n.config.P2P.welcome(), Version: Version(), Logger: n.log.With("part", "abci"),
 	})
 	if err != nil {
 		return err

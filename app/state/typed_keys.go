@@ -20,8 +20,12 @@ const (
 	ResolutionPrefix = "resolution/"
 	// MisbehaviourPrefix is what the keys of all misbehaviour begin with.
 	MisbehaviourPrefix = "misbehaviour/"
+	// IntakePrefix is what the keys of all LastIntake begin with.
+	IntakePrefix = "intake/"
 	// LogBlocks is the id of the blocks log.
 	LogBlocks = "blocks"
+	// LogIntake is the id of the log of validators' reports.
+	LogIntake = "intake"
 )
 
 // OrganisationKey is the key of an Organisation.
@@ -34,6 +38,9 @@ func ValidatorKey(key []byte) string { return "validator-key/" + hex.EncodeToStr
 func MisbehaviourKey(height int64, address []byte) string {
 	return fmt.Sprintf("%s%012d/%x", MisbehaviourPrefix, height, address)
 }
+
+// IntakeKey is the key of a validator's LastIntake, by consensus key.
+func IntakeKey(key []byte) string { return IntakePrefix + hex.EncodeToString(key) }
 
 // OfficerKey is the key of an OfficerActs.
 func OfficerKey(officer []byte) string { return "officer/" + hex.EncodeToString(officer) }

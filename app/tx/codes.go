@@ -6,7 +6,7 @@ import "fmt"
 type Code uint32
 
 // The codes: 1xx form, 2xx signatures and proofs, 3xx documents and resolutions, 4xx elections and rolls, 5xx trustees,
-// 6xx ballots. 32,000 and above are never on the ledger.
+// 6xx ballots, 7xx validators' reports. 32,000 and above are never on the ledger.
 const (
 	CodeOK Code = 0
 
@@ -74,6 +74,9 @@ const (
 	CodeRevoked      Code = 605
 	CodeSpoilLimit   Code = 606
 	CodeRecorded     Code = 607
+
+	CodeReportHeight Code = 700
+	CodeReportShrunk Code = 701
 
 	// CodeRetryLater says that the node is full; the transaction was neither refused nor kept.
 	CodeRetryLater Code = 32000
@@ -147,6 +150,9 @@ var codes = map[Code]struct{ name, advice string }{
 	CodeRevoked:      {"revoked", "ask the registrars: this entry of the roll was revoked"},
 	CodeSpoilLimit:   {"spoil_limit", "cast a ballot: no more can be challenged in this election"},
 	CodeRecorded:     {"recorded", "nothing: this ballot is recorded and cannot be spoiled any more"},
+
+	CodeReportHeight: {"report_height", "nothing: the node reports again at the next multiple of 60 heights"},
+	CodeReportShrunk: {"report_shrunk", "count on from the report on the ledger, or under a greater number of the start"},
 
 	CodeRetryLater: {"retry_later", "send the same bytes again in a moment"},
 }

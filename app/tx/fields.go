@@ -21,6 +21,10 @@ const (
 	MaxRevocations = 1_000
 	// MaxTrustees is the number of trustees of one organisation.
 	MaxTrustees = 64
+	// MaxRefusalCounts is the number of codes of one ReportIntake.
+	MaxRefusalCounts = 128
+	// IntakeInterval is the number of heights from one report of a validator's intake to the next.
+	IntakeInterval = 60
 
 	maxReason = 1_000
 )
@@ -56,6 +60,8 @@ func checkFields(body election.Message) error {
 		return checkPartials(m)
 	case *pb.AuthorBlock:
 		return firstOf(length("proposer", m.Proposer, 20), length("content", m.Content, 32))
+	case *pb.ReportIntake:
+		return checkIntake(m)
 	}
 	return Refuse(CodeUnknownKind, "%T has no static checks", body)
 }
@@ -195,6 +201,26 @@ func checkPartials(m *pb.PostPartials) error {
 		if err := firstOf(points("shares", p.Shares), length("proof", p.Proof, 64)); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+func checkIntake(m *pb.ReportIntake) error {
+	if m.Start == 0 {
+		return Refuse(CodeInvalidField, "start is 0; starts count from 1")
+	}
+	if m.Height < IntakeInterval || m.Height%IntakeInterval != 0 {
+		return Refuse(CodeInvalidField, "height %d is no positive multiple of %d", m.Height, IntakeInterval)
+	}
+	if len(m.Refused) > MaxRefusalCounts {
+		return Refuse(CodeInvalidField, "refused has %d members; at most %d are allowed", len(m.Refused), MaxRefusalCounts)
+	}
+	last := uint32(0)
+	for _, r := range m.Refused {
+		if r.Code <= last || r.Count == 0 {
+			return Refuse(CodeInvalidField, "refused is not strictly ascending by code, from 1, without a count of 0")
+		}
+		last = r.Code
 	}
 	return nil
 }

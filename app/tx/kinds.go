@@ -26,12 +26,13 @@ const (
 	KindSpoilBallot       Kind = 12
 	KindPostPartials      Kind = 13
 	KindAuthorBlock       Kind = 14
+	KindReportIntake      Kind = 15
 )
 
 // Kinds lists all kinds, ascending.
 func Kinds() []Kind {
-	all := make([]Kind, 0, KindAuthorBlock)
-	for k := KindPublishDocument; k <= KindAuthorBlock; k++ {
+	all := make([]Kind, 0, KindReportIntake)
+	for k := KindPublishDocument; k <= KindReportIntake; k++ {
 		all = append(all, k)
 	}
 	return all
@@ -68,6 +69,8 @@ func (k Kind) String() string {
 		return "PostPartials"
 	case KindAuthorBlock:
 		return "AuthorBlock"
+	case KindReportIntake:
+		return "ReportIntake"
 	}
 	return fmt.Sprintf("kind %d", uint32(k))
 }
@@ -106,6 +109,8 @@ func (k Kind) newBody() election.Message {
 		return new(pb.PostPartials)
 	case KindAuthorBlock:
 		return new(pb.AuthorBlock)
+	case KindReportIntake:
+		return new(pb.ReportIntake)
 	}
 	return nil
 }

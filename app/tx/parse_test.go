@@ -30,6 +30,7 @@ func bodies() map[Kind]election.Message {
 		KindSpoilBallot:       &pb.SpoilBallot{Election: "e", Code: h, NoncePoint: h},
 		KindPostPartials:      &pb.PostPartials{Election: "e", Partials: []pb.PartialDecryption{{Shares: h, Proof: p}}},
 		KindAuthorBlock:       &pb.AuthorBlock{Height: 1, Proposer: h[:20], Content: h},
+		KindReportIntake:      &pb.ReportIntake{Start: 1, Height: 60, Taken: 3, Refused: []pb.RefusalCount{{Code: 602, Count: 1}, {Code: 32_000, Count: 2}}},
 	}
 }
 
@@ -57,6 +58,15 @@ func TestParseEveryKind(t *testing.T) {
 	if len(all) != len(Kinds()) {
 		t.Errorf("%d bodies for %d kinds", len(all), len(Kinds()))
 	}
+}
+
+// refusedMany counts one refusal with each of n codes.
+func refusedMany(n int) []pb.RefusalCount {
+	list := make([]pb.RefusalCount, n)
+	for i := range list {
+		list[i] = pb.RefusalCount{Code: uint32(i + 1), Count: 1}
+	}
+	return list
 }
 
 func code(err error) Code {
@@ -97,6 +107,15 @@ func TestParseRefusesFields(t *testing.T) {
 		"voter twice":            revoke([]uint64{4, 4}),
 		"proposer":               &pb.AuthorBlock{Proposer: h, Content: h},
 		"content":                &pb.AuthorBlock{Proposer: h[:20], Content: p},
+		"no start":               &pb.ReportIntake{Height: 60},
+		"report before block 1":  &pb.ReportIntake{Start: 1},
+		"report in between":      &pb.ReportIntake{Start: 1, Height: 61},
+		"report below zero":      &pb.ReportIntake{Start: 1, Height: -60},
+		"refused without code":   &pb.ReportIntake{Start: 1, Height: 60, Refused: []pb.RefusalCount{{Count: 1}}},
+		"refused nothing":        &pb.ReportIntake{Start: 1, Height: 60, Refused: []pb.RefusalCount{{Code: 1}}},
+		"refused unordered":      &pb.ReportIntake{Start: 1, Height: 60, Refused: []pb.RefusalCount{{Code: 2, Count: 1}, {Code: 1, Count: 1}}},
+		"refused twice":          &pb.ReportIntake{Start: 1, Height: 60, Refused: []pb.RefusalCount{{Code: 1, Count: 1}, {Code: 1, Count: 1}}},
+		"too many refused":       &pb.ReportIntake{Start: 1, Height: 60, Refused: refusedMany(MaxRefusalCounts + 1)},
 		"approval":               &pb.ApproveResolution{Resolution: p},
 		"withdrawal":             &pb.WithdrawApproval{},
 		"no entries":             &pb.AddRollEntries{},
@@ -138,7 +157,7 @@ func TestParseRefusesEnvelopes(t *testing.T) {
 		e    pb.Envelope
 	}{
 		"kind 0":                   {CodeUnknownKind, pb.Envelope{Body: document, Signer: h, Signature: s}},
-		"kind 15":                  {CodeUnknownKind, pb.Envelope{Kind: 15, Body: document, Signer: h, Signature: s}},
+		"kind 16":                  {CodeUnknownKind, pb.Envelope{Kind: 16, Body: document, Signer: h, Signature: s}},
 		"another kind's body":      {CodeMalformed, pb.Envelope{Kind: uint32(KindPostPartials), Body: document, Signer: h, Signature: s}},
 		"no signer":                {CodeMalformed, pb.Envelope{Kind: uint32(KindPublishDocument), Body: document, Signature: s}},
 		"a voter's kind, a signer": {CodeMalformed, pb.Envelope{Kind: uint32(KindCastBallot), Body: ballot, Signer: h, Signature: s}},

@@ -87,6 +87,9 @@ func (c *crowd) block() {
 			raw[i] = c.spoil(b)
 		}
 	}
+	if c.luck(30) {
+		raw = append(raw, c.Report(Validator(one(c, Organisations), c.r.IntN(3)+1).Name, uint64(c.r.IntN(2)+1), uint64(c.r.IntN(3))))
+	}
 	if len(c.sent) > 0 && c.luck(30) {
 		raw = append(raw, one(c, c.sent))
 	}

@@ -20,7 +20,7 @@ type Outcome struct {
 // Story is a whole election in which much goes wrong and ends as the rules say: a dealer with a bad share and the one who takes its
 // place, a voter who changes her mind, one who challenges a ballot, one who is revoked after voting, ballots that are refused, a
 // validator that is away and one that signs twice and is replaced, officers and parameters that change, a second election that is
-// cancelled, a trustee of each organisation who stays away at the end.
+// cancelled, a trustee of each organisation who stays away at the end, validators that report what they took in.
 //
 // It calls watch, if given, with the founded ledger.
 func Story(t testing.TB, watch ...func(*Ledger)) (*Election, Outcome) {
@@ -165,7 +165,8 @@ func (e *Election) finish() {
 	e.Accept(party[0].Open(0, 1))
 	e.Make(1)
 	e.Expect(pb.PHASE_FINAL)
-	e.Make(1)
-	e.Make(1)
+	first := e.Report("league validator 1", 1, 9)
+	e.Accept(first, e.Report("party validator 3", 2, 0))
+	e.Refuse(tx.CodeAlreadyDone, first)
 	e.Make(1)
 }

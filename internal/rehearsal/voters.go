@@ -77,3 +77,12 @@ func (l *Ledger) Authored(after int64, raw ...[]byte) [][]byte {
 	author := app.ValidatorAt(epochs, body.Height, proposer)
 	return append([][]byte{Sign(author.Name+" slip", body)}, raw...)
 }
+
+// Report returns a validator's report of what it took in, as it is due in the next block: of a start of its node, and with so many
+// ballots that clients brought.
+func (l *Ledger) Report(validator string, start, taken uint64) []byte {
+	return Sign(validator+" slip", &pb.ReportIntake{
+		Start: start, Height: app.IntakeDue(l.Height()), Taken: taken, FromPeers: 3 * taken, Verified: taken + 1, Slips: taken,
+		Refused: []pb.RefusalCount{{Code: uint32(tx.CodeSequence), Count: 1 + taken}, {Code: uint32(tx.CodeRetryLater), Count: 2}},
+	})
+}

@@ -36,7 +36,7 @@ var refusals = []struct {
 		e.Body = append(append(bytes.Clone(e.Body[:at]), 0x10, 0), e.Body[at:]...)
 	})},
 	{"no bytes", "2.4", 4, 0, tx.CodeUnknownKind, bytesOf(func([]byte) []byte { return nil })},
-	{"a kind that there is not", "2.6", 4, 0, tx.CodeUnknownKind, envelope(func(e *pb.Envelope) { e.Kind = 15 })},
+	{"a kind that there is not", "2.6", 4, 0, tx.CodeUnknownKind, envelope(func(e *pb.Envelope) { e.Kind = 16 })},
 	{"a signature of 63 bytes", "2.4", 4, 0, tx.CodeMalformed, envelope(func(e *pb.Envelope) { e.Signature = e.Signature[:63] })},
 	{"a signer beside a voter's signature", "2.4", 34, 1, tx.CodeMalformed, envelope(func(e *pb.Envelope) { e.Signer = make([]byte, 32) })},
 	{"a hash of 31 bytes", "2.6", 4, 0, tx.CodeInvalidField, signed(func(m *pb.ApproveResolution) { m.Resolution = m.Resolution[:31] })},
@@ -145,4 +145,13 @@ var refusals = []struct {
 	// Authors of blocks: 9.35.
 	{"an author of another height", "9.35", 34, 0, tx.CodeAuthorship, signed(func(m *pb.AuthorBlock) { m.Height++ })},
 	{"another validator's author", "9.35", 34, 0, tx.CodeAuthorship, by("league validator 1 slip")},
+
+	// Reports: 9.36.
+	{"a report that is not due yet", "9.36", 72, 0, tx.CodeReportHeight, signed(func(m *pb.ReportIntake) { m.Height += 60 })},
+	{"a report between two multiples", "2.6", 72, 0, tx.CodeInvalidField, signed(func(m *pb.ReportIntake) { m.Height++ })},
+	{"a report without a start", "2.6", 72, 0, tx.CodeInvalidField, signed(func(m *pb.ReportIntake) { m.Start = 0 })},
+	{"refusals out of order", "2.6", 72, 0, tx.CodeInvalidField, signed(func(m *pb.ReportIntake) { m.Refused[0], m.Refused[1] = m.Refused[1], m.Refused[0] })},
+	{"a report by a validator that left", "9.36", 72, 0, tx.CodeNotAuthorised, by("party validator 2 slip")},
+	{"a report by an officer", "9.36", 72, 0, tx.CodeNotAuthorised, by("party officer 1")},
+	{"a second report of a height", "9.36", 73, 0, tx.CodeAlreadyDone, signed(func(m *pb.ReportIntake) { m.Taken++ })},
 }

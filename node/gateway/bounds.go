@@ -42,6 +42,7 @@ func (s *Server) endpoints() map[*shares]map[string]endpoint {
 			"GET /v1/organisations":           s.organisations,
 			"GET /v1/signatures":              s.signatures,
 			"GET /v1/evidence":                s.misbehaviours,
+			"GET /v1/intake-reports":          s.intakeReports,
 			"GET /v1/resolutions":             s.resolutions,
 			"GET /v1/elections/{id}/trustees": s.trustees,
 			"GET /v1/elections/{id}/deals":    s.deals,

@@ -43,7 +43,11 @@ func (c *contract) examples() map[string][]example {
 		"organisations": {"/v1/organisations"}, "organisation": {"/v1/organisations/party"}, "validators": {"/v1/validators"},
 		"signatures": {"/v1/signatures?from=1", "/v1/signatures?from=10&limit=1", "/v1/signatures?from=1000000"},
 		"evidence":   {"/v1/evidence", "/v1/evidence?after=9&limit=1"},
-		"elections":  {"/v1/elections"}, "election": {"/v1/elections/primary", "/v1/elections/cancelled?from=0&limit=1"},
+		"intakeReports": {
+			"/v1/intake-reports", "/v1/intake-reports?from=1&limit=1&since=1&until=1000", "/v1/intake-reports?limit=1",
+			fmt.Sprintf("/v1/intake-reports?slip_key=%x", rehearsal.Validator("party", 3).SlipKey),
+		},
+		"elections": {"/v1/elections"}, "election": {"/v1/elections/primary", "/v1/elections/cancelled?from=0&limit=1"},
 		"manifest": {"/v1/elections/primary/manifest", "/v1/elections/primary/manifest?format=protobuf"},
 		"phases":   {"/v1/elections/primary/phases", "/v1/elections/cancelled/phases"},
 		"trustees": {"/v1/elections/primary/trustees", "/v1/elections/cancelled/trustees"},

@@ -62,6 +62,19 @@ func (q *query) required(name string) uint64 {
 
 func (q *query) height() int64 { return int64(q.number("height", 0)) }
 
+// key reads a key, 64 hexadecimal digits; nil where it is not given.
+func (q *query) key(name string) []byte {
+	text := q.text(name)
+	if text == "" {
+		return nil
+	}
+	key, err := abci.ParseHash(text)
+	if err != nil && q.err == nil {
+		q.err = bad("%s: %v", name, err)
+	}
+	return key[:]
+}
+
 // limit reads how many of a page are wanted, 1 to greatest; more are cut to that.
 func (q *query) limit(greatest uint64) int {
 	n := q.number("limit", greatest)

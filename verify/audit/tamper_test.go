@@ -206,7 +206,7 @@ func TestChangedTransactions(t *testing.T) {
 		height, index := find(t, kind)
 		e, _ := story()
 		for part, change := range map[string]func(*pb.Envelope){
-			"kind":              func(v *pb.Envelope) { v.Kind = v.Kind%14 + 1 },
+			"kind":              func(v *pb.Envelope) { v.Kind = v.Kind%15 + 1 },
 			"body, first":       func(v *pb.Envelope) { v.Body[2] ^= 1 },
 			"body, middle":      func(v *pb.Envelope) { v.Body[len(v.Body)/2] ^= 1 },
 			"body, last":        func(v *pb.Envelope) { v.Body[len(v.Body)-1] ^= 1 },

@@ -30,9 +30,17 @@ func TestBounds(t *testing.T) {
 		}
 		return &pb.ProposeResolution{Resolution: pb.Resolution{Decision: &pb.Resolution_RevokeVoters{RevokeVoters: &pb.RevokeVoters{Voters: voters}}}}
 	}
+	reports := func(n int) *pb.ReportIntake {
+		m := &pb.ReportIntake{Start: 1, Height: tx.IntakeInterval, Refused: make([]pb.RefusalCount, n)}
+		for i := range m.Refused {
+			m.Refused[i] = pb.RefusalCount{Code: uint32(i + 1), Count: 1}
+		}
+		return m
+	}
 	for name, c := range map[string]struct{ most, more bool }{
 		"roll entries": {wellFormed(entries(tx.MaxRollEntries)), wellFormed(entries(tx.MaxRollEntries + 1))},
 		"partials":     {wellFormed(partials(tx.MaxPartials)), wellFormed(partials(tx.MaxPartials + 1))},
+		"refusals":     {wellFormed(reports(tx.MaxRefusalCounts)), wellFormed(reports(tx.MaxRefusalCounts + 1))},
 		"revocations":  {wellFormed(revocations(tx.MaxRevocations)), wellFormed(revocations(tx.MaxRevocations + 1))},
 	} {
 		if !c.most || c.more {

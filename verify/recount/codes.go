@@ -60,4 +60,6 @@ const (
 	codeRevoked             = 605
 	codeSpoilLimit          = 606
 	codeRecorded            = 607
+	codeReportHeight        = 700
+	codeReportShrunk        = 701
 )

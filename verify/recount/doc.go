@@ -26,6 +26,7 @@
 //	transaction.go  form, signature and size of transactions
 //	document.go     documents in chunks
 //	parties.go      validators, officers, parameters
+//	reports.go      validators' reports
 //	resolution.go   proposals, approvals, effect
 //	decision.go     what resolutions decide about elections
 //	election.go     phases, logs, filling a roll

@@ -39,6 +39,7 @@ func (r *Recount) All(emit Emit) error {
 	r.documentRecords(emit)
 	r.resolutionRecords(emit)
 	head(emit, Ledger, "log/blocks", &r.blocks)
+	r.reportRecords(emit)
 	for _, e := range r.elections {
 		if err := r.Records(e.id, emit); err != nil {
 			return err

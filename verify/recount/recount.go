@@ -33,6 +33,8 @@ type Recount struct {
 	keys          map[string]*pb.ValidatorKey
 	misbehaviour  map[string]*pb.Misbehaviour // by key of the record
 	blocks        log
+	reports       log
+	reported      map[string]*pb.LastIntake // by consensus key
 
 	documents   map[[32]byte]*document
 	uploads     map[upload]*document
@@ -56,7 +58,7 @@ type Recount struct {
 func New(doc *pb.Genesis, recorded func(election string, index uint64) ([]byte, error), space *cells.Space) *Recount {
 	r := &Recount{
 		chain: doc.ChainId, genesis: sha256.Sum256(rules.Encode(doc)), space: space, recorded: recorded, parameters: doc.Parameters,
-		present: pb.ValidatorEpoch{Number: 1, FirstHeight: 1}, keys: map[string]*pb.ValidatorKey{}, misbehaviour: map[string]*pb.Misbehaviour{},
+		present: pb.ValidatorEpoch{Number: 1, FirstHeight: 1}, keys: map[string]*pb.ValidatorKey{}, misbehaviour: map[string]*pb.Misbehaviour{}, reported: map[string]*pb.LastIntake{},
 		documents: map[[32]byte]*document{}, uploads: map[upload]*document{}, acts: map[[32]byte]pb.OfficerActs{}, resolutions: map[[32]byte]*pb.ResolutionRecord{},
 		byID: map[string]*election{}, digests: map[[32]byte]string{},
 	}
@@ -143,9 +145,13 @@ func (r *Recount) Block(b *Block) (refusals []error, err error) {
 	return refusals, nil
 }
 
-// sizes returns the sizes of the logs of all elections, those without a leaf too, sorted by log id. Spec 9.6.
+// sizes returns the sizes of the logs of all elections, those without a leaf too, and of the log of reports where it has one, sorted by
+// log id. Spec 9.6.
 func (r *Recount) sizes() []pb.LogSize {
 	var list []pb.LogSize
+	if n := r.reports.size(); n > 0 {
+		list = append(list, pb.LogSize{Log: "intake", Size_: n})
+	}
 	for _, e := range r.elections {
 		for name, l := range map[string]*log{"ballots": &e.ballotLog, "roll": &e.rollLog} {
 			list = append(list, pb.LogSize{Log: "election/" + e.id + "/" + name, Size_: l.size()})

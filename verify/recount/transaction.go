@@ -71,6 +71,8 @@ func (r *Recount) transaction(v Verdict, raw []byte) error {
 		return r.postPartials(e.Signer, m)
 	case *pb.AuthorBlock:
 		return r.authorBlock(e.Signer, m)
+	case *pb.ReportIntake:
+		return r.reportIntake(raw, e.Signer, m)
 	}
 	return contradiction("kind %d has no rule", e.Kind)
 }
@@ -122,6 +124,8 @@ func newBody(kind uint32) rules.Message {
 		return new(pb.PostPartials)
 	case 14:
 		return new(pb.AuthorBlock)
+	case 15:
+		return new(pb.ReportIntake)
 	}
 	return nil
 }
@@ -166,6 +170,10 @@ func wellFormed(body rules.Message) bool {
 		})
 	case *pb.AuthorBlock:
 		return len(m.Proposer) == 20 && len(m.Content) == 32
+	case *pb.ReportIntake:
+		return m.Start > 0 && m.Height > 0 && m.Height%reportEvery == 0 && allOf(m.Refused, 0, 128, func(last, c *pb.RefusalCount) bool {
+			return c.Code > 0 && c.Count > 0 && (last == nil || c.Code > last.Code)
+		})
 	}
 	return false
 }

@@ -2,6 +2,7 @@ package abci
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
@@ -48,6 +49,8 @@ type Options struct {
 	Start uint64
 	// Turns returns how many blocks this node is to propose in the first round, behind a height and up to another.
 	Turns func(after, through int64) (int, error)
+	// Protocol is the greatest protocol version whose rules this program knows; 0 means app.Protocol.
+	Protocol uint64
 	// Welcome are node ids, 40 hexadecimal digits, that may connect besides the validators.
 	Welcome []string
 	// Version of the program, for Info.
@@ -85,6 +88,7 @@ type Application struct {
 
 	reports reports // of the caller of ReportIntake
 
+	beyond   atomic.Pointer[pb.UpgradeSoftware] // in force at the next height, and not known to this program; nil mostly
 	tip      atomic.Pointer[Tip]
 	advanced struct {
 		sync.Mutex
@@ -104,7 +108,7 @@ func New(o Options) (*Application, error) {
 		return nil, err
 	}
 	a := &Application{
-		options: o, app: app.New(o.Genesis.ChainId), ledger: o.Ledger, log: o.Logger, clock: clock,
+		options: o, app: app.NewOf(o.Genesis.ChainId, cmp.Or(o.Protocol, app.Protocol)), ledger: o.Ledger, log: o.Logger, clock: clock,
 		verdicts: newVerdicts(verdictBytes), counts: newCounts(), reports: reports{start: o.Start}, results: NewResults(o.Results), slips: &slips{db: o.Slips},
 		welcome: map[string]bool{}, stopping: make(chan struct{}), stopped: make(chan struct{}),
 	}
@@ -167,7 +171,7 @@ func (a *Application) readTip() error {
 		return fmt.Errorf("%w: the newest leaf of the blocks log is not of height %d", state.ErrCorrupted, newest.Height())
 	}
 	tip.Height, tip.Time = last.Height, last.Time
-	return nil
+	return a.lookBeyond(newest)
 }
 
 // App returns the state machine, for what it derives from views.
@@ -217,12 +221,30 @@ func (a *Application) advance(tip *Tip) {
 	a.advanced.next = make(chan struct{})
 }
 
-// Info implements CometBFT's Application: the newest height that is stored, from which CometBFT hands blocks again.
+// Beyond returns the upgrade behind which this program cannot go on: its rules are in force at the next height, and another program knows
+// them. It returns nil where this one goes on.
+func (a *Application) Beyond() *pb.UpgradeSoftware { return a.beyond.Load() }
+
+// lookBeyond sets what Beyond returns.
+func (a *Application) lookBeyond(newest *state.Snapshot) error {
+	u, err := a.app.Beyond(newest)
+	if err == nil {
+		a.beyond.Store(u)
+	}
+	return err
+}
+
+// Info implements CometBFT's Application: the newest height that is stored, from which CometBFT hands blocks again, and the
+// version of the next one.
 func (a *Application) Info(context.Context, *abcitypes.RequestInfo) (*abcitypes.ResponseInfo, error) {
 	info := &abcitypes.ResponseInfo{Data: "votenode", Version: a.options.Version, AppVersion: genesis.AppVersion}
 	if newest := a.ledger.Newest(); newest != nil && newest.Height() > 0 {
 		hash := newest.AppHash()
 		info.LastBlockHeight, info.LastBlockAppHash = newest.Height(), hash[:]
+		var err error
+		if info.AppVersion, err = app.VersionAt(newest, newest.Height()+1); err != nil {
+			return nil, err
+		}
 	}
 	return info, nil
 }

@@ -76,6 +76,9 @@ func (a *Application) Commit(context.Context, *abcitypes.RequestCommit) (*abcity
 		a.results.GiveUp(hash, tx.Refuse(tx.CodeRetryLater, "no block took it within %d heights", poolLife))
 	}
 	a.marks.expire(next.tip.Height)
+	if err := a.lookBeyond(a.ledger.Newest()); err != nil {
+		return nil, err
+	}
 	a.advance(&next.tip)
 	return &abcitypes.ResponseCommit{}, nil
 }
@@ -130,11 +133,25 @@ func responseOf(block *state.Block, outcome *app.Outcome) *abcitypes.ResponseFin
 		res.ValidatorUpdates = append(res.ValidatorUpdates, abcitypes.Ed25519ValidatorUpdate(u.Key[:], u.Power))
 	}
 	res.Events = eventsOf(outcome)
-	if outcome.Parameters != nil {
-		params := genesis.ConsensusParams(outcome.Parameters).ToProto()
-		res.ConsensusParamUpdates = &params
-	}
+	res.ConsensusParamUpdates = paramsOf(outcome)
 	return res
+}
+
+// paramsOf returns what a block changes of CometBFT's parameters, nil where it changes nothing. The version is one of them, and stays
+// where no upgrade raises it.
+func paramsOf(outcome *app.Outcome) *cmtproto.ConsensusParams {
+	if outcome.Parameters == nil && outcome.Version == 0 {
+		return nil
+	}
+	updates := new(cmtproto.ConsensusParams)
+	if outcome.Parameters != nil {
+		*updates = genesis.ConsensusParams(outcome.Parameters).ToProto()
+	}
+	updates.Version = nil
+	if outcome.Version != 0 {
+		updates.Version = &cmtproto.VersionParams{App: outcome.Version}
+	}
+	return updates
 }
 
 // eventsOf translates the events of a block.

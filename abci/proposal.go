@@ -121,6 +121,9 @@ func (a *Application) proposalFault(req *abcitypes.RequestProcessProposal) (faul
 	if view == nil || view.Height()+1 != req.Height {
 		return nil, fmt.Errorf("it does not follow the newest state")
 	}
+	if err := a.beyondFault(); err != nil {
+		return err, nil
+	}
 	now := a.options.Now().UnixNano()
 	if blockTime := req.Time.UnixNano(); app.AheadOfClock(blockTime, now) {
 		return fmt.Errorf("block time is %v ahead of the local clock", time.Duration(blockTime-now)), nil
@@ -146,6 +149,14 @@ func (a *Application) proposalFault(req *abcitypes.RequestProcessProposal) (faul
 	return nil, nil
 }
 
+// beyondFault is what speaks against every proposal behind an upgrade that this program does not know.
+func (a *Application) beyondFault() error {
+	if u := a.Beyond(); u != nil {
+		return fmt.Errorf("%w behind height %d: protocol version %d", app.ErrProtocol, u.Height, u.Version)
+	}
+	return nil
+}
+
 // PrepareProposal implements CometBFT's Application: it fills a block from the pool, in the pool's order. It never returns an
 // error, which would stop consensus: on any doubt it returns fewer transactions. It runs the predicate of ProcessProposal on
 // what it chose, with the clock of the moment; the block's time is CometBFT's and cannot be helped.
@@ -168,6 +179,9 @@ func (a *Application) propose(req *abcitypes.RequestPrepareProposal, choose func
 	view := a.ledger.Newest()
 	if view == nil || view.Height()+1 != req.Height {
 		return nil, fmt.Errorf("the newest state is not that of the height before")
+	}
+	if err := a.beyondFault(); err != nil {
+		return nil, err
 	}
 	params, err := state.MustLoad[pb.Parameters](view, state.KeyParameters)
 	if err != nil {

@@ -153,6 +153,9 @@ func (a *Application) consider(view *state.Snapshot, s *submission) (err error) 
 	if view == nil {
 		return tx.Refuse(tx.CodeRetryLater, "the ledger has not begun")
 	}
+	if a.Beyond() != nil {
+		return tx.Refuse(tx.CodeRetryLater, "the node stops: the ledger needs another program")
+	}
 	if !s.isBallot() {
 		if err := a.done(s.hash); err != nil {
 			return err

@@ -15,7 +15,8 @@ import (
 // on is read from the view or the draft that is handed in. Its caches are safe for concurrent use; Execute is called by one
 // goroutine at a time.
 type App struct {
-	chain string
+	chain    string
+	protocol uint64 // the greatest version that it knows
 
 	mu        sync.Mutex
 	manifests map[[32]byte]*pb.Manifest    // of elections, by hash; immutable values
@@ -28,9 +29,13 @@ type App struct {
 }
 
 // New returns the state machine of a chain.
-func New(chain string) *App {
+func New(chain string) *App { return NewOf(chain, Protocol) }
+
+// NewOf returns the state machine of a chain in a program that says which protocol version is the greatest that it knows.
+func NewOf(chain string, protocol uint64) *App {
 	return &App{
 		chain:     chain,
+		protocol:  protocol,
 		manifests: make(map[[32]byte]*pb.Manifest),
 		proposed:  make(map[[32]byte]candidate),
 		ballots:   make(map[[32]byte]*ballotElection),

@@ -30,6 +30,8 @@ type (
 	revokeVoters     struct{ *pb.RevokeVoters }
 	replaceTrustees  struct{ *pb.ReplaceTrustees }
 	excuseTrial      struct{ *pb.ExcuseTrial }
+	upgradeSoftware  struct{ *pb.UpgradeSoftware }
+	cancelUpgrade    struct{ *pb.CancelUpgrade }
 )
 
 // decisionOf returns what a resolution does, and the number of its kind for the rules in the parameters: the number of the field
@@ -60,6 +62,10 @@ func decisionOf(r *pb.Resolution) (d decision, kind uint32, err error) {
 		return replaceTrustees{d.ReplaceTrustees}, 13, nil
 	case *pb.Resolution_ExcuseTrial:
 		return excuseTrial{d.ExcuseTrial}, 14, nil
+	case *pb.Resolution_UpgradeSoftware:
+		return upgradeSoftware{d.UpgradeSoftware}, 15, nil
+	case *pb.Resolution_CancelUpgrade:
+		return cancelUpgrade{d.CancelUpgrade}, 16, nil
 	}
 	return nil, 0, tx.Refuse(tx.CodeInvalidField, "the resolution decides nothing")
 }

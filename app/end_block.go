@@ -12,7 +12,7 @@ import (
 )
 
 // endBlock does what a block does after its transactions, in this order: resolutions take effect, ceremonies, trials and
-// decryptions go on, what has become ready is, the announced validator set is handed over, sums are encoded, and the
+// decryptions go on, what has become ready is, the announced validator set and protocol version are handed over, sums are encoded, and the
 // blocks log gets its leaf. Spec 9.1.
 func (x *execution) endBlock() error {
 	if err := x.decideResolutions(); err != nil {
@@ -32,6 +32,9 @@ func (x *execution) endBlock() error {
 		return err
 	}
 	if err := x.endEpoch(); err != nil {
+		return err
+	}
+	if err := x.endUpgrade(); err != nil {
 		return err
 	}
 	x.sums.write(x.Writer)

@@ -67,6 +67,8 @@ type Outcome struct {
 	Results []Result
 	// ValidatorUpdates act two heights later, sorted by key.
 	ValidatorUpdates []ValidatorUpdate
+	// Version is the protocol version of the next height where an upgrade makes it another one, else 0.
+	Version uint64
 	// Parameters are set where a resolution changed them.
 	Parameters *pb.Parameters
 	Events     []Event
@@ -81,9 +83,13 @@ type execution struct {
 	combined   uint64 // what the contests cost that were combined at the end of the block
 }
 
-// Execute applies a block to a draft. An error means a corrupted store: the draft must be thrown away and the node stops.
+// Execute applies a block to a draft. An error means a corrupted store, or it is ErrProtocol: the draft must be thrown away and the node
+// stops.
 // Spec 9.1: phases move, transactions in order, end of block.
 func (a *App) Execute(draft state.Writer, block Block) (*Outcome, error) {
+	if err := a.knows(draft, block.Height); err != nil {
+		return nil, err
+	}
 	params, err := state.MustLoad[pb.Parameters](draft, state.KeyParameters)
 	if err != nil {
 		return nil, err

@@ -43,10 +43,10 @@ func DefaultParameters(organisations int) *pb.Parameters {
 	return p
 }
 
-// AppVersion is the version of the application's rules. It stands in every block header; ABCI's Info answers the same.
+// AppVersion is the protocol version with which every ledger begins. That of a height stands in its header; upgrades raise it (spec 9.37).
 const AppVersion = 1
 
-// ConsensusParams returns CometBFT's consensus parameters for ours, in genesis and after every change of parameters.
+// ConsensusParams returns CometBFT's consensus parameters for ours as they are in genesis; later ones differ by the version.
 // Spec 1.10.
 func ConsensusParams(p *pb.Parameters) *cmttypes.ConsensusParams {
 	return &cmttypes.ConsensusParams{

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"votenode/abci"
+	"votenode/app"
 	"votenode/app/state"
 	"votenode/node/gateway"
 	pb "votenode/proto/votenode/v1"
@@ -29,6 +31,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Now reads the local clock; nil means time.Now. Tests set clocks.
 	Now func() time.Time
+	// Protocol is the greatest protocol version whose rules this program knows; 0 means app.Protocol.
+	Protocol uint64
 }
 
 var (
@@ -50,6 +54,7 @@ var errStuck = fmt.Errorf("CometBFT did not stop within %v", stopPatience)
 // concurrent use in between.
 type Node struct {
 	home      Home
+	protocol  uint64
 	config    Config
 	log       *slog.Logger
 	now       func() time.Time
@@ -91,12 +96,12 @@ func Start(ctx context.Context, home string) error {
 }
 
 // Open reads a home and makes everything ready: stores opened and compared, blocks replayed that the state lacks, the gateway
-// listening. Nothing is signed before Run.
+// listening. Nothing is signed before Run. It fails with *UpgradeError where the ledger needs another program.
 func Open(ctx context.Context, home string, o Options) (_ *Node, err error) {
 	if os.Getenv("FAIL_TEST_INDEX") != "" {
 		return nil, errCrashTest
 	}
-	n := &Node{home: Home(home), log: o.Logger, now: o.Now, died: make(chan struct{})}
+	n := &Node{home: Home(home), protocol: cmp.Or(o.Protocol, app.Protocol), log: o.Logger, now: o.Now, died: make(chan struct{})}
 	if n.now == nil {
 		n.now = time.Now
 	}
@@ -105,7 +110,7 @@ func Open(ctx context.Context, home string, o Options) (_ *Node, err error) {
 			err = errors.Join(err, n.Close())
 		}
 	}()
-	for _, step := range []func() error{n.readHome, n.openLedger, n.openSigner} {
+	for _, step := range []func() error{n.readHome, n.openLedger, n.beyond, n.openSigner} {
 		if err := step(); err != nil {
 			return nil, err
 		}
@@ -113,10 +118,14 @@ func Open(ctx context.Context, home string, o Options) (_ *Node, err error) {
 	if err := n.openComet(ctx); err != nil {
 		return nil, err
 	}
+	if err := n.beyond(); err != nil { // with blocks that were replayed
+		return nil, err
+	}
 	return n, n.openGateway()
 }
 
-// Run takes part in consensus until ctx is done, which is no error, or until consensus dies.
+// Run takes part in consensus until ctx is done, which is no error, until consensus dies, or until an upgrade asks for another program,
+// which is an *UpgradeError.
 func (n *Node) Run(ctx context.Context) error {
 	if err := n.waitForGenesis(ctx); err != nil {
 		return nil
@@ -132,6 +141,7 @@ func (n *Node) Run(ctx context.Context) error {
 	g.Go(func() error { return n.evidence.follow(ctx) })
 	g.Go(func() error { return (&walFiles{path: n.home.wal()}).follow(ctx, n) })
 	g.Go(func() error { return n.reportIntake(ctx) })
+	g.Go(func() error { return n.stopForUpgrade(ctx) })
 	g.Go(func() error { return n.watch(ctx) })
 	err := g.Wait()
 	if errors.Is(err, context.Canceled) {

@@ -98,7 +98,7 @@ func (n *Node) openLedger() error {
 	pool.Bytes, pool.Count = n.config.Pool.Megabytes<<20, n.config.Pool.Transactions
 	n.app, err = abci.New(abci.Options{
 		Genesis: n.doc, GenesisHash: genesis.Hash(n.doc), Ledger: ledger, ClockFile: n.home.clock(), Results: results, Now: n.now,
-		Pool: pool, SlipKey: slip, Validator: own.Key, Slips: slips, Start: start, Turns: n.turns.between, Welcome: n.config.P2P.welcome(), Version: Version(), Logger: n.log.With("part", "abci"),
+		Pool: pool, SlipKey: slip, Validator: own.Key, Slips: slips, Start: start, Protocol: n.protocol, Turns: n.turns.between, Welcome: n.config.P2P.welcome(), Version: Version(), Logger: n.log.With("part", "abci"),
 	})
 	if err != nil {
 		return err

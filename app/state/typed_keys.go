@@ -13,6 +13,7 @@ const (
 	KeyValidators = "validators"
 	KeyElections  = "elections"
 	KeyPending    = "resolutions/pending"
+	KeyUpgrades   = "upgrades"
 
 	// OrganisationPrefix is what the keys of all organisations begin with.
 	OrganisationPrefix = "organisation/"

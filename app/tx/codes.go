@@ -41,6 +41,9 @@ const (
 	CodeInvalidOrganisation Code = 335
 	CodeInvalidParameters   Code = 336
 	CodeEmptyOrganisation   Code = 337
+	CodeInvalidUpgrade      Code = 338
+	CodeUpgradePending      Code = 339
+	CodeNoUpgrade           Code = 340
 
 	CodeUnknownElection Code = 400
 	CodeWrongPhase      Code = 401
@@ -117,6 +120,9 @@ var codes = map[Code]struct{ name, advice string }{
 	CodeInvalidOrganisation: {"invalid_organisation", "correct the organisation's officers, quorum or registrars"},
 	CodeInvalidParameters:   {"invalid_parameters", "correct the parameters"},
 	CodeEmptyOrganisation:   {"empty_organisation", "leave every organisation at least one validator"},
+	CodeInvalidUpgrade:      {"invalid_upgrade", "name the version above the one in force, and a height that is still ahead"},
+	CodeUpgradePending:      {"upgrade_pending", "cancel the upgrade that is ahead first, or wait until it is in force"},
+	CodeNoUpgrade:           {"no_upgrade", "name the height of an upgrade that is still ahead"},
 
 	CodeUnknownElection: {"unknown_election", "check the election's id"},
 	CodeWrongPhase:      {"wrong_phase", "look at the election's phase: this is not its time"},

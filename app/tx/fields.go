@@ -120,6 +120,8 @@ func checkResolution(r *pb.Resolution) error {
 		return length("manifest", d.CreateElection.Manifest, 32)
 	case *pb.Resolution_SealRoll:
 		return length("root", d.SealRoll.Root, 32)
+	case *pb.Resolution_UpgradeSoftware:
+		return length("binary", d.UpgradeSoftware.Binary, 32)
 	case *pb.Resolution_RevokeVoters:
 		return checkRevocations(d.RevokeVoters.Voters)
 	}

@@ -23,7 +23,8 @@ func newProposeCommand() *cobra.Command {
 	return group("propose", "Propose a resolution, and so approve it",
 		newProposeFileCommand(), newCreateElectionCommand(), newAppointTrusteesCommand(), newSealRollCommand(),
 		newScheduleCommand(), newExtendCommand(), newCancelCommand(), newRevokeVotersCommand(),
-		newReplaceTrusteesCommand(), newExcuseTrialCommand(), newChangeValidatorsCommand())
+		newReplaceTrusteesCommand(), newExcuseTrialCommand(), newChangeValidatorsCommand(),
+		newUpgradeSoftwareCommand(), newCancelUpgradeCommand())
 }
 
 // decide returns a command that proposes what make returns. make may read the ledger and send what the decision rests on.
@@ -336,4 +337,36 @@ func changeValidators(present []pb.Validator, add, remove []string) ([]pb.Valida
 	}
 	slices.SortFunc(list, func(a, b pb.Validator) int { return bytes.Compare(a.Key, b.Key) })
 	return list, nil
+}
+
+func newUpgradeSoftwareCommand() *cobra.Command {
+	d := new(pb.UpgradeSoftware)
+	var binary string
+	c := decide("upgrade-software", "Propose the height behind which the next protocol version is in force", cobra.NoArgs,
+		func(c *cobra.Command, o client.Officer, args []string) (*pb.Resolution, error) {
+			hash, err := parseHash(binary)
+			if err != nil {
+				return nil, usagef("--binary: %w", err)
+			}
+			d.Binary = hash[:]
+			return &pb.Resolution{Decision: &pb.Resolution_UpgradeSoftware{UpgradeSoftware: d}}, nil
+		})
+	c.Long = `Propose the height behind which the next protocol version is in force. All nodes whose binary does not know it stop after that height,
+with exit code 4. A binary that knows it can be installed at any time before.`
+	c.Flags().Int64Var(&d.Height, "height", 0, "last height under the present version")
+	c.Flags().Uint64Var(&d.Version, "protocol", 0, "the next version")
+	c.Flags().StringVar(&binary, "binary", "", "SHA-256 of the new binary, as sha256sum prints it")
+	require(c, "height", "protocol", "binary")
+	return c
+}
+
+func newCancelUpgradeCommand() *cobra.Command {
+	d := new(pb.CancelUpgrade)
+	c := decide("cancel-upgrade", "Propose to take back an upgrade whose height is ahead", cobra.NoArgs,
+		func(c *cobra.Command, o client.Officer, args []string) (*pb.Resolution, error) {
+			return &pb.Resolution{Decision: &pb.Resolution_CancelUpgrade{CancelUpgrade: d}}, nil
+		})
+	c.Flags().Int64Var(&d.Height, "height", 0, "height of the upgrade")
+	require(c, "height")
+	return c
 }

@@ -14,7 +14,7 @@ import (
 func (l *Ledger) Fork(t testing.TB) *Ledger {
 	t.Helper()
 	fork := *l
-	fork.t, fork.App, fork.Absent, fork.Evidence, fork.Watch = t, app.New(l.Genesis.ChainId), maps.Clone(l.Absent), nil, nil
+	fork.t, fork.App, fork.Absent, fork.Evidence, fork.Watch = t, app.NewOf(l.Genesis.ChainId, protocol), maps.Clone(l.Absent), nil, nil
 	// Lists that grow are cut to their length, so that both grow into memory of their own.
 	fork.Blocks, fork.Results, fork.Events = slices.Clip(l.Blocks), slices.Clip(l.Results), slices.Clip(l.Events)
 	fork.states, fork.sets = slices.Clip(l.states), slices.Clip(l.sets)

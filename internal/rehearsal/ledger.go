@@ -32,6 +32,9 @@ const (
 	Start = int64(1_700_000_000)
 )
 
+// protocol is the greatest version that a rehearsed ledger can come to: what versions differ in is no matter of a rehearsal.
+const protocol = 1_000
+
 // Organisations are the two organisations. Each has three officers, of whom two suffice, a registrar and two validators.
 var Organisations = []string{"league", "party"}
 
@@ -66,6 +69,7 @@ type Ledger struct {
 	lastSet       *cmttypes.ValidatorSet
 	set, nextSet  *cmttypes.ValidatorSet
 	sets          []*cmttypes.ValidatorSet // that signed each block
+	version       uint64                   // protocol version of the next height
 	consensusHash []byte
 	resultsHash   []byte
 }
@@ -118,7 +122,7 @@ func New(t testing.TB, change ...func(*pb.Genesis)) *Ledger {
 	for _, f := range change {
 		f(g)
 	}
-	l := &Ledger{t: t, App: app.New(g.ChainId), Genesis: g, Absent: map[string]bool{}, now: time.Unix(g.Time, 0).UTC()}
+	l := &Ledger{t: t, App: app.NewOf(g.ChainId, protocol), version: genesis.AppVersion, Genesis: g, Absent: map[string]bool{}, now: time.Unix(g.Time, 0).UTC()}
 	l.must(organisation.CheckGenesis(g))
 	var err error
 	l.archive = newArchive()
@@ -209,6 +213,9 @@ func (l *Ledger) add(b *cmttypes.Block) []app.Result {
 	l.sets = append(l.sets, l.set)
 	l.Proposer, l.Alter = nil, nil
 	l.resultsHash = cmttypes.NewResults(results).Hash()
+	if outcome.Version != 0 {
+		l.version = outcome.Version
+	}
 	if outcome.Parameters != nil {
 		l.consensusHash = genesis.ConsensusParams(outcome.Parameters).Hash()
 	}
@@ -248,7 +255,7 @@ func (l *Ledger) header(after time.Duration) *cmttypes.Block {
 	}
 	appHash := l.View().AppHash()
 	b.Header.Populate(
-		cmtversion.Consensus{Block: version.BlockProtocol, App: genesis.AppVersion}, l.Genesis.ChainId, l.now, b.LastBlockID,
+		cmtversion.Consensus{Block: version.BlockProtocol, App: l.version}, l.Genesis.ChainId, l.now, b.LastBlockID,
 		l.set.Hash(), l.nextSet.Hash(), l.consensusHash, appHash[:], l.resultsHash,
 		l.proposer(),
 	)

@@ -40,6 +40,15 @@ func (c *crowd) appoint(e *Election) *pb.Resolution {
 	return &pb.Resolution{Decision: &pb.Resolution_AppointTrustees{AppointTrustees: d}}
 }
 
+// cancelUpgrade takes the newest upgrade back, or one that there is not.
+func (c *crowd) cancelUpgrade() *pb.Resolution {
+	d := &pb.CancelUpgrade{Height: c.Height() + 1}
+	if u := must(state.Load[pb.Upgrades](c.View(), state.KeyUpgrades)); u != nil {
+		d.Height = u.Upgrades[len(u.Upgrades)-1].Height
+	}
+	return &pb.Resolution{Decision: &pb.Resolution_CancelUpgrade{CancelUpgrade: d}}
+}
+
 // vote lets voters cast and challenge, in time and too soon, under their number and another.
 func (c *crowd) vote(e *Election) [][]byte {
 	if e.Ballots == nil {
@@ -141,6 +150,12 @@ func (c *crowd) something() [][]byte {
 		}}}})}
 	case 3:
 		return [][]byte{c.propose(&pb.Resolution{Decision: &pb.Resolution_ChangeParameters{ChangeParameters: &pb.ChangeParameters{Parameters: *c.parameters()}}})}
+	case 5:
+		return [][]byte{c.propose(&pb.Resolution{Decision: &pb.Resolution_UpgradeSoftware{UpgradeSoftware: &pb.UpgradeSoftware{
+			Height: c.Height() + int64(c.r.IntN(30)), Version: c.version + uint64(one(c, []int{0, 1, 1, 1, 1, 2})), Binary: make([]byte, 32),
+		}}})}
+	case 6:
+		return [][]byte{c.propose(c.cancelUpgrade())}
 	case 4:
 		raw := make([]byte, c.r.IntN(100))
 		for i := range raw {

@@ -20,7 +20,8 @@ type Outcome struct {
 // Story is a whole election in which much goes wrong and ends as the rules say: a dealer with a bad share and the one who takes its
 // place, a voter who changes her mind, one who challenges a ballot, one who is revoked after voting, ballots that are refused, a
 // validator that is away and one that signs twice and is replaced, officers and parameters that change, a second election that is
-// cancelled, a trustee of each organisation who stays away at the end, validators that report what they took in.
+// cancelled, a trustee of each organisation who stays away at the end, validators that report what they took in, an
+// upgrade that one organisation proposes.
 //
 // It calls watch, if given, with the founded ledger.
 func Story(t testing.TB, watch ...func(*Ledger)) (*Election, Outcome) {
@@ -166,7 +167,10 @@ func (e *Election) finish() {
 	e.Make(1)
 	e.Expect(pb.PHASE_FINAL)
 	first := e.Report("league validator 1", 1, 9)
-	e.Accept(first, e.Report("party validator 3", 2, 0))
+	upgrade, _ := e.Propose("league officer 1", &pb.Resolution{Reason: "votes by telephone", Decision: &pb.Resolution_UpgradeSoftware{
+		UpgradeSoftware: &pb.UpgradeSoftware{Height: e.Height() + 1_000, Version: 2, Binary: make([]byte, 32)},
+	}})
+	e.Accept(first, e.Report("party validator 3", 2, 0), upgrade)
 	e.Refuse(tx.CodeAlreadyDone, first)
 	e.Make(1)
 }

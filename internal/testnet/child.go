@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -16,11 +17,14 @@ import (
 	"votenode/node"
 )
 
-// Environment of a child process: of which home it is the node, and at which of CometBFT's crash points it exits, none where it
-// is empty.
+// Environment of a child process.
 const (
-	homeVariable  = "VOTENODE_TESTNET_HOME"
+	// homeVariable names the home of which the process is the node.
+	homeVariable = "VOTENODE_TESTNET_HOME"
+	// crashVariable is the number of CometBFT's crash point at which it exits, none where it is empty.
 	crashVariable = "VOTENODE_TESTNET_CRASH"
+	// protocolVariable is the greatest protocol version that the process knows, the released program's where it is empty.
+	protocolVariable = "VOTENODE_TESTNET_PROTOCOL"
 )
 
 // Main runs the tests, or a node where the process was started as one by StartProcess. A package whose tests start processes calls
@@ -34,22 +38,36 @@ func Main(m *testing.M) {
 	defer stop()
 	if err := run(ctx, home); err != nil {
 		fmt.Fprintln(os.Stderr, err)
+		var coded interface{ ExitCode() int }
+		if errors.As(err, &coded) {
+			os.Exit(coded.ExitCode())
+		}
 		os.Exit(1)
 	}
 }
 
-// run is node.Start, but for a crash point, which a node would not start with: it is set when the node is open.
+// run is node.Start, but for a protocol version that the released program does not know, and for a crash point, which a node would not
+// start with: it is set when the node is open.
 func run(ctx context.Context, home string) error {
-	crash := os.Getenv(crashVariable)
-	if crash == "" {
+	crash, protocol := os.Getenv(crashVariable), os.Getenv(protocolVariable)
+	if crash == "" && protocol == "" {
 		return node.Start(ctx, home)
 	}
-	n, err := node.Open(ctx, home, node.Options{})
+	var o node.Options
+	if protocol != "" {
+		var err error
+		if o.Protocol, err = strconv.ParseUint(protocol, 10, 64); err != nil {
+			return err
+		}
+	}
+	n, err := node.Open(ctx, home, o)
 	if err != nil {
 		return err
 	}
-	if err := os.Setenv("FAIL_TEST_INDEX", crash); err != nil {
-		return err
+	if crash != "" {
+		if err := os.Setenv("FAIL_TEST_INDEX", crash); err != nil {
+			return err
+		}
 	}
 	return errors.Join(n.Run(ctx), n.Close())
 }
@@ -58,17 +76,25 @@ func run(ctx context.Context, home string) error {
 type child struct {
 	cmd    *exec.Cmd
 	output bytes.Buffer // standard output; to be read when it has ended
+	talk   bytes.Buffer // standard error; to be read when it has ended
 	ended  chan error
 }
 
 // StartProcess runs the node as a child process of the test binary, whose TestMain calls Main.
-func (e *Node) StartProcess() error { return e.startProcess("") }
+func (e *Node) StartProcess() error { return e.startProcess() }
+
+// StartProcessOf does the same with a program that knows protocol versions up to another one than the released program does.
+func (e *Node) StartProcessOf(protocol uint64) error {
+	return e.startProcess(protocolVariable + "=" + strconv.FormatUint(protocol, 10))
+}
 
 // StartToCrash does the same with a process that exits at the n-th point at which CometBFT can be made to crash: before and after
 // every step of deciding, storing, executing and committing a block.
-func (e *Node) StartToCrash(n int) error { return e.startProcess(strconv.Itoa(n)) }
+func (e *Node) StartToCrash(n int) error {
+	return e.startProcess(crashVariable + "=" + strconv.Itoa(n))
+}
 
-func (e *Node) startProcess(crash string) error {
+func (e *Node) startProcess(variables ...string) error {
 	if e.node != nil || e.child != nil {
 		return fmt.Errorf("%s runs already", e.Name)
 	}
@@ -77,8 +103,8 @@ func (e *Node) startProcess(crash string) error {
 		return err
 	}
 	c := &child{cmd: exec.Command(binary), ended: make(chan error, 1)}
-	c.cmd.Env = append(os.Environ(), homeVariable+"="+e.Home, crashVariable+"="+crash)
-	c.cmd.Stdout, c.cmd.Stderr = &c.output, e.network.options.Log
+	c.cmd.Env = append(append(os.Environ(), homeVariable+"="+e.Home), variables...)
+	c.cmd.Stdout, c.cmd.Stderr = &c.output, io.MultiWriter(&c.talk, e.network.options.Log)
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := c.cmd.Start(); err != nil {
 		return err
@@ -97,6 +123,18 @@ func (e *Node) Kill() error {
 	<-e.child.ended
 	e.child = nil
 	return err
+}
+
+// WaitExit waits for a process to end by itself, and returns its exit code and what it said on standard error.
+func (e *Node) WaitExit(ctx context.Context) (code int, talk string, err error) {
+	c := e.child
+	select {
+	case <-c.ended:
+		e.child = nil
+		return c.cmd.ProcessState.ExitCode(), c.talk.String(), nil
+	case <-ctx.Done():
+		return 0, "", fmt.Errorf("%s goes on: %w", e.Name, ctx.Err())
+	}
 }
 
 // WaitCrash waits for the end of a process that StartToCrash started. It fails where that ended in any other way than at its

@@ -79,6 +79,14 @@ var refusals = []struct {
 		r.GetChangeOfficers().Organisation.OfficerQuorum = 5
 	})},
 	{"another handover", "9.34", 61, 0, tx.CodeInvalidParameters, resolved(func(r *pb.Resolution) { r.GetChangeParameters().Parameters.Handover++ })},
+	{"an upgrade to the version after the next", "9.37", 72, 2, tx.CodeInvalidUpgrade, resolved(func(r *pb.Resolution) { r.GetUpgradeSoftware().Version++ })},
+	{"an upgrade at the height of its own block", "9.37", 72, 2, tx.CodeInvalidUpgrade, resolved(func(r *pb.Resolution) { r.GetUpgradeSoftware().Height = 72 })},
+	{"an upgrade to a binary with a hash of 31 bytes", "2.6", 72, 2, tx.CodeInvalidField, resolved(func(r *pb.Resolution) {
+		r.GetUpgradeSoftware().Binary = r.GetUpgradeSoftware().Binary[1:]
+	})},
+	{"no upgrade to cancel", "9.38", 72, 2, tx.CodeNoUpgrade, resolved(func(r *pb.Resolution) {
+		r.Decision = &pb.Resolution_CancelUpgrade{CancelUpgrade: &pb.CancelUpgrade{Height: 1_000}}
+	})},
 
 	// Roll: 9.14.
 	{"a gap in the roll", "9.14", 11, 0, tx.CodeRollGap, signed(func(m *pb.AddRollEntries) { m.First++ })},

@@ -129,6 +129,7 @@ var messages = []struct {
 	{"validators", func() election.Message { return new(pb.ValidatorEpochs) }},
 	{"validator-key/*", func() election.Message { return new(pb.ValidatorKey) }},
 	{"misbehaviour/*/*", func() election.Message { return new(pb.Misbehaviour) }},
+	{"upgrades", func() election.Message { return new(pb.Upgrades) }},
 	{"intake/*", func() election.Message { return new(pb.LastIntake) }},
 	{"resolution/*", func() election.Message { return new(pb.ResolutionRecord) }},
 	{"resolutions/pending", func() election.Message { return new(pb.PendingResolutions) }},

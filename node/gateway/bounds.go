@@ -72,6 +72,7 @@ func (s *Server) endpoints() map[*shares]map[string]endpoint {
 			"GET /v1/openapi.json":                  s.openAPI,
 			"GET /v1/organisations/{id}":            s.organisation,
 			"GET /v1/validators":                    s.validatorSet,
+			"GET /v1/upgrades":                      s.upgrades,
 			"GET /v1/resolutions/{hash}":            s.resolution,
 			"GET /v1/elections/{id}/phases":         s.phases,
 			"GET /v1/elections/{id}/ballots/{code}": s.ballot,

@@ -13,6 +13,7 @@ import (
 	cmtversion "github.com/cometbft/cometbft/version"
 
 	"votenode/abci"
+	"votenode/app"
 	"votenode/app/organisation"
 	"votenode/genesis"
 )
@@ -75,9 +76,15 @@ func (s *Server) cometStatus(_ context.Context, p *cometParams) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	protocol := uint64(genesis.AppVersion)
+	if newest := s.source.App.Ledger().Newest(); newest != nil {
+		if protocol, err = app.VersionAt(newest, newest.Height()+1); err != nil {
+			return nil, err
+		}
+	}
 	result := &coretypes.ResultStatus{
 		NodeInfo: p2p.DefaultNodeInfo{
-			ProtocolVersion: p2p.NewProtocolVersion(cmtversion.P2PProtocol, cmtversion.BlockProtocol, genesis.AppVersion),
+			ProtocolVersion: p2p.NewProtocolVersion(cmtversion.P2PProtocol, cmtversion.BlockProtocol, protocol),
 			DefaultNodeID:   p2p.ID(s.source.NodeID), Network: s.source.Chain, Version: s.source.Version, Moniker: "votenode",
 			Other: p2p.DefaultNodeInfoOther{TxIndex: "off"},
 		},

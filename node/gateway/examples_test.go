@@ -40,7 +40,7 @@ func (c *contract) examples() map[string][]example {
 		"logConsistency": {"/v1/log/consistency?log=blocks&from=3&to=5", "/v1/log/consistency?log=blocks&from=0&to=5"},
 		"voter":          {"/v1/voter?election=primary&index=0", fmt.Sprintf("/v1/voter?election=primary&index=6&height=%d", e.Height()-2)},
 		"header":         {"/v1/headers/1"}, "block": {"/v1/blocks/1"},
-		"organisations": {"/v1/organisations"}, "organisation": {"/v1/organisations/party"}, "validators": {"/v1/validators"},
+		"organisations": {"/v1/organisations"}, "organisation": {"/v1/organisations/party"}, "validators": {"/v1/validators"}, "upgrades": {"/v1/upgrades"},
 		"signatures": {"/v1/signatures?from=1", "/v1/signatures?from=10&limit=1", "/v1/signatures?from=1000000"},
 		"evidence":   {"/v1/evidence", "/v1/evidence?after=9&limit=1"},
 		"intakeReports": {
@@ -152,13 +152,16 @@ func (c *contract) rarities(made map[string][]example) {
 	e.Resolve(&pb.Resolution{Decision: &pb.Resolution_ChangeValidators{ChangeValidators: &pb.ChangeValidators{
 		Validators: rehearsal.Sorted(rehearsal.Validator("league", 1), rehearsal.Validator("league", 2), rehearsal.Validator("party", 1), rehearsal.Validator("party", 3)),
 	}}})
+	e.Resolve(&pb.Resolution{Decision: &pb.Resolution_UpgradeSoftware{
+		UpgradeSoftware: &pb.UpgradeSoftware{Height: e.Height() + 100, Version: 2, Binary: make([]byte, 32)},
+	}})
 	w := serve(c.T, l)
 	w.indexAll()
 	for _, target := range eachResolution(w) {
 		made["resolution"] = append(made["resolution"], example{w, target, ""})
 	}
 	for id, target := range map[string]string{
-		"resolutions": "/v1/resolutions", "evidence": "/v1/evidence?limit=1", "validators": "/v1/validators", "trustees": "/v1/elections/primary/trustees",
+		"upgrades": "/v1/upgrades", "resolutions": "/v1/resolutions", "evidence": "/v1/evidence?limit=1", "validators": "/v1/validators", "trustees": "/v1/elections/primary/trustees",
 		"events": "/v1/events?from=1",
 	} {
 		made[id] = append(made[id], example{w, target, ""})

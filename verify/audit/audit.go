@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 
+	"votenode/app"
 	"votenode/app/election"
 	"votenode/app/organisation"
 	"votenode/app/state"
@@ -35,6 +36,8 @@ type Options struct {
 	Checkpoint func(*Checkpoint) error
 	// Program names this very program: checkpoints of another one are refused.
 	Program string
+	// Protocol is the greatest protocol version whose rules this program knows; 0 means app.Protocol.
+	Protocol uint64
 	// Rand gives the weights of batched verification; nil is that of the operating system. It must be safe for concurrent use.
 	Rand io.Reader
 }
@@ -64,7 +67,7 @@ type auditor struct {
 var errStop = errors.New("the audit cannot go on")
 
 // Run audits the record in a folder. The error says that it could not be done: the file system failed, ctx ended, or Since is of another
-// program or ledger (ErrCheckpoint). What was found is in the report, see Report.Failure.
+// program or ledger (ErrCheckpoint), or blocks are made by rules that this program does not know (app.ErrProtocol). What was found is in the report, see Report.Failure.
 func Run(ctx context.Context, files fs.FS, o Options) (*Report, error) {
 	a := newAuditor(o)
 	if _, err := fs.Stat(files, "."); err != nil {
@@ -97,6 +100,9 @@ func RunSource(ctx context.Context, source Source, o Options) (*Report, error) {
 func newAuditor(o Options) *auditor {
 	if o.Rand == nil {
 		o.Rand = rand.Reader
+	}
+	if o.Protocol == 0 {
+		o.Protocol = app.Protocol
 	}
 	if o.Progress == nil {
 		o.Progress = func(int64, int64) {}
@@ -135,11 +141,12 @@ func (a *auditor) all(ctx context.Context) (err error) {
 	return errors.Join(a.blocks(ctx), a.checkpoint())
 }
 
-// stop records a fault after which the audit ends. An error of the file system is no fault of the record.
+// stop records a fault after which the audit ends. An error of the file system is no fault of the record, nor is a protocol version that
+// this program does not know.
 func (a *auditor) stop(number int, err error) error {
 	var system *fs.PathError
 	var source sourceError
-	if errors.As(err, &system) || errors.As(err, &source) {
+	if errors.As(err, &system) || errors.As(err, &source) || errors.Is(err, app.ErrProtocol) {
 		return err
 	}
 	a.checks.fault(number, "%v", err)
@@ -214,7 +221,7 @@ func (a *auditor) genesis() error {
 	if a.certifier, err = newCertifier(a.checks, a.doc); err != nil {
 		return a.stop(checkGenesis, err)
 	}
-	if a.replay, err = newReplay(a.source, a.space, a.doc, hash); err != nil {
+	if a.replay, err = newReplay(a.source, a.space, a.doc, hash, a.Protocol); err != nil {
 		return a.stop(checkState, err)
 	}
 	a.recount = newSecond(a.checks, a.doc, a.replay)

@@ -15,8 +15,8 @@ import (
 	pb "votenode/proto/votenode/v1"
 )
 
-// appVersion is the version of the application's rules in every header. Spec 1.10.
-const appVersion = 1
+// firstVersion is the protocol version in the header of the first block. Spec 1.10.
+const firstVersion = 1
 
 // chain is what CometBFT's rules make of the blocks so far: what the next header has to say.
 type chain struct {
@@ -28,6 +28,7 @@ type chain struct {
 	last          *block
 	lastSet       *cmttypes.ValidatorSet // of the last height
 	set, nextSet  *cmttypes.ValidatorSet // of the next height and the one after it
+	version       uint64                 // protocol version of the next height
 	consensusHash []byte
 	appHash       []byte // after the last height
 	resultsHash   []byte // of the last height
@@ -52,7 +53,7 @@ func newChain(all checks, doc *pb.Genesis) *chain {
 	return &chain{
 		checks: all, id: doc.ChainId, genesis: time.Unix(doc.Time, 0).UTC(),
 		set: set, nextSet: set, lastSet: cmttypes.NewValidatorSet(nil),
-		consensusHash: consensusHash(&doc.Parameters), resultsHash: cmttypes.ABCIResults(nil).Hash(),
+		version: firstVersion, consensusHash: consensusHash(&doc.Parameters), resultsHash: cmttypes.ABCIResults(nil).Hash(),
 		sets: []since{{1, set}},
 	}
 }
@@ -67,8 +68,8 @@ func consensusHash(p *pb.Parameters) []byte {
 func (c *chain) header(b *block) {
 	h := b.Height
 	c.checks.read(checkHeaders, 1)
-	c.checks.expect(b.Version.Block == version.BlockProtocol && b.Version.App == appVersion, checkHeaders,
-		"height %d: version %d/%d instead of %d/%d", h, b.Version.Block, b.Version.App, version.BlockProtocol, appVersion)
+	c.checks.expect(b.Version.Block == version.BlockProtocol && b.Version.App == c.version, checkHeaders,
+		"height %d: version %d/%d instead of %d/%d", h, b.Version.Block, b.Version.App, version.BlockProtocol, c.version)
 	c.checks.expect(b.ChainID == c.id, checkHeaders, "height %d: chain %q instead of %q", h, b.ChainID, c.id)
 	c.checks.expect(c.set.HasAddress(b.ProposerAddress), checkHeaders, "height %d: the proposer %X is no validator", h, b.ProposerAddress)
 
@@ -231,6 +232,9 @@ func (c *chain) advance(b *block, r *executed) {
 	c.height, c.last = b.Height, b
 	c.times = append(c.times, b.Time.UnixNano())
 	c.appHash, c.resultsHash = r.appHash[:], r.resultsHash
+	if r.outcome.Version != 0 {
+		c.version = r.outcome.Version
+	}
 	if r.outcome.Parameters != nil {
 		c.consensusHash = consensusHash(r.outcome.Parameters)
 	}

@@ -24,8 +24,8 @@ type executed struct {
 	resultsHash []byte
 }
 
-func newReplay(source Source, space *cells.Space, doc *pb.Genesis, genesisHash [32]byte) (*replay, error) {
-	r := &replay{app: app.New(doc.ChainId), backend: newBackend(space, source)}
+func newReplay(source Source, space *cells.Space, doc *pb.Genesis, genesisHash [32]byte, protocol uint64) (*replay, error) {
+	r := &replay{app: app.NewOf(doc.ChainId, protocol), backend: newBackend(space, source)}
 	ledger, err := state.Open(r.backend)
 	if err != nil {
 		return nil, err

@@ -30,6 +30,9 @@ const (
 	codeInvalidOrganisation = 335
 	codeInvalidParameters   = 336
 	codeEmptyOrganisation   = 337
+	codeInvalidUpgrade      = 338
+	codeUpgradePending      = 339
+	codeNoUpgrade           = 340
 	codeUnknownElection     = 400
 	codeWrongPhase          = 401
 	codeRollSealed          = 402

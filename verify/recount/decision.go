@@ -36,6 +36,10 @@ func kindOf(m *pb.Resolution) uint32 {
 		return 13
 	case *pb.Resolution_ExcuseTrial:
 		return 14
+	case *pb.Resolution_UpgradeSoftware:
+		return 15
+	case *pb.Resolution_CancelUpgrade:
+		return 16
 	}
 	return 0
 }
@@ -68,6 +72,10 @@ func (r *Recount) rule(m *pb.Resolution) error {
 		return r.mayReplace(d.ReplaceTrustees)
 	case *pb.Resolution_ExcuseTrial:
 		return r.mayExcuse(d.ExcuseTrial)
+	case *pb.Resolution_UpgradeSoftware:
+		return r.mayUpgrade(d.UpgradeSoftware)
+	case *pb.Resolution_CancelUpgrade:
+		return r.mayCancelUpgrade(d.CancelUpgrade)
 	}
 	return refuse(codeInvalidField, "the resolution decides nothing")
 }
@@ -96,6 +104,10 @@ func (r *Recount) effect(m *pb.Resolution) error {
 		r.organisations = r.with(&d.ChangeOfficers.Organisation)
 	case *pb.Resolution_ChangeParameters:
 		r.parameters = d.ChangeParameters.Parameters
+	case *pb.Resolution_UpgradeSoftware:
+		r.upgrades = append(r.upgrades, *d.UpgradeSoftware)
+	case *pb.Resolution_CancelUpgrade:
+		r.upgrades = r.upgrades[:len(r.upgrades)-1]
 	case *pb.Resolution_RevokeVoters:
 		return r.revoke(d.RevokeVoters)
 	case *pb.Resolution_ReplaceTrustees:

@@ -127,6 +127,33 @@ func (r *Recount) mayChangeParameters(p *pb.Parameters) error {
 	return nil
 }
 
+// ahead says whether the last upgrade is not in force at this height.
+func (r *Recount) ahead() bool {
+	n := len(r.upgrades)
+	return n > 0 && r.upgrades[n-1].Height >= r.height
+}
+
+// mayUpgrade: spec 9.37. Every upgrade raises the version by one, from 1.
+func (r *Recount) mayUpgrade(d *pb.UpgradeSoftware) error {
+	switch {
+	case r.ahead():
+		return refuse(codeUpgradePending, "an upgrade is ahead")
+	case d.Version != uint64(len(r.upgrades))+2:
+		return refuse(codeInvalidUpgrade, "version %d is not the next", d.Version)
+	case d.Height <= r.height:
+		return refuse(codeInvalidUpgrade, "height %d is not ahead", d.Height)
+	}
+	return nil
+}
+
+// mayCancelUpgrade: spec 9.38.
+func (r *Recount) mayCancelUpgrade(d *pb.CancelUpgrade) error {
+	if !r.ahead() || d.Height <= r.height || d.Height != r.upgrades[len(r.upgrades)-1].Height {
+		return refuse(codeNoUpgrade, "no upgrade at height %d is ahead", d.Height)
+	}
+	return nil
+}
+
 // epochs returns the present epoch and, where there is one, the announced one.
 func (r *Recount) epochs() []pb.ValidatorEpoch {
 	if r.next.Number == 0 {
@@ -145,6 +172,9 @@ func (r *Recount) partyRecords(emit Emit) {
 	emit(Ledger, "validators", rules.Encode(&pb.ValidatorEpochs{Present: r.present, Next: r.next}))
 	for key, owner := range r.keys {
 		emit(Ledger, fmt.Sprintf("validator-key/%x", key), rules.Encode(owner))
+	}
+	if len(r.upgrades) > 0 {
+		emit(Ledger, "upgrades", rules.Encode(&pb.Upgrades{Upgrades: r.upgrades}))
 	}
 	for key, m := range r.misbehaviour {
 		emit(Ledger, key, rules.Encode(m))

@@ -33,6 +33,7 @@ type Recount struct {
 	keys          map[string]*pb.ValidatorKey
 	misbehaviour  map[string]*pb.Misbehaviour // by key of the record
 	blocks        log
+	upgrades      []pb.UpgradeSoftware // the last one may be ahead
 	reports       log
 	reported      map[string]*pb.LastIntake // by consensus key
 

@@ -207,6 +207,8 @@ func wellFormedResolution(m *pb.Resolution) bool {
 		return len(d.CreateElection.Manifest) == 32
 	case *pb.Resolution_SealRoll:
 		return len(d.SealRoll.Root) == 32
+	case *pb.Resolution_UpgradeSoftware:
+		return len(d.UpgradeSoftware.Binary) == 32
 	case *pb.Resolution_RevokeVoters:
 		return allOf(d.RevokeVoters.Voters, 1, 1_000, func(last, v *uint64) bool { return last == nil || *v > *last })
 	}

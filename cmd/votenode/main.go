@@ -2,7 +2,8 @@
 // voters and auditors.
 //
 // It holds flags, subcommands and exit codes, and no logic: what it does stands in the packages client, node, genesis and verify.
-// Data goes to stdout, talk to stderr. Exit codes: 0 done, 1 error, 2 wrong usage, 3 a verification failed.
+// Data goes to stdout, talk to stderr. Exit codes: 0 done, 1 error, 2 wrong usage, 3 a verification failed,
+// 4 the ledger needs another binary.
 package main
 
 import (

@@ -16,7 +16,7 @@ func newRootCommand() *cobra.Command {
 		Long: `votenode runs a node of the ledger and is the tool of everybody who takes part in an election on it.
 
 Data goes to standard output, talk to standard error. Exit codes: 0 done, 1 error, 2 wrong usage,
-3 a verification failed.`,
+3 a verification failed, 4 the ledger needs another binary.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          noSuchCommand,

@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"votenode/app"
 )
 
 // version is what the binary says of itself. CometBFT's own version constant is behind its release, so the module's counts.
@@ -15,12 +17,14 @@ type version struct {
 	Go       string `json:"go"`
 	CometBFT string `json:"cometbft"`
 	Badger   string `json:"badger"`
+	// Protocol is the greatest protocol version that the binary knows.
+	Protocol uint64 `json:"protocol"`
 }
 
 func newVersionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
-		Short: "Show the versions of this binary, of Go, CometBFT and Badger",
+		Short: "Show the versions of this binary, of Go, CometBFT, Badger and the protocol",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			v := readVersion()
@@ -29,14 +33,14 @@ func newVersionCommand() *cobra.Command {
 				if v.Revision != "" {
 					fmt.Fprintf(w, "revision %s\n", v.Revision)
 				}
-				fmt.Fprintf(w, "go       %s\ncometbft %s\nbadger   %s\n", v.Go, v.CometBFT, v.Badger)
+				fmt.Fprintf(w, "go       %s\ncometbft %s\nbadger   %s\nprotocol %d\n", v.Go, v.CometBFT, v.Badger, v.Protocol)
 			})
 		},
 	}
 }
 
 func readVersion() version {
-	v := version{Votenode: "unknown", CometBFT: "unknown", Badger: "unknown"}
+	v := version{Votenode: "unknown", CometBFT: "unknown", Badger: "unknown", Protocol: app.Protocol}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return v

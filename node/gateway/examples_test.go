@@ -155,6 +155,8 @@ func (c *contract) rarities(made map[string][]example) {
 	e.Resolve(&pb.Resolution{Decision: &pb.Resolution_UpgradeSoftware{
 		UpgradeSoftware: &pb.UpgradeSoftware{Height: e.Height() + 100, Version: 2, Binary: make([]byte, 32)},
 	}})
+	back, _ := e.Propose("party officer 1", &pb.Resolution{Decision: &pb.Resolution_CancelUpgrade{CancelUpgrade: &pb.CancelUpgrade{Height: e.Height() + 98}}})
+	e.Accept(back)
 	w := serve(c.T, l)
 	w.indexAll()
 	for _, target := range eachResolution(w) {

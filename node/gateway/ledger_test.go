@@ -233,6 +233,12 @@ func askForResolutions(w *world, e *rehearsal.Election) {
 		if err := json.Unmarshal(r.Resolution, &body); err != nil || body[r.Decision] == nil || len(body) != 3 || body["reason"] != r.Reason {
 			w.Errorf("%s: %v", r.Resolution, err)
 		}
+		if r.Decision == "upgrade_software" { // proposed by one organisation alone
+			if r.Status != "open" || r.Decided != 0 {
+				w.Errorf("%+v", r)
+			}
+			continue
+		}
 		if r.Status != "effective" || r.Decided != record.Decided || r.Decided < r.Proposed || len(r.Approvals) != len(record.Approvals) || r.Approvals[0].Officer != digest(record.Approvals[0].Officer) {
 			w.Errorf("%+v", r)
 		}

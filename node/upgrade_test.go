@@ -81,7 +81,7 @@ func TestUpgrade(t *testing.T) {
 	must(early.WaitGatewayHeight(ctx, cancelled+1)) // nobody has stopped there
 
 	last := decideUpgrade(t, w, 2)
-	refuses := func(each *testnet.Node) {
+	refuses := func(each *testnet.Node) (talk string) {
 		t.Helper()
 		code, talk, err := each.WaitExit(ctx)
 		must(err)
@@ -89,13 +89,18 @@ func TestUpgrade(t *testing.T) {
 		if code != 4 || !strings.Contains(talk, want) {
 			t.Errorf("%s ended with code %d: %.2000s", each.Name, code, talk)
 		}
+		return talk
 	}
 	for _, each := range old {
-		refuses(each)
+		if talk := refuses(each); !strings.Contains(talk, "the node runs") {
+			t.Errorf("%s did not run: %.2000s", each.Name, talk)
+		}
 	}
 	must(early.WaitGatewayHeight(ctx, last))
 	must(old[0].StartProcess())
-	refuses(old[0])
+	if talk := refuses(old[0]); strings.Contains(talk, "the node runs") {
+		t.Error("it took part before it refused")
+	}
 
 	for _, each := range old {
 		must(each.StartProcessOf(2))

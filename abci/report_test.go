@@ -60,12 +60,12 @@ func TestReportIntake(t *testing.T) {
 	}
 	l.until(120)
 	l.submit(append(publish(3), 0))
+	if err := l.app.ReportIntake(); err != nil || l.app.pool.get(hashOf(first)) != nil {
+		t.Errorf("the report of height 60 still waits, %v", err)
+	}
 	m, second := l.reported()
 	if m == nil || m.Height != 120 || m.Taken != 2 || m.Refused[0].Count != 3 {
 		t.Fatalf("%+v", m)
-	}
-	if l.app.pool.get(hashOf(first)) != nil {
-		t.Error("the report of height 60 still waits")
 	}
 	if codes := l.block(second); codes[0] != tx.CodeOK {
 		t.Fatal(codes)
@@ -93,8 +93,9 @@ func TestReportsAcrossStarts(t *testing.T) {
 	_, raw := l.reported()
 	l.block(raw)
 	restart(2)
-	if m, _ := l.reported(); m != nil {
-		t.Fatalf("the ledger has a report of this height: %v", m)
+	err := l.app.ReportIntake()
+	if size, _ := l.app.pool.size(); size != 0 || err != nil {
+		t.Fatalf("the ledger has a report of this height, and %d wait: %v", size, err)
 	}
 	l.until(120)
 	m, raw := l.reported()

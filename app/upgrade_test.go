@@ -95,7 +95,12 @@ func TestCancelUpgrade(t *testing.T) {
 	last += 10
 	l.resolve(upgradeOf(last, 2))
 	l.until(last - 1)
-	l.refuseProposal(tx.CodeNoUpgrade, cancelOf(last)) // in block last
+	late, another := cancelOf(last), upgradeOf(last+9, 2)
+	for i, got := range l.block(1, l.propose("party officer 1", &late)[0], l.propose("party officer 1", &another)[0]) { // block last
+		if want := []tx.Code{tx.CodeNoUpgrade, tx.CodeUpgradePending}[i]; got.Code != want {
+			t.Errorf("%v instead of %v", got, want)
+		}
+	}
 	if must(app.VersionAt(l.view(), last+1)) != 2 {
 		t.Error("the upgrade is gone")
 	}

@@ -46,6 +46,8 @@ type Options struct {
 	Slips dbm.DB
 	// Turns returns how many blocks this node is to propose in the first round, behind a height and up to another.
 	Turns func(after, through int64) (int, error)
+	// Snapshots are what other nodes may begin with.
+	Snapshots *Snapshots
 	// Welcome are node ids, 40 hexadecimal digits, that may connect besides the validators.
 	Welcome []string
 	// Version of the program, for Info.
@@ -63,7 +65,7 @@ type Tip struct {
 // Application is the ABCI application. The consensus calls (InitChain, PrepareProposal, ProcessProposal, FinalizeBlock, Commit)
 // are made one at a time; every other method may be called by any number of goroutines beside them.
 type Application struct {
-	abcitypes.BaseApplication // no snapshots, no vote extensions
+	abcitypes.BaseApplication // no vote extensions; a node begins with a snapshot before there is an Application, see Restorer
 
 	options  Options
 	app      *app.App

@@ -87,14 +87,14 @@ func (r *Restorer) Take(chunk []byte) error {
 			changes = append(changes, state.IndexChange(key, value))
 		}
 	}
-	if err := r.sink.Put(changes); err != nil {
+	if err := r.sink.Put(changes); err != nil || !r.rebuild.Complete() {
 		return err
 	}
-	if !r.rebuild.Complete() {
-		return nil
+	if err := r.sink.Finish(); err != nil {
+		return err
 	}
 	r.restored = true
-	return r.sink.Finish()
+	return nil
 }
 
 // Restored says whether a whole snapshot was taken in.

@@ -71,8 +71,8 @@ func proven(t *testing.T, e *testnet.Node) (folder string, height int64) {
 	return folder, height
 }
 
-// files returns the content of a folder by name.
-func files(t *testing.T, folder string) map[string][]byte {
+// folderFiles returns the content of a folder by name.
+func folderFiles(t *testing.T, folder string) map[string][]byte {
 	t.Helper()
 	names, err := os.ReadDir(folder)
 	if err != nil {
@@ -107,7 +107,7 @@ func TestStateSync(t *testing.T) {
 			_, err := os.Lstat(filepath.Join(folder, "proof"))
 			return err == nil
 		})
-		content := files(t, folder)
+		content := folderFiles(t, folder)
 		if i == 0 {
 			first = content
 			continue
@@ -136,7 +136,7 @@ func TestStateSync(t *testing.T) {
 		t.Error("it has a block from before the snapshot: it did not begin with it")
 	}
 	for _, path := range []string{"/v1/blocks/1", "/v1/headers/1"} {
-		if status, text := get(t, late, path); status != http.StatusGone || !strings.Contains(text, "began with a snapshot") {
+		if status, text := fetch(t, late, path); status != http.StatusGone || !strings.Contains(text, "began with a snapshot") {
 			t.Errorf("%s: %d %s", path, status, text)
 		}
 	}
@@ -185,7 +185,7 @@ func badBackups(t *testing.T, n *testnet.Network) {
 		_, err := node.Restore(home, from, n.Hash, slog.New(slog.DiscardHandler))
 		return err
 	}
-	content := files(t, good)
+	content := folderFiles(t, good)
 	for name, c := range map[string]struct {
 		file   string
 		change func(b []byte) []byte
@@ -267,8 +267,8 @@ func badBackups(t *testing.T, n *testnet.Network) {
 	}
 }
 
-// get asks a node's gateway.
-func get(t *testing.T, e *testnet.Node, path string) (status int, text string) {
+// fetch asks a node's gateway.
+func fetch(t *testing.T, e *testnet.Node, path string) (status int, text string) {
 	t.Helper()
 	res, err := http.Get("http://" + e.Gateway() + path)
 	if err != nil {
@@ -322,7 +322,7 @@ func TestSnapshotAcrossEpochs(t *testing.T) {
 		_, err := os.Lstat(filepath.Join(n.Nodes[2].Home, "data", "snapshots", filepath.Base(folder), "proof"))
 		return err == nil
 	})
-	damage(t, n.Nodes[2])
+	damageChunks(t, n.Nodes[2])
 
 	late := n.Nodes[5]
 	syncFrom(t, late, n.Nodes[0])
@@ -370,8 +370,8 @@ func sameTurns(t *testing.T, a, b *testnet.Node, height int64) {
 	}
 }
 
-// damage changes a byte in every chunk that a node has.
-func damage(t *testing.T, e *testnet.Node) {
+// damageChunks changes a byte in every chunk that a node has.
+func damageChunks(t *testing.T, e *testnet.Node) {
 	t.Helper()
 	chunks, err := filepath.Glob(filepath.Join(e.Home, "data", "snapshots", "*", "[0-9]*"))
 	if err != nil || len(chunks) == 0 {

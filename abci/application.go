@@ -51,6 +51,8 @@ type Options struct {
 	Turns func(after, through int64) (int, error)
 	// Protocol is the greatest protocol version whose rules this program knows; 0 means app.Protocol.
 	Protocol uint64
+	// Snapshots are what other nodes may begin with.
+	Snapshots *Snapshots
 	// Welcome are node ids, 40 hexadecimal digits, that may connect besides the validators.
 	Welcome []string
 	// Version of the program, for Info.
@@ -68,7 +70,7 @@ type Tip struct {
 // Application is the ABCI application. The consensus calls (InitChain, PrepareProposal, ProcessProposal, FinalizeBlock, Commit)
 // are made one at a time; every other method may be called by any number of goroutines beside them.
 type Application struct {
-	abcitypes.BaseApplication // no snapshots, no vote extensions
+	abcitypes.BaseApplication // no vote extensions; a node begins with a snapshot before there is an Application, see Restorer
 
 	options  Options
 	app      *app.App

@@ -16,6 +16,7 @@ import (
 	cmtcfg "github.com/cometbft/cometbft/config"
 
 	"votenode/abci"
+	"votenode/client"
 	"votenode/node/gateway"
 	pb "votenode/proto/votenode/v1"
 )
@@ -26,6 +27,7 @@ type Config struct {
 	P2P     P2PConfig      `json:"p2p"`
 	Gateway gateway.Config `json:"gateway"`
 	Store   StoreConfig    `json:"store"`
+	Sync    SyncConfig     `json:"sync"`
 	Pool    PoolConfig     `json:"pool"`
 	Log     LogConfig      `json:"log"`
 }
@@ -51,6 +53,16 @@ type StoreConfig struct {
 	// Archive keeps the state of every height for ever; otherwise that of the newest 10,000 is kept. At least one node of each
 	// organisation is an archive.
 	Archive bool `json:"archive"`
+	// SnapshotInterval is after how many heights a snapshot is made that other nodes may begin with, 10 to 1,000,000, or 0 for none. It is
+	// made where it divides the height: nodes with the same interval have the same snapshots.
+	SnapshotInterval int64 `json:"snapshot_interval"`
+}
+
+// SyncConfig is about how a node begins that has nothing yet.
+type SyncConfig struct {
+	// Gateways are the addresses of gateways of other nodes. Where there are any, a node without data begins with a snapshot that its
+	// peers send, of a state that these gateways show to be certified; otherwise with block 1. They are not trusted: one honest one suffices.
+	Gateways []string `json:"gateways"`
 }
 
 // PoolConfig bounds the transactions that wait for a block.
@@ -75,6 +87,7 @@ func DefaultConfig() Config {
 	return Config{
 		P2P:     P2PConfig{Listen: "0.0.0.0:26656"},
 		Gateway: gateway.DefaultConfig(),
+		Store:   StoreConfig{SnapshotInterval: 1_000},
 		Pool:    PoolConfig{Megabytes: pool.Bytes >> 20, Transactions: pool.Count},
 		Log:     LogConfig{Level: "info", Format: "text"},
 	}
@@ -145,6 +158,17 @@ func (c Config) check() error {
 	for _, id := range c.P2P.Observers {
 		if err := checkNodeID(id); err != nil {
 			return fmt.Errorf("p2p.observers: %w", err)
+		}
+	}
+	if i := c.Store.SnapshotInterval; i != 0 && (i < 10 || i > 1_000_000) {
+		return fmt.Errorf("store.snapshot_interval is %d; it is 0, or 10 to 1,000,000", i)
+	}
+	if c.Store.Archive && len(c.Sync.Gateways) > 0 {
+		return errors.New("store.archive keeps the state of every height, so it cannot begin with a snapshot: leave sync.gateways empty, it begins with block 1")
+	}
+	for _, address := range c.Sync.Gateways {
+		if _, err := client.NewNode(address); err != nil {
+			return fmt.Errorf("sync.gateways: %w", err)
 		}
 	}
 	if c.Pool.Megabytes < 1 || c.Pool.Megabytes > 16384 || c.Pool.Transactions < 1 {

@@ -68,7 +68,7 @@ func newEvidence(n *Node) (*evidence, error) {
 
 // proofFile is where the proof of the first epoch that is not known yet belongs.
 func (e *evidence) proofFile() string {
-	return e.node.home.path("data", fmt.Sprintf("epoch-%06d", e.trust.Newest().Epoch()+1))
+	return e.node.home.epochProof(e.trust.Newest().Epoch() + 1)
 }
 
 // follow looks at every new height until ctx is done.
@@ -100,7 +100,7 @@ func (e *evidence) update() error {
 	if err := e.catchUp(); err != nil {
 		return err
 	}
-	for h := tip - 2; h > max(e.height, tip-certifiedDepth, 0); h-- {
+	for h := tip - 2; h > max(e.height, tip-certifiedDepth, 0) && e.has(h+1); h-- {
 		shown, err := e.certificate(e.trust, h)
 		if err != nil {
 			return err
@@ -120,6 +120,9 @@ func (e *evidence) update() error {
 	}
 	return e.learn(e.state, e.shown)
 }
+
+// has says whether the node has the block of a height: one that began with a snapshot lacks the earlier ones.
+func (e *evidence) has(height int64) bool { return e.node.blocks.LoadBlockMeta(height) != nil }
 
 // keptAt returns the state after a height, nil where it is not kept: proofs are then made of newer states only. After a start it is read
 // from the store, so that what was certified before can be shown though nothing new is.
@@ -152,7 +155,7 @@ func (e *evidence) certificate(trust *certified.Trust, h int64) (*pb.CertifiedSt
 // certifiedAt says whether a height is certified by the commit of the next one, which the block after that carries: the same at all nodes
 // that have the proof of the validator set that signed.
 func (e *evidence) certifiedAt(h int64) (bool, error) {
-	if err := e.update(); err != nil {
+	if err := e.update(); err != nil || !e.has(h+1) {
 		return false, err
 	}
 	e.mu.Lock()
@@ -217,7 +220,7 @@ func (e *evidence) catchUp() error {
 	if err != nil || present.Number != e.trust.Newest().Epoch()+1 || present.Number == e.lost {
 		return err
 	}
-	for h := present.FirstHeight - 2; h > present.FirstHeight-int64(e.node.doc.Parameters.Handover); h-- {
+	for h := present.FirstHeight - 2; h > present.FirstHeight-int64(e.node.doc.Parameters.Handover) && e.has(h+1); h-- {
 		shown, err := e.certificate(e.trust, h)
 		if err != nil {
 			return err
@@ -295,16 +298,23 @@ func (e *evidence) knowsPresent() error {
 }
 
 // mayBegin says whether the consensus key may sign for the first time: from genesis on in the first epoch, and in a later one only
-// when this node can prove, by certified states, that the set was announced (spec 7.6). It returns the first height that the key could
-// sign.
+// when this node can prove, by certified states, that the set was announced, and has every block since then (spec 7.6). It returns the first
+// height that the key could sign.
 func (e *evidence) mayBegin(key []byte) (int64, error) {
 	if err := e.knowsPresent(); err != nil {
 		return 0, err
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return validatorSince(e.trust, key), nil
+	since := validatorSince(e.trust, key)
+	if base := e.node.comet.BlockStore().Base(); since < base {
+		return 0, fmt.Errorf("%w: it is a validator's since height %d, and this node's blocks begin at %d; %s", errBeforeSnapshot, since, base, remedy)
+	}
+	return since, nil
 }
+
+// errBeforeSnapshot says that nobody can tell here what a key has signed.
+var errBeforeSnapshot = errors.New("the key may have signed before the snapshot with which this node began")
 
 // validatorSince returns the first height of the first known epoch that has a key, 1 where none has it.
 func validatorSince(trust *certified.Trust, key []byte) int64 {

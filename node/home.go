@@ -35,6 +35,9 @@ import (
 //	data/comet               CometBFT's blocks, states, evidence and write-ahead log, the index of results and the slips, goleveldb
 //	data/commit-time.json    local time of the last commit
 //	data/starts              how often the node was started, decimal
+//	data/epoch-000002 ...    proofs of the validator sets after the first
+//	data/snapshots           what other nodes may begin with (docs/spec chapter 14)
+//	data.new                 data in the making, from a snapshot; what a kill leaves of it is dropped when it is tried again
 type Home string
 
 func (h Home) path(names ...string) string {
@@ -56,6 +59,8 @@ func (h Home) slipKey() string      { return h.path("keys", "slip") }
 func (h Home) signState() string    { return h.path("sign-state", "state.json") }
 func (h Home) decided() string      { return h.path("sign-state", "decided.json") }
 func (h Home) retired() string      { return h.path("sign-state", "retired") }
+func (h Home) data() string         { return h.path("data") }
+func (h Home) newData() string      { return h.path("data.new") }
 func (h Home) ledger() string       { return h.path("data", "ledger") }
 func (h Home) rolledBack() string   { return h.path("data", "ledger-rolled-back") }
 func (h Home) abandoned() string    { return h.path("data", "ledger-abandoned") }
@@ -63,6 +68,12 @@ func (h Home) comet() string        { return h.path("data", "comet") }
 func (h Home) wal() string          { return h.path("data", "comet", "wal", "wal") }
 func (h Home) clock() string        { return h.path("data", "commit-time.json") }
 func (h Home) starts() string       { return h.path("data", "starts") }
+func (h Home) snapshots() string    { return h.path("data", "snapshots") }
+
+// epochProof is where the proof of a validator set belongs.
+func (h Home) epochProof(epoch uint64) string { return h.path("data", epochProofFile(epoch)) }
+
+func epochProofFile(epoch uint64) string { return fmt.Sprintf("epoch-%06d", epoch) }
 
 // Init makes a home with fresh keys, from the randomness of the operating system, and a configuration. It fails where there is
 // one already: keys are never overwritten.

@@ -76,6 +76,7 @@ type Node struct {
 	peers     *peers
 	evidence  *evidence
 	turns     turns
+	snapshots *snapshots
 	gateway   *gateway.Server
 	progress  progress
 	died      chan struct{} // closed when consensus has ended
@@ -95,8 +96,9 @@ func Start(ctx context.Context, home string) error {
 	return errors.Join(err, n.Close())
 }
 
-// Open reads a home and makes everything ready: stores opened and compared, blocks replayed that the state lacks, the gateway
-// listening. Nothing is signed before Run. It fails with *UpgradeError where the ledger needs another program.
+// Open reads a home and makes everything ready: a snapshot fetched where the node begins with one, stores opened and compared, blocks
+// replayed that the state lacks, the gateway listening. Nothing is signed before Run. It fails with *UpgradeError where the ledger needs
+// another program.
 func Open(ctx context.Context, home string, o Options) (_ *Node, err error) {
 	if os.Getenv("FAIL_TEST_INDEX") != "" {
 		return nil, errCrashTest
@@ -110,7 +112,13 @@ func Open(ctx context.Context, home string, o Options) (_ *Node, err error) {
 			err = errors.Join(err, n.Close())
 		}
 	}()
-	for _, step := range []func() error{n.readHome, n.openLedger, n.beyond, n.openSigner} {
+	if err := n.readHome(); err != nil {
+		return nil, err
+	}
+	if err := n.sync(ctx); err != nil {
+		return nil, err
+	}
+	for _, step := range []func() error{n.openLedger, n.beyond, n.openSigner} {
 		if err := step(); err != nil {
 			return nil, err
 		}
@@ -139,6 +147,7 @@ func (n *Node) Run(ctx context.Context) error {
 	g.Go(func() error { return n.gateway.Serve(ctx) })
 	g.Go(func() error { return n.peers.keep(ctx) })
 	g.Go(func() error { return n.evidence.follow(ctx) })
+	g.Go(func() error { return n.snapshots.follow(ctx) })
 	g.Go(func() error { return (&walFiles{path: n.home.wal()}).follow(ctx, n) })
 	g.Go(func() error { return n.reportIntake(ctx) })
 	g.Go(func() error { return n.stopForUpgrade(ctx) })

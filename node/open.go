@@ -12,6 +12,7 @@ import (
 	cmtjson "github.com/cometbft/cometbft/libs/json"
 	cmtnode "github.com/cometbft/cometbft/node"
 	"github.com/cometbft/cometbft/p2p"
+	cmtstate "github.com/cometbft/cometbft/state"
 	cmtstore "github.com/cometbft/cometbft/store"
 	cmttypes "github.com/cometbft/cometbft/types"
 
@@ -94,11 +95,17 @@ func (n *Node) openLedger() error {
 	if err != nil {
 		return err
 	}
+	kept, err := abci.OpenSnapshots(n.home.snapshots())
+	if err != nil {
+		return err
+	}
+	n.snapshots = newSnapshots(n, kept)
 	pool := abci.DefaultPoolLimits()
 	pool.Bytes, pool.Count = n.config.Pool.Megabytes<<20, n.config.Pool.Transactions
 	n.app, err = abci.New(abci.Options{
 		Genesis: n.doc, GenesisHash: genesis.Hash(n.doc), Ledger: ledger, ClockFile: n.home.clock(), Results: results, Now: n.now,
-		Pool: pool, SlipKey: slip, Validator: own.Key, Slips: slips, Start: start, Protocol: n.protocol, Turns: n.turns.between, Welcome: n.config.P2P.welcome(), Version: Version(), Logger: n.log.With("part", "abci"),
+		Pool: pool, SlipKey: slip, Validator: own.Key, Slips: slips, Start: start, Protocol: n.protocol, Turns: n.turns.between, Snapshots: kept,
+		Welcome: n.config.P2P.welcome(), Version: Version(), Logger: n.log.With("part", "abci"),
 	})
 	if err != nil {
 		return err
@@ -155,6 +162,9 @@ func (n *Node) openComet(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := n.tellSnapshot(); err != nil {
+		return err
+	}
 	if n.evidence, err = newEvidence(n); err != nil {
 		return err
 	}
@@ -180,6 +190,24 @@ func (n *Node) openComet(ctx context.Context) error {
 	return nil
 }
 
+// tellSnapshot tells CometBFT where to go on while there is a state of a snapshot and no block after it yet. It forgets that when it is
+// made, and then would not start again.
+func (n *Node) tellSnapshot() error {
+	if n.blocks.Height() > 0 {
+		return nil
+	}
+	db, err := n.dbs.get("state")
+	if err != nil {
+		return err
+	}
+	states := cmtstate.NewStore(db, cmtstate.StoreOptions{DiscardABCIResponses: true})
+	s, err := states.Load()
+	if err != nil || s.IsEmpty() || s.LastBlockHeight == 0 {
+		return err
+	}
+	return states.SetOfflineStateSyncHeight(s.LastBlockHeight)
+}
+
 // parameters returns those on the ledger, before the first block those of the genesis document.
 func (n *Node) parameters() (*pb.Parameters, error) {
 	newest := n.app.Ledger().Newest()
@@ -192,7 +220,7 @@ func (n *Node) parameters() (*pb.Parameters, error) {
 // recoverResults hands the application the last block's results, in case it was killed before it wrote them.
 func (n *Node) recoverResults() {
 	height := n.app.Tip().Height
-	if height == 0 {
+	if height == 0 || n.blocks.Height() == 0 { // at the beginning, or at a snapshot
 		return
 	}
 	block := n.blocks.LoadBlock(height)

@@ -54,6 +54,9 @@ func TestLoad(t *testing.T) {
 		if err := load.Finish(); err != nil {
 			t.Fatal(err)
 		}
+		if h, ok := s.Height(); !ok || h != 11 {
+			t.Fatalf("height %d after it is finished", h)
+		}
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}

@@ -96,6 +96,9 @@ const (
 // LogKey returns the key of the record that holds the head of a log: log/<log id>.
 func LogKey(log string) string { return logPrefix + log }
 
+// logOf returns the log of a head's record.
+func logOf(key string) (string, bool) { return strings.CutPrefix(key, logPrefix) }
+
 // VotersKey returns the key of the record that holds the root of a voters' tree: election/<election id>/voters.
 func VotersKey(election string) string { return votersPrefix + election + votersSuffix }
 

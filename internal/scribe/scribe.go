@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"votenode/app/state"
 	"votenode/app/tx"
 	"votenode/crypto/ballot"
 	"votenode/genesis"
@@ -25,6 +26,8 @@ type Options struct {
 	Blocks int
 	// Progress is told how many ballots are recorded; it may be nil.
 	Progress func(done, all int64)
+	// State is given the chain id and the state after the last block; it may be nil.
+	State func(chain string, s *state.Snapshot) error
 }
 
 // Written is what a record must come to.
@@ -76,6 +79,9 @@ func (p *poll) hold(ctx context.Context, o Options, w *Written) error {
 		}
 	}
 	w.Height = p.height
+	if o.State != nil {
+		return o.State(chain, p.view())
+	}
 	return nil
 }
 

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	cmttypes "github.com/cometbft/cometbft/types"
 )
 
 // example is a request that is answered by 200.
@@ -26,6 +28,11 @@ type contract struct {
 	*description
 	seen map[string]bool // "operation status", and of 200 "operation content type", "operation ?parameter" and pointers to fields
 }
+
+// snapshotted has none of the blocks: the node began with a snapshot of the newest state.
+type snapshotted struct{ Blocks }
+
+func (snapshotted) LoadBlockMeta(int64) *cmttypes.BlockMeta { return nil }
 
 // TestAnswersAreDescribed asks running gateways for everything: what is there, what is not, what is malformed in every way that the document
 // lets one think of, and while they are full. Every answer validates, and every answer that is described is given.
@@ -48,6 +55,10 @@ func TestAnswersAreDescribed(t *testing.T) {
 		} else if o.fields["responses"].(map[string]any)["404"] != nil {
 			c.ask(o, example{nothing, examples[id][0].target, examples[id][0].body}, http.StatusNotFound)
 		}
+	}
+	late := serve(t, examples["block"][0].ledger, func(_ *Config, s *Source) { s.Blocks = snapshotted{s.Blocks} })
+	for _, id := range []string{"block", "header"} {
+		c.ask(c.operations[id], example{late, examples[id][0].target, ""}, http.StatusGone)
 	}
 	c.bodies(examples["submit"][0].world)
 	c.streams(examples["events"][0])

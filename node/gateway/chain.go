@@ -153,6 +153,14 @@ func SignedHeader(blocks Blocks, height int64) (*pb.SignedHeader, error) {
 	return certified.FromCommit(&meta.Header, commit)
 }
 
+// keeps refuses a block that this node will never have, because it began with a snapshot of a later state.
+func (s *Server) keeps(height int64) error {
+	if height < 1 || height > s.source.App.Tip().Height || s.source.Blocks.LoadBlockMeta(height) != nil {
+		return nil
+	}
+	return gone("block %d is not kept here: this node began with a snapshot of a later state; ask another node", height)
+}
+
 // header serves GET /v1/headers/{height}.
 func (s *Server) header(r *http.Request) (any, error) {
 	if err := queryOf(r).done(); err != nil {
@@ -160,6 +168,9 @@ func (s *Server) header(r *http.Request) (any, error) {
 	}
 	height, err := pathNumber(r, "height")
 	if err != nil {
+		return nil, err
+	}
+	if err := s.keeps(height); err != nil {
 		return nil, err
 	}
 	signed, err := SignedHeader(s.source.Blocks, height)
@@ -214,6 +225,9 @@ func (s *Server) block(r *http.Request) (any, error) {
 	}
 	height, err := pathNumber(r, "height")
 	if err != nil {
+		return nil, err
+	}
+	if err := s.keeps(height); err != nil {
 		return nil, err
 	}
 	block := s.source.Blocks.LoadBlock(height)

@@ -19,6 +19,7 @@ import (
 	"votenode/abci"
 	"votenode/app/state"
 	"votenode/node/gateway"
+	"votenode/node/signing"
 	pb "votenode/proto/votenode/v1"
 	"votenode/store"
 )
@@ -61,6 +62,8 @@ type Node struct {
 	ledger state.Backend // over disk
 	app    *abci.Application
 	signer *signer
+	link   *signing.Link // nil where the consensus key is in the home
+	lock   *os.File      // of the home
 	key    *p2p.NodeKey
 	dbs    databases
 
@@ -105,7 +108,7 @@ func Open(ctx context.Context, home string, o Options) (_ *Node, err error) {
 			err = errors.Join(err, n.Close())
 		}
 	}()
-	for _, step := range []func() error{n.readHome, n.openLedger, n.openSigner} {
+	for _, step := range []func() error{n.lockHome, n.readHome, n.openLedger, n.openSigner} {
 		if err := step(); err != nil {
 			return nil, err
 		}
@@ -197,9 +200,15 @@ func (n *Node) Close() error {
 	if n.app != nil {
 		errs = append(errs, n.app.Close())
 	}
+	if n.link != nil {
+		errs = append(errs, n.link.Close())
+	}
 	errs = append(errs, n.dbs.close())
 	if n.disk != nil {
 		errs = append(errs, n.disk.Close())
+	}
+	if n.lock != nil {
+		errs = append(errs, n.lock.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -36,6 +36,7 @@ import (
 //	data/comet               CometBFT's blocks, states, evidence and write-ahead log, the index of results and the slips, goleveldb
 //	data/commit-time.json    local time of the last commit
 //	lock                     of the process that runs
+//	move.key, moved          where the home is being moved to, or was moved from: see signing.PrepareMove
 type Home string
 
 func (h Home) path(names ...string) string {

@@ -24,10 +24,12 @@ import (
 	"votenode/store"
 )
 
-// lockHome takes the home for this process.
+// lockHome takes the home for this process. One that was moved away is not used any more.
 func (n *Node) lockHome() (err error) {
-	n.lock, err = signing.Lock(string(n.home))
-	return err
+	if n.lock, err = signing.Lock(string(n.home)); err != nil {
+		return err
+	}
+	return signing.CheckMoved(string(n.home))
 }
 
 func (n *Node) readHome() (err error) {

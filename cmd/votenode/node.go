@@ -16,7 +16,8 @@ import (
 
 func newNodeCommand() *cobra.Command {
 	return group("node", "Run a node", newNodeInitCommand(), newNodeGenesisCommand(), newNodeStartCommand(), newNodeStatusCommand(),
-		newNodeInspectCommand(), newNodeRollbackCommand(), newNodeVerifyStoreCommand(), newNodeListStateCommand(), newNodeCompareStateCommand())
+		newNodeInspectCommand(), newNodeRollbackCommand(), newNodeVerifyStoreCommand(), newNodeListStateCommand(), newNodeCompareStateCommand(),
+		newMoveCommand("node", node.Seal))
 }
 
 // homeFlag names a node's folder.

@@ -13,7 +13,7 @@ import (
 
 func newSignerCommand() *cobra.Command {
 	return group("signer", "Keep a validator's consensus key apart from its node",
-		newSignerInitCommand(), newSignerPairCommand(), newSignerStartCommand())
+		newSignerInitCommand(), newSignerPairCommand(), newSignerStartCommand(), newMoveCommand("signer", signing.SealSigner))
 }
 
 // signerHomeFlag names a signer's folder.

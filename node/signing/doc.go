@@ -8,6 +8,7 @@
 //	connection.go  CometBFT's privval messages over its secret connection, with both keys checked
 //	home.go        the signer's folder
 //	lock.go        one process at a time for a folder
+//	move.go        a folder moves to another machine
 //
 // It knows nothing of blocks: whether a key may sign on a chain is package node's to say (docs/spec section 7.6). Nothing here may sign two
 // things for one height, round and step, and no connection may bring a signature out that the other end has not been proven to be for.

@@ -27,6 +27,7 @@ import (
 //	keys/connection.json   the key by which the node knows the signer, CometBFT's format of p2p keys
 //	sign-state/state.json  what the consensus key has signed last, CometBFT's format: never copied, never restored
 //	lock                   of the process that runs
+//	move.key, moved        where the folder is being moved to, or was moved from: see PrepareMove
 type Home string
 
 func (h Home) path(names ...string) string {

@@ -126,17 +126,15 @@ func (l *Link) admit(conn net.Conn) error {
 	if err == nil {
 		err = l.checkKey(answer.GetPubKeyResponse())
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if err != nil {
-		secret.Close()
-		l.mu.Lock()
-		defer l.mu.Unlock()
 		if l.conn == nil {
 			l.why = err
 		}
+		secret.Close()
 		return err
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	if l.closed.Err() != nil {
 		return secret.Close()
 	}

@@ -26,7 +26,7 @@ type Signer struct {
 	told       string // what was last said of the connection
 }
 
-// Open takes a signer's folder. It fails with ErrRunning, ErrSignStateMissing and ErrSignStateForeign.
+// Open takes a signer's folder. It fails with ErrRunning, ErrMoved, ErrMoving, ErrSignStateMissing and ErrSignStateForeign.
 func Open(home string, log *slog.Logger) (_ *Signer, err error) {
 	h := Home(home)
 	s := &Signer{log: log}
@@ -43,7 +43,10 @@ func Open(home string, log *slog.Logger) (_ *Signer, err error) {
 	if s.lock, err = Lock(home); err != nil {
 		return nil, err
 	}
-	if s.connection, err = ConnectionKey(h.connection()); err == nil {
+	if err = CheckMoved(home); err == nil {
+		s.connection, err = ConnectionKey(h.connection())
+	}
+	if err == nil {
 		s.key, err = OpenFileKey(h.consensusKey(), h.signState())
 	}
 	if err != nil {

@@ -23,7 +23,7 @@ func newProposeCommand() *cobra.Command {
 	return group("propose", "Propose a resolution, and so approve it",
 		newProposeFileCommand(), newCreateElectionCommand(), newAppointTrusteesCommand(), newSealRollCommand(),
 		newScheduleCommand(), newExtendCommand(), newCancelCommand(), newRevokeVotersCommand(),
-		newReplaceTrusteesCommand(), newExcuseTrialCommand(), newChangeValidatorsCommand())
+		newReplaceTrusteesCommand(), newExcuseTrialCommand(), newChangeValidatorsCommand(), newChangeOfficersCommand())
 }
 
 // decide returns a command that proposes what make returns. make may read the ledger and send what the decision rests on.

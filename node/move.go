@@ -28,5 +28,5 @@ func Seal(home, recipient string) ([]byte, error) {
 	} else {
 		required = append(required, "sign-state/asked.json", "keys/connection.json")
 	}
-	return signing.Seal(home, recipient, required, []string{"genesis", "approvals"})
+	return signing.Seal(home, recipient, required, []string{"genesis", "approvals", "sign-state/retired"})
 }

@@ -82,7 +82,7 @@ func newMoveOpenCommand(what string) *cobra.Command {
 		Short: "Open the bundle at the new place",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			bundle, err := keyfile.Read(args[0])
+			bundle, err := os.ReadFile(args[0]) // encrypted: no secret
 			if err != nil {
 				return err
 			}

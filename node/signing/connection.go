@@ -51,7 +51,7 @@ func secure(conn net.Conn, own cmted25519.PrivKey, peer cmted25519.PubKey) (net.
 		secret, err = p2pconn.MakeSecretConnection(conn, own)
 	}
 	if err == nil && !bytes.Equal(secret.RemotePubKey().Bytes(), peer) {
-		err = fmt.Errorf("%w: %x at %v", ErrPeer, secret.RemotePubKey().Bytes(), conn.RemoteAddr())
+		err = fmt.Errorf("%w: %x", ErrPeer, secret.RemotePubKey().Bytes())
 	}
 	if err != nil {
 		conn.Close()

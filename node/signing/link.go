@@ -17,6 +17,9 @@ import (
 // maxHandshakes bounds how many who dial in may be proving themselves at once.
 const maxHandshakes = 16
 
+// refusedInterval is how often at most the log speaks of those who were refused.
+const refusedInterval = time.Minute
+
 // ErrUnreached says that the signer is not connected.
 var ErrUnreached = errors.New("the signer is not reached")
 
@@ -48,6 +51,9 @@ type Link struct {
 	conn  net.Conn  // nil while the signer is not reached
 	since time.Time // when that began or ended
 	why   error     // of the end of the last connection
+
+	refused int       // who dialled in, since that was said
+	told    time.Time // when it was
 }
 
 // Listen begins to wait for the signer.
@@ -108,10 +114,22 @@ func (l *Link) accept() {
 		go func() {
 			defer func() { <-places }()
 			if err := l.admit(conn); err != nil {
-				l.o.Logger.Warn("somebody who dialled in as the signer was refused", "address", conn.RemoteAddr(), "error", err)
+				l.tellRefused(conn, err)
 			}
 		}()
 	}
+}
+
+// tellRefused says that somebody was refused, once a minute however many there are.
+func (l *Link) tellRefused(conn net.Conn, why error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.refused++
+	if time.Since(l.told) < refusedInterval {
+		return
+	}
+	l.o.Logger.Warn("somebody who dialled in as the signer was refused", "address", conn.RemoteAddr(), "error", why, "times", l.refused)
+	l.refused, l.told = 0, time.Now()
 }
 
 // admit takes a connection in the place of the one before, if it is the signer's, and the signer has the right key.

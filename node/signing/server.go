@@ -27,32 +27,37 @@ type Signer struct {
 }
 
 // Open takes a signer's folder. It fails with ErrRunning, ErrMoved, ErrMoving, ErrSignStateMissing and ErrSignStateForeign.
-func Open(home string, log *slog.Logger) (_ *Signer, err error) {
-	h := Home(home)
+func Open(home string, log *slog.Logger) (*Signer, error) {
 	s := &Signer{log: log}
-	s.pairing, err = ReadPairing(home)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("this signer signs for no node yet; run votenode signer pair: %w", err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if s.node, err = ParseKey(s.pairing.NodeKey); err != nil {
-		return nil, err
-	}
+	var err error
 	if s.lock, err = Lock(home); err != nil {
 		return nil, err
 	}
 	if err = CheckMoved(home); err == nil {
-		s.connection, err = ConnectionKey(h.connection())
-	}
-	if err == nil {
-		s.key, err = OpenFileKey(h.consensusKey(), h.signState())
+		err = s.read(Home(home))
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+func (s *Signer) read(h Home) (err error) {
+	s.pairing, err = ReadPairing(string(h))
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("this signer signs for no node yet; run votenode signer pair: %w", err)
+	}
+	if err != nil {
+		return err
+	}
+	if s.node, err = ParseKey(s.pairing.NodeKey); err != nil {
+		return err
+	}
+	if s.connection, err = ConnectionKey(h.connection()); err != nil {
+		return err
+	}
+	s.key, err = OpenFileKey(h.consensusKey(), h.signState())
+	return err
 }
 
 // Close lets go of the folder.

@@ -62,16 +62,32 @@ func NewAsked() any { return asked{} }
 
 // OpenRemoteKey reads what was asked last and asks over the link from now on. It fails with ErrSignStateMissing.
 func OpenRemoteKey(link *Link, path string) (*RemoteKey, error) {
-	k := &RemoteKey{public: link.o.Consensus, path: path, chain: link.o.Chain, link: link}
-	if err := ReadState(path, &k.asked); err != nil {
-		return nil, err
+	a, err := readAsked(path, link.o.Chain)
+	return &RemoteKey{public: link.o.Consensus, path: path, chain: link.o.Chain, link: link, asked: a}, err
+}
+
+// LastAsked returns where a signer was asked to sign last, by the file of a node that does not run. It fails with ErrSignStateMissing.
+func LastAsked(path, chain string) (Position, error) {
+	a, err := readAsked(path, chain)
+	return a.position(), err
+}
+
+func readAsked(path, chain string) (a asked, err error) {
+	if err := ReadState(path, &a); err != nil {
+		return a, err
 	}
-	request, err := parseAsked(k.asked.Request, k.chain)
-	if err != nil {
-		return nil, fmt.Errorf("the sign state: %s: %w", path, err)
+	if a.request, err = parseAsked(a.Request, chain); err != nil {
+		return a, fmt.Errorf("the sign state: %s: %w", path, err)
 	}
-	k.asked.request = request
-	return k, nil
+	return a, nil
+}
+
+// position returns where it was asked for a signature, zero where it was not.
+func (a asked) position() Position {
+	if a.Request == "" || a.request == nil {
+		return Position{}
+	}
+	return position(a.request)
 }
 
 func parseAsked(text, chain string) (*privvalproto.Message, error) {
@@ -154,12 +170,7 @@ func (k *RemoteKey) Public() crypto.PubKey { return k.public }
 func (k *RemoteKey) GetPubKey() (crypto.PubKey, error) { return k.public, nil }
 
 // Last implements Key.
-func (k *RemoteKey) Last() Position {
-	if k.asked.Request == "" {
-		return Position{}
-	}
-	return position(k.asked.request)
-}
+func (k *RemoteKey) Last() Position { return k.asked.position() }
 
 // SignVote implements PrivValidator. It fails with ErrUnreached, ErrConflict, ErrSignerAhead, ErrNotOnDisk and RefusedError.
 func (k *RemoteKey) SignVote(chainID string, vote *cmtproto.Vote) error {

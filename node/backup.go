@@ -127,11 +127,14 @@ func copyFile(from, to string) error {
 // genesis document where it has none. It returns the height with which the node will begin. Keys and sign state are the home's own: it fails
 // with ErrHasData, with ErrHasSigned, with ErrBackup where a file is missing or of another ledger, with ErrSnapshotProof, and with
 // state.ErrSnapshot or state.ErrChunk where the content is not that of the certified state. Then the home is as before, but for the document.
-func Restore(home, folder string, genesisHash [32]byte, log *slog.Logger) (int64, error) {
+func Restore(home, folder string, genesisHash [32]byte, log *slog.Logger) (height int64, err error) {
 	n := &Node{home: Home(home), log: log, now: time.Now}
-	var err error
 	if n.config, err = ReadConfig(n.home.ConfigFile()); err != nil {
 		return 0, fmt.Errorf("%w; make the home with `node init` first", err)
+	}
+	defer func() { err = errors.Join(err, n.Close()) }()
+	if err := n.lockHome(); err != nil {
+		return 0, err
 	}
 	if _, err := os.Stat(folder); err != nil {
 		return 0, fmt.Errorf("the backup: %w", err)

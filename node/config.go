@@ -18,6 +18,7 @@ import (
 	"votenode/abci"
 	"votenode/client"
 	"votenode/node/gateway"
+	"votenode/node/signing"
 	pb "votenode/proto/votenode/v1"
 )
 
@@ -29,6 +30,7 @@ type Config struct {
 	Store   StoreConfig    `json:"store"`
 	Sync    SyncConfig     `json:"sync"`
 	Pool    PoolConfig     `json:"pool"`
+	Signer  SignerConfig   `json:"signer,omitzero"`
 	Log     LogConfig      `json:"log"`
 }
 
@@ -71,6 +73,27 @@ type PoolConfig struct {
 	Megabytes int `json:"megabytes"`
 	// Transactions, at least 1.
 	Transactions int `json:"transactions"`
+}
+
+// SignerConfig names the signer that has the private part of the consensus key; it is absent where that is in the home.
+type SignerConfig struct {
+	// Listen is the host:port at which the signer dials in: on a network that only the two are on, where that can be.
+	Listen string `json:"listen"`
+	// Key is the signer's connection key, 64 hexadecimal digits: nobody else is listened to.
+	Key string `json:"key"`
+}
+
+func (c SignerConfig) check() error {
+	if c == (SignerConfig{}) {
+		return nil
+	}
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		return fmt.Errorf("signer.listen: %w", err)
+	}
+	if _, err := signing.ParseKey(c.Key); err != nil {
+		return fmt.Errorf("signer.key: %w", err)
+	}
+	return nil
 }
 
 // LogConfig is about the log on standard error.
@@ -179,6 +202,9 @@ func (c Config) check() error {
 	}
 	if c.Log.Format != "text" && c.Log.Format != "json" {
 		return fmt.Errorf("log.format is %q; it is text or json", c.Log.Format)
+	}
+	if err := c.Signer.check(); err != nil {
+		return err
 	}
 	return c.Gateway.Check()
 }

@@ -15,6 +15,7 @@ import (
 	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
 
 	"votenode/genesis"
+	"votenode/node/signing"
 	pb "votenode/proto/votenode/v1"
 	"votenode/verify/certified"
 )
@@ -23,7 +24,7 @@ import (
 func (h Home) read(t *testing.T) decided {
 	t.Helper()
 	var d decided
-	if err := readJSON(h.decided(), &d); err != nil {
+	if err := signing.ReadJSON(h.decided(), &d); err != nil {
 		t.Fatal(err)
 	}
 	return d
@@ -200,7 +201,7 @@ func TestDecidedFile(t *testing.T) {
 		if err := os.WriteFile(h.decided(), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := openSigner(h, blocks(5, 9, 0), nil)
+		_, err := h.open(blocks(5, 9, 0))
 		if err == nil || errors.Is(err, ErrSignStateOld) != (text == string(older) || text == "{}") {
 			t.Errorf("%q: %v", text, err)
 		}
@@ -230,7 +231,7 @@ func TestRetired(t *testing.T) {
 	if err := os.Mkdir(h.retired(), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openSigner(h, blocks(4, 9, 0), nil); err == nil {
+	if _, err := h.open(blocks(4, 9, 0)); err == nil {
 		t.Error("it started, retired or not")
 	}
 	if err := os.Remove(h.retired()); err != nil {

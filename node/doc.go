@@ -7,7 +7,8 @@
 //	file           what
 //	config.go      the configuration, and how CometBFT's is made from it and from genesis
 //	home.go        the folder, Init
-//	signer.go      the consensus key: never two signatures for one step
+//	signer.go      when the consensus key signs; the key itself is in package signing
+//	move.go        a home moves to another machine
 //	decided.go     the last block decided: never a signature on another branch; a key that must not sign any more
 //	node.go        running, stopping; open.go opening
 //	peers.go       keeping the full mesh connected

@@ -148,7 +148,13 @@ func (n *Node) signerHealth(validator bool, behind int64) []string {
 		}
 		return nil
 	}
-	if !validator || n.CatchingUp() || behind <= signerLag {
+	if !validator {
+		return nil
+	}
+	if _, err := n.SignerReached(); err != nil {
+		return []string{err.Error()}
+	}
+	if n.CatchingUp() || behind <= signerLag {
 		return nil
 	}
 	reason := fmt.Sprintf("its key has not signed since height %d", n.signer.signed.Load())
@@ -156,6 +162,15 @@ func (n *Node) signerHealth(validator bool, behind int64) []string {
 		reason += ": " + err.Error()
 	}
 	return []string{reason}
+}
+
+// SignerReached says since when the signer that has the consensus key is connected, or since when it is not: then with an error that is
+// signing.ErrUnreached. A node with the key in its home is its own signer, and the time is zero.
+func (n *Node) SignerReached() (since time.Time, err error) {
+	if n.link == nil {
+		return time.Time{}, nil
+	}
+	return n.link.Reached()
 }
 
 // present returns the present validator set.

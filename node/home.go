@@ -12,12 +12,11 @@ import (
 	"strings"
 
 	cmted25519 "github.com/cometbft/cometbft/crypto/ed25519"
-	cmtjson "github.com/cometbft/cometbft/libs/json"
 	"github.com/cometbft/cometbft/p2p"
 	"github.com/cometbft/cometbft/privval"
 
-	"votenode/abci"
 	"votenode/genesis"
+	"votenode/node/signing"
 	pb "votenode/proto/votenode/v1"
 )
 
@@ -25,10 +24,12 @@ import (
 //
 //	node.json                the configuration
 //	genesis, approvals       the genesis document and the officers' approvals, canonical bytes
-//	keys/consensus.json      the consensus key, CometBFT's format
+//	keys/consensus.json      the consensus key, CometBFT's format; without its private part where a signer has that
+//	keys/connection.json     the key by which the signer knows the node, CometBFT's format of p2p keys; only where there is a signer
 //	keys/p2p.json            the p2p key, CometBFT's format
 //	keys/slip                the slip key: the 32 bytes of the Ed25519 seed, hexadecimal
 //	sign-state/state.json    what the consensus key has signed last, CometBFT's format: never copied, never restored
+//	sign-state/asked.json    in its place where there is a signer: what that was asked to sign last; never copied, never restored
 //	sign-state/decided.json  the last block that the node decided and signed on, height and hash: never copied, never restored
 //	sign-state/retired       why the consensus key never signs again, in words; only where it is so
 //	data/ledger              the state, Badger
@@ -38,6 +39,8 @@ import (
 //	data/epoch-000002 ...    proofs of the validator sets after the first
 //	data/snapshots           what other nodes may begin with (docs/spec chapter 14)
 //	data.new                 data in the making, from a snapshot; what a kill leaves of it is dropped when it is tried again
+//	lock                     of the process that runs
+//	move.key, moved          where the home is being moved to, or was moved from: see signing.PrepareMove
 type Home string
 
 func (h Home) path(names ...string) string {
@@ -53,22 +56,24 @@ func (h Home) GenesisFile() string { return h.path("genesis") }
 // ApprovalsFile returns the path of the officers' approvals.
 func (h Home) ApprovalsFile() string { return h.path("approvals") }
 
-func (h Home) consensusKey() string { return h.path("keys", "consensus.json") }
-func (h Home) p2pKey() string       { return h.path("keys", "p2p.json") }
-func (h Home) slipKey() string      { return h.path("keys", "slip") }
-func (h Home) signState() string    { return h.path("sign-state", "state.json") }
-func (h Home) decided() string      { return h.path("sign-state", "decided.json") }
-func (h Home) retired() string      { return h.path("sign-state", "retired") }
-func (h Home) data() string         { return h.path("data") }
-func (h Home) newData() string      { return h.path("data.new") }
-func (h Home) ledger() string       { return h.path("data", "ledger") }
-func (h Home) rolledBack() string   { return h.path("data", "ledger-rolled-back") }
-func (h Home) abandoned() string    { return h.path("data", "ledger-abandoned") }
-func (h Home) comet() string        { return h.path("data", "comet") }
-func (h Home) wal() string          { return h.path("data", "comet", "wal", "wal") }
-func (h Home) clock() string        { return h.path("data", "commit-time.json") }
-func (h Home) starts() string       { return h.path("data", "starts") }
-func (h Home) snapshots() string    { return h.path("data", "snapshots") }
+func (h Home) consensusKey() string  { return h.path("keys", "consensus.json") }
+func (h Home) connectionKey() string { return h.path("keys", "connection.json") }
+func (h Home) p2pKey() string        { return h.path("keys", "p2p.json") }
+func (h Home) slipKey() string       { return h.path("keys", "slip") }
+func (h Home) signState() string     { return h.path("sign-state", "state.json") }
+func (h Home) asked() string         { return h.path("sign-state", "asked.json") }
+func (h Home) decided() string       { return h.path("sign-state", "decided.json") }
+func (h Home) retired() string       { return h.path("sign-state", "retired") }
+func (h Home) data() string          { return h.path("data") }
+func (h Home) newData() string       { return h.path("data.new") }
+func (h Home) ledger() string        { return h.path("data", "ledger") }
+func (h Home) rolledBack() string    { return h.path("data", "ledger-rolled-back") }
+func (h Home) abandoned() string     { return h.path("data", "ledger-abandoned") }
+func (h Home) comet() string         { return h.path("data", "comet") }
+func (h Home) wal() string           { return h.path("data", "comet", "wal", "wal") }
+func (h Home) clock() string         { return h.path("data", "commit-time.json") }
+func (h Home) starts() string        { return h.path("data", "starts") }
+func (h Home) snapshots() string     { return h.path("data", "snapshots") }
 
 // epochProof is where the proof of a validator set belongs.
 func (h Home) epochProof(epoch uint64) string { return h.path("data", epochProofFile(epoch)) }
@@ -78,50 +83,57 @@ func epochProofFile(epoch uint64) string { return fmt.Sprintf("epoch-%06d", epoc
 // Init makes a home with fresh keys, from the randomness of the operating system, and a configuration. It fails where there is
 // one already: keys are never overwritten.
 func Init(home string, c Config) error {
-	h := Home(home)
+	return initHome(Home(home), c, cmted25519.GenPrivKey(), nil)
+}
+
+// InitRemote makes a home whose consensus key a signer has; the configuration says which signer.
+func InitRemote(home string, c Config, consensus cmted25519.PubKey) error {
+	if c.Signer == (SignerConfig{}) {
+		return fmt.Errorf("%w: it names no signer", ErrConfig)
+	}
+	if err := c.check(); err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	return initHome(Home(home), c, nil, consensus)
+}
+
+// initHome makes a home with a consensus key, or for the public key of one elsewhere.
+func initHome(h Home, c Config, private cmted25519.PrivKey, public cmted25519.PubKey) error {
 	if _, err := os.Lstat(h.ConfigFile()); !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s is a node's home already (%v)", home, err)
+		return fmt.Errorf("%s is a node's home already (%v)", h, err)
 	}
 	for _, dir := range []string{h.path("keys"), h.path("sign-state"), h.comet()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return err
 		}
 	}
-	consensus := privval.NewFilePV(cmted25519.GenPrivKey(), h.consensusKey(), h.signState())
-	seed := make([]byte, ed25519.SeedSize)
-	rand.Read(seed)
-	files := []struct {
+	type file struct {
 		path  string
 		value any
-	}{
-		{h.consensusKey(), consensus.Key},
-		{h.signState(), &consensus.LastSignState},
-		{h.decided(), decided{}},
-		{h.p2pKey(), &p2p.NodeKey{PrivKey: cmted25519.GenPrivKey()}},
+	}
+	files := []file{{h.decided(), decided{}}, {h.p2pKey(), &p2p.NodeKey{PrivKey: cmted25519.GenPrivKey()}}}
+	if private != nil {
+		consensus := privval.NewFilePV(private, h.consensusKey(), h.signState())
+		files = append(files, file{h.consensusKey(), consensus.Key}, file{h.signState(), &consensus.LastSignState})
+	} else {
+		files = append(files, file{h.consensusKey(), privval.FilePVKey{Address: public.Address(), PubKey: public}}, file{h.asked(), signing.NewAsked()})
 	}
 	for _, f := range files {
-		b, err := cmtjson.MarshalIndent(f.value, "", "  ")
-		if err != nil {
-			return err
-		}
-		if err := createFile(f.path, b); err != nil {
+		if err := signing.CreateJSON(f.path, f.value); err != nil {
 			return err
 		}
 	}
-	if err := createFile(h.slipKey(), []byte(hex.EncodeToString(seed)+"\n")); err != nil {
+	if private == nil {
+		if err := signing.NewConnectionKey(h.connectionKey()); err != nil {
+			return err
+		}
+	}
+	seed := make([]byte, ed25519.SeedSize)
+	rand.Read(seed)
+	if err := signing.CreateFile(h.slipKey(), []byte(hex.EncodeToString(seed)+"\n")); err != nil {
 		return err
 	}
-	return createFile(h.ConfigFile(), c.Bytes())
-}
-
-// createFile writes a file that does not exist yet, for its owner only, and syncs file and folder.
-func createFile(path string, data []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	return errors.Join(err, f.Sync(), f.Close(), abci.SyncDir(filepath.Dir(path)))
+	return signing.CreateFile(h.ConfigFile(), c.Bytes())
 }
 
 // SetGenesis puts a genesis document and its approvals into a home that has none. The document is checked; it is for the caller
@@ -134,10 +146,10 @@ func SetGenesis(home string, document, approvals []byte) error {
 		return err
 	}
 	h := Home(home)
-	if err := createFile(h.ApprovalsFile(), approvals); err != nil {
+	if err := signing.CreateFile(h.ApprovalsFile(), approvals); err != nil {
 		return err
 	}
-	return createFile(h.GenesisFile(), document)
+	return signing.CreateFile(h.GenesisFile(), document)
 }
 
 // SlipKey returns the slip key of a home. It signs what the node promises and reports, and the entry that brings the validator
@@ -158,9 +170,9 @@ func SlipKey(home string) (ed25519.PrivateKey, error) {
 // address are left to the caller.
 func ValidatorOf(home string) (pb.Validator, error) {
 	h := Home(home)
-	var key privval.FilePVKey
-	if err := readJSON(h.consensusKey(), &key); err != nil {
-		return pb.Validator{}, fmt.Errorf("the consensus key: %w", err)
+	key, err := h.readConsensusKey()
+	if err != nil {
+		return pb.Validator{}, err
 	}
 	node, err := p2p.LoadNodeKey(h.p2pKey())
 	if err != nil {
@@ -171,8 +183,32 @@ func ValidatorOf(home string) (pb.Validator, error) {
 		return pb.Validator{}, err
 	}
 	return pb.Validator{
-		Key:     key.PrivKey.PubKey().Bytes(),
+		Key:     key.PubKey.Bytes(),
 		SlipKey: slip.Public().(ed25519.PublicKey),
 		NodeId:  node.PubKey().Address(),
 	}, nil
+}
+
+// readConsensusKey reads the consensus key, whose private part may be with a signer.
+func (h Home) readConsensusKey() (privval.FilePVKey, error) {
+	var key privval.FilePVKey
+	if err := signing.ReadJSON(h.consensusKey(), &key); err != nil {
+		return key, fmt.Errorf("the consensus key: %w", err)
+	}
+	if key.PrivKey != nil {
+		key.PubKey = key.PrivKey.PubKey()
+	}
+	if key.PubKey == nil {
+		return key, fmt.Errorf("the consensus key: %s holds none", h.consensusKey())
+	}
+	return key, nil
+}
+
+// ConnectionKey returns the public key by which the signer knows the node of a home.
+func ConnectionKey(home string) (cmted25519.PubKey, error) {
+	key, err := signing.ConnectionKey(Home(home).connectionKey())
+	if err != nil {
+		return nil, err
+	}
+	return key.PubKey().(cmted25519.PubKey), nil
 }

@@ -14,7 +14,7 @@ func (n *Node) self() (*pb.Validator, error) {
 	if err != nil {
 		return nil, err
 	}
-	key := n.signer.file.Key.PubKey.Bytes()
+	key := n.signer.key.Public().Bytes()
 	for i := range present.Validators {
 		if bytes.Equal(present.Validators[i].Key, key) {
 			return &present.Validators[i], nil

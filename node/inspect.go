@@ -11,6 +11,7 @@ import (
 
 	"votenode/app/state"
 	"votenode/genesis"
+	"votenode/node/signing"
 )
 
 // Inspection is what lies in the home of a node that does not run.
@@ -88,12 +89,12 @@ func (s *Stopped) inspectStates(i *Inspection) error {
 }
 
 func (s *Stopped) inspectKey(i *Inspection) error {
-	var last privval.FilePVLastSignState
-	if err := readSignState(s.node.home.signState(), &last, s.node.blocks); err != nil {
+	last, err := s.node.home.lastSigned(s.node.doc.ChainId)
+	if err != nil {
 		return err
 	}
 	var d decided
-	if err := readSignState(s.node.home.decided(), &d, s.node.blocks); err != nil {
+	if err := signing.ReadState(s.node.home.decided(), &d); err != nil {
 		return err
 	}
 	i.Signed, i.Round, i.Decided, i.DecidedHash = last.Height, last.Round, d.Height, hex.EncodeToString(d.Hash)
@@ -102,6 +103,20 @@ func (s *Stopped) inspectKey(i *Inspection) error {
 		i.Retired = retired.Error()
 	}
 	return err
+}
+
+// lastSigned returns where the consensus key signed last, or where a signer was asked to.
+func (h Home) lastSigned(chain string) (signing.Position, error) {
+	key, err := h.readConsensusKey()
+	if err != nil {
+		return signing.Position{}, err
+	}
+	if key.PrivKey == nil {
+		return signing.LastAsked(h.asked(), chain)
+	}
+	var last privval.FilePVLastSignState
+	err = signing.ReadState(h.signState(), &last)
+	return signing.Position{Height: last.Height, Round: last.Round, Step: last.Step}, err
 }
 
 // next says what the node does when it is started.

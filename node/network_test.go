@@ -100,12 +100,22 @@ func TestJoinStopRestart(t *testing.T) {
 	}
 
 	n.Stop()
-	if err := os.Rename(n.Nodes[0].Home+"/genesis", n.Nodes[0].Home+"/genesis-kept"); err != nil {
-		t.Fatal(err)
+	for _, file := range []string{"/genesis", "/approvals"} {
+		if err := os.Rename(n.Nodes[0].Home+file, n.Nodes[0].Home+file+"-kept"); err != nil {
+			t.Fatal(err)
+		}
 	}
 	other := *n.Document
 	other.Time++
-	if err := os.WriteFile(n.Nodes[0].Home+"/genesis", genesis.Bytes(&other), 0o600); err != nil {
+	approvals := new(pb.GenesisApprovals)
+	for _, officers := range n.Officers {
+		approval, err := genesis.Approve(&other, officers[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		genesis.AddApproval(approvals, approval)
+	}
+	if err := node.SetGenesis(n.Nodes[0].Home, genesis.Bytes(&other), genesis.ApprovalsBytes(approvals)); err != nil {
 		t.Fatal(err)
 	}
 	if err := n.Nodes[0].Start(); err == nil {
@@ -117,8 +127,10 @@ func TestJoinStopRestart(t *testing.T) {
 	if err := n.Nodes[0].Start(); !errors.Is(err, node.ErrGenesis) {
 		t.Fatal(err)
 	}
-	if err := os.Rename(n.Nodes[0].Home+"/genesis-kept", n.Nodes[0].Home+"/genesis"); err != nil {
-		t.Fatal(err)
+	for _, file := range []string{"/genesis", "/approvals"} {
+		if err := os.Rename(n.Nodes[0].Home+file+"-kept", n.Nodes[0].Home+file); err != nil {
+			t.Fatal(err)
+		}
 	}
 	// Node 0 has lost its ledger's state: CometBFT hands it all blocks again. Node 1 has lost its sign state.
 	if err := os.Remove(n.Nodes[1].Home + "/sign-state/state.json"); err != nil {

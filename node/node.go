@@ -21,6 +21,7 @@ import (
 	"votenode/app"
 	"votenode/app/state"
 	"votenode/node/gateway"
+	"votenode/node/signing"
 	pb "votenode/proto/votenode/v1"
 	"votenode/store"
 )
@@ -66,6 +67,8 @@ type Node struct {
 	ledger state.Backend // over disk
 	app    *abci.Application
 	signer *signer
+	link   *signing.Link // nil where the consensus key is in the home
+	lock   *os.File      // of the home
 	key    *p2p.NodeKey
 	dbs    databases
 
@@ -112,13 +115,8 @@ func Open(ctx context.Context, home string, o Options) (_ *Node, err error) {
 			err = errors.Join(err, n.Close())
 		}
 	}()
-	if err := n.readHome(); err != nil {
-		return nil, err
-	}
-	if err := n.sync(ctx); err != nil {
-		return nil, err
-	}
-	for _, step := range []func() error{n.openLedger, n.beyond, n.openSigner} {
+	sync := func() error { return n.sync(ctx) }
+	for _, step := range []func() error{n.lockHome, n.readHome, sync, n.openLedger, n.beyond, n.openSigner} {
 		if err := step(); err != nil {
 			return nil, err
 		}
@@ -217,9 +215,15 @@ func (n *Node) Close() error {
 	if n.app != nil {
 		errs = append(errs, n.app.Close())
 	}
+	if n.link != nil {
+		errs = append(errs, n.link.Close())
+	}
 	errs = append(errs, n.dbs.close())
 	if n.disk != nil {
 		errs = append(errs, n.disk.Close())
+	}
+	if n.lock != nil {
+		errs = append(errs, n.lock.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -2,13 +2,13 @@ package node
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
+	"log/slog"
 	"os"
 
 	dbm "github.com/cometbft/cometbft-db"
 	"github.com/cometbft/cometbft/consensus"
+	cmted25519 "github.com/cometbft/cometbft/crypto/ed25519"
 	cmtjson "github.com/cometbft/cometbft/libs/json"
 	cmtnode "github.com/cometbft/cometbft/node"
 	"github.com/cometbft/cometbft/p2p"
@@ -20,9 +20,18 @@ import (
 	"votenode/app/state"
 	"votenode/genesis"
 	"votenode/node/gateway"
+	"votenode/node/signing"
 	pb "votenode/proto/votenode/v1"
 	"votenode/store"
 )
+
+// lockHome takes the home for this process. One that was moved away is not used any more.
+func (n *Node) lockHome() (err error) {
+	if n.lock, err = signing.Lock(string(n.home)); err != nil {
+		return err
+	}
+	return signing.CheckMoved(string(n.home))
+}
 
 func (n *Node) readHome() (err error) {
 	if n.config, err = ReadConfig(n.home.ConfigFile()); err != nil {
@@ -39,11 +48,17 @@ func (n *Node) readHome() (err error) {
 	if n.doc, err = genesis.Parse(n.document); err != nil {
 		return fmt.Errorf("%s: %w", n.home.GenesisFile(), err)
 	}
-	n.approvals, err = os.ReadFile(n.home.ApprovalsFile())
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
+	if n.approvals, err = os.ReadFile(n.home.ApprovalsFile()); err != nil {
+		return fmt.Errorf("the approvals of the genesis document: %w", err)
 	}
-	return err
+	approvals, err := genesis.ParseApprovals(n.approvals)
+	if err == nil {
+		err = genesis.VerifyApprovals(n.doc, approvals)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", n.home.ApprovalsFile(), err)
+	}
+	return nil
 }
 
 // openStores opens the stores of the state and of the blocks.
@@ -122,8 +137,47 @@ func (n *Node) openSigner() (err error) {
 	if err := n.checkCometGenesis(); err != nil {
 		return err
 	}
-	n.signer, err = openSigner(n.home, n.blocks, n.log.With("part", "signer"))
+	log := n.log.With("part", "signer")
+	key, err := n.openKey(log)
+	if err != nil {
+		return err
+	}
+	n.signer, err = openSigner(n.home, key, n.blocks, log)
 	return err
+}
+
+// openKey opens the consensus key, in its file or behind the link to the signer.
+func (n *Node) openKey(log *slog.Logger) (signing.Key, error) {
+	key, err := n.home.readConsensusKey()
+	if err != nil {
+		return nil, err
+	}
+	c := n.config.Signer
+	if (key.PrivKey != nil) == (c != SignerConfig{}) {
+		return nil, fmt.Errorf("%w: signer: the private part of the consensus key is either in the home or with a signer, and signer names that; where it is, is settled when the home is made", ErrConfig)
+	}
+	if key.PrivKey != nil {
+		return signing.OpenFileKey(n.home.consensusKey(), n.home.signState())
+	}
+	consensus, ok := key.PubKey.(cmted25519.PubKey)
+	if !ok {
+		return nil, fmt.Errorf("the consensus key: %s holds a %T", n.home.consensusKey(), key.PubKey)
+	}
+	own, err := signing.ConnectionKey(n.home.connectionKey())
+	if err != nil {
+		return nil, err
+	}
+	peer, err := signing.ParseKey(c.Key)
+	if err != nil {
+		return nil, fmt.Errorf("%w: signer.key: %w", ErrConfig, err)
+	}
+	n.link, err = signing.Listen(signing.LinkOptions{
+		Listen: c.Listen, Own: own, Signer: peer, Consensus: consensus, Chain: n.doc.ChainId, Logger: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return signing.OpenRemoteKey(n.link, n.home.asked())
 }
 
 // cometGenesisKey is where CometBFT keeps the genesis that it was first started with; it never reads the file again.
@@ -168,7 +222,7 @@ func (n *Node) openComet(ctx context.Context) error {
 	if n.evidence, err = newEvidence(n); err != nil {
 		return err
 	}
-	n.signer.first = func() (int64, error) { return n.evidence.mayBegin(n.signer.file.Key.PubKey.Bytes()) }
+	n.signer.first = func() (int64, error) { return n.evidence.mayBegin(n.signer.key.Public().Bytes()) }
 	n.comet, err = cmtnode.NewNodeWithContext(ctx, config, newStandIn(), n.key, abci.NewClientCreator(n.app),
 		func() (*cmttypes.GenesisDoc, error) { return genesis.CometGenesis(n.doc) },
 		n.dbs.provide, cmtnode.DefaultMetricsProvider(config.Instrumentation), cometLogger{n.log.With("part", "cometbft")})
@@ -185,7 +239,7 @@ func (n *Node) openComet(ctx context.Context) error {
 	n.signer.stored = n.comet.BlockStore() // n.blocks has the same blocks, but the height of the start
 	n.consensus.SetPrivValidator(n.signer)
 	n.peers = newPeers(n)
-	n.turns.states, n.turns.address = n.env.StateStore, consensusAddress(n.signer.file.Key.PubKey.Bytes())
+	n.turns.states, n.turns.address = n.env.StateStore, consensusAddress(n.signer.key.Public().Bytes())
 	n.recoverResults()
 	return nil
 }

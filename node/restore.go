@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 
 	dbm "github.com/cometbft/cometbft-db"
-	"github.com/cometbft/cometbft/privval"
 	sm "github.com/cometbft/cometbft/state"
 	cmtstore "github.com/cometbft/cometbft/store"
 
@@ -16,6 +15,7 @@ import (
 	"votenode/app"
 	"votenode/app/election"
 	"votenode/app/state"
+	"votenode/node/signing"
 	"votenode/store"
 )
 
@@ -55,10 +55,13 @@ func newNewcomer(n *Node) (*newcomer, error) {
 	if has {
 		return nil, fmt.Errorf("%w: %s", ErrHasData, n.home.data())
 	}
-	var last privval.FilePVLastSignState
+	last, err := n.home.lastSigned(n.doc.ChainId)
+	if err != nil {
+		return nil, err
+	}
 	var on decided
-	if err := errors.Join(readJSON(n.home.signState(), &last), readJSON(n.home.decided(), &on)); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrSignStateMissing, err)
+	if err := signing.ReadState(n.home.decided(), &on); err != nil {
+		return nil, err
 	}
 	if last.Height > 0 || on.Height > 0 {
 		return nil, fmt.Errorf("%w, at height %d: it may begin with block 1 and its own sign state, but not with a snapshot; %s", ErrHasSigned, max(last.Height, on.Height), remedy)

@@ -13,6 +13,8 @@ import (
 
 	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
 	cmttypes "github.com/cometbft/cometbft/types"
+
+	"votenode/node/signing"
 )
 
 // stored are blocks and commits as CometBFT's store has them.
@@ -69,9 +71,18 @@ func home(t *testing.T) Home {
 	return Home(dir)
 }
 
+// open opens the signer of a home over a chain.
+func (h Home) open(s stored) (*signer, error) {
+	key, err := signing.OpenFileKey(h.consensusKey(), h.signState())
+	if err != nil {
+		return nil, err
+	}
+	return openSigner(h, key, s, slog.New(slog.DiscardHandler))
+}
+
 func (h Home) signer(t *testing.T, s stored) *signer {
 	t.Helper()
-	opened, err := openSigner(h, s, slog.New(slog.DiscardHandler))
+	opened, err := h.open(s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +144,7 @@ func TestSignStateMissing(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, chain := range []stored{nil, blocks(7, 7, 0)} {
-			if _, err := openSigner(h, chain, nil); !errors.Is(err, ErrSignStateMissing) {
+			if _, err := h.open(chain); !errors.Is(err, ErrSignStateMissing) {
 				t.Error(err)
 			}
 		}
@@ -298,28 +309,35 @@ func TestSignStateForeign(t *testing.T) {
 	if err := os.WriteFile(h.signState(), b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openSigner(h, stored(nil), nil); !errors.Is(err, ErrSignStateForeign) {
+	if _, err := h.open(stored(nil)); !errors.Is(err, ErrSignStateForeign) {
 		t.Error(err)
 	}
 	if err := os.WriteFile(h.signState(), b[:len(b)/2], 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openSigner(h, stored(nil), nil); err == nil {
+	if _, err := h.open(stored(nil)); err == nil {
 		t.Error("half a sign state is read")
 	}
 }
 
-// TestSignerAfterAFailedSync: when the folder cannot be synced, the signature does not leave, and none after it.
-func TestSignerAfterAFailedSync(t *testing.T) {
+// TestSignerAfterAFailedWrite: when the sign state cannot be written, the signature does not leave, and none after it.
+func TestSignerAfterAFailedWrite(t *testing.T) {
 	h := home(t)
 	s := h.signer(t, blocks(9, 9, 0))
-	dir := s.dir
-	s.dir = filepath.Join(dir, "gone")
-	v := vote(5, 0, 1)
-	if err := s.SignVote("chain", v); err == nil || v.Signature != nil {
-		t.Error("a signature left before the sign state was on the disk")
+	if err := s.SignVote("chain", vote(5, 0, 1)); err != nil {
+		t.Fatal(err)
 	}
-	s.dir = dir
+	dir := filepath.Dir(h.signState())
+	if err := os.Rename(dir, dir+".gone"); err != nil {
+		t.Fatal(err)
+	}
+	v := vote(5, 1, 1)
+	if err := s.SignVote("chain", v); !errors.Is(err, signing.ErrNotOnDisk) || v.Signature != nil {
+		t.Error("a signature left before the sign state was on the disk", err)
+	}
+	if err := os.Rename(dir+".gone", dir); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.SignVote("chain", vote(6, 0, 1)); err == nil || s.fault() == nil {
 		t.Error("it signs on")
 	}

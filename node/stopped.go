@@ -9,6 +9,7 @@ import (
 	sm "github.com/cometbft/cometbft/state"
 	cmttypes "github.com/cometbft/cometbft/types"
 
+	"votenode/node/signing"
 	pb "votenode/proto/votenode/v1"
 )
 
@@ -27,6 +28,9 @@ func OpenStopped(home string) (_ *Stopped, err error) {
 			err = errors.Join(err, s.Close())
 		}
 	}()
+	if s.node.lock, err = signing.Lock(home); err != nil {
+		return nil, err
+	}
 	if err := s.node.readHome(); err != nil {
 		return nil, err
 	}

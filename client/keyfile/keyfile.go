@@ -132,21 +132,37 @@ func (k *Key) Voter() (*ballot.SecretKey, error) {
 // Write puts the key into a new file, encrypted under the passphrase; an empty passphrase leaves it in the clear. It fails with
 // ErrExists and never overwrites.
 func (k *Key) Write(path, passphrase string) error {
+	data, err := k.encode(passphrase)
+	if err != nil {
+		return err
+	}
+	return Create(path, data)
+}
+
+// Rewrite puts the key in the place of what its file held, encrypted under another passphrase: after a crash the file opens with the one
+// or the other. The storage medium may still hold the old bytes.
+func (k *Key) Rewrite(path, passphrase string) error {
+	data, err := k.encode(passphrase)
+	if err != nil {
+		return err
+	}
+	return Replace(path, data)
+}
+
+// encode returns the bytes of the key's file.
+func (k *Key) encode(passphrase string) ([]byte, error) {
 	f := file{Version: Version, Role: k.role, Public: hex.EncodeToString(k.public)}
 	if passphrase == "" {
 		f.Secret = hex.EncodeToString(k.secret)
 	} else {
 		encrypted, err := encrypt([]byte(k.plaintext()), passphrase)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		f.Encrypted = encrypted
 	}
 	data, err := json.MarshalIndent(f, "", "  ")
-	if err != nil {
-		return err
-	}
-	return Create(path, append(data, '\n'))
+	return append(data, '\n'), err
 }
 
 // plaintext is what the passphrase protects: the role stands with the secret, so that nobody can give it another.

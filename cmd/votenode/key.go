@@ -19,7 +19,7 @@ type shownKey struct {
 }
 
 func newKeyCommand() *cobra.Command {
-	return group("key", "Make and show the keys of persons", newKeyNewCommand(), newKeyShowCommand())
+	return group("key", "Make and show the keys of persons", newKeyNewCommand(), newKeyShowCommand(), newKeyPassphraseCommand())
 }
 
 func newKeyNewCommand() *cobra.Command {
@@ -74,6 +74,40 @@ func newKeyShowCommand() *cobra.Command {
 			return showKey(c, role, public)
 		},
 	}
+}
+
+func newKeyPassphraseCommand() *cobra.Command {
+	var old, fresh passphraseFlags
+	c := &cobra.Command{
+		Use:   "passphrase FILE",
+		Short: "Give a key file another passphrase",
+		Long: `Give a key file another passphrase. The key stays the same. After a crash the file opens with the old passphrase or the new one.
+Copies of the file keep the old passphrase: where somebody may have a copy and the passphrase, the key must be replaced.`,
+		Example: "  votenode key passphrase officer.key",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			key, err := keyfile.Load(args[0], old.existing(args[0]))
+			if err != nil {
+				return err
+			}
+			secret, err := fresh.fresh()
+			if err != nil {
+				return err
+			}
+			if err := key.Rewrite(args[0], secret); err != nil {
+				return err
+			}
+			if secret == "" {
+				say(c, "%s is not encrypted: whoever can read the file has the key", args[0])
+			}
+			return showKey(c, key.Role(), key.Public())
+		},
+	}
+	old.add(c)
+	c.Flags().StringVar(&fresh.file, "new-passphrase-file", "", "file of mode 0600 whose first line is the new passphrase")
+	c.Flags().BoolVar(&fresh.none, "no-passphrase", false, "leave the secret key unencrypted in its file")
+	c.MarkFlagsMutuallyExclusive("new-passphrase-file", "no-passphrase")
+	return c
 }
 
 func showKey(c *cobra.Command, role keyfile.Role, public []byte) error {

@@ -11,11 +11,13 @@ import (
 	"votenode/client"
 	"votenode/genesis"
 	"votenode/node"
+	"votenode/node/signing"
 )
 
 func newNodeCommand() *cobra.Command {
 	return group("node", "Run a node", newNodeInitCommand(), newNodeGenesisCommand(), newNodeStartCommand(), newNodeStatusCommand(),
-		newNodeInspectCommand(), newNodeRollbackCommand(), newNodeVerifyStoreCommand(), newNodeListStateCommand(), newNodeCompareStateCommand())
+		newNodeInspectCommand(), newNodeRollbackCommand(), newNodeVerifyStoreCommand(), newNodeListStateCommand(), newNodeCompareStateCommand(),
+		newMoveCommand("node", node.Seal))
 }
 
 // homeFlag names a node's folder.
@@ -29,15 +31,21 @@ type shownNode struct {
 	ConsensusKey string `json:"consensus_key"`
 	SlipKey      string `json:"slip_key"`
 	NodeID       string `json:"node_id"`
+	// ConnectionKey is for the signer, where there is one.
+	ConnectionKey string `json:"connection_key,omitempty"`
 }
 
 func newNodeInitCommand() *cobra.Command {
-	var home, p2p, gateway string
+	var home, p2p, gateway, consensusKey string
+	var signer node.SignerConfig
 	c := &cobra.Command{
 		Use:   "init",
 		Short: "Make a node's folder with fresh keys",
 		Long: `Make a node's folder: a consensus key, a slip key, a p2p key and a configuration. The keys are never overwritten
-and never copied: a second machine with the same consensus key signs twice.`,
+and never copied: a second machine with the same consensus key signs twice.
+
+With the three flags of a signer the consensus key stays with that (votenode signer init), and the folder gets a connection key, by
+which the signer knows the node (votenode signer pair).`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			config := node.DefaultConfig()
@@ -47,23 +55,50 @@ and never copied: a second machine with the same consensus key signs twice.`,
 			if gateway != "" {
 				config.Gateway.Listen = gateway
 			}
-			if err := node.Init(home, config); err != nil {
+			config.Signer = signer
+			if err := initNode(home, config, consensusKey); err != nil {
 				return err
 			}
 			v, err := node.ValidatorOf(home)
 			if err != nil {
 				return err
 			}
-			data := shownNode{hex.EncodeToString(v.Key), hex.EncodeToString(v.SlipKey), hex.EncodeToString(v.NodeId)}
+			data := shownNode{ConsensusKey: hex.EncodeToString(v.Key), SlipKey: hex.EncodeToString(v.SlipKey), NodeID: hex.EncodeToString(v.NodeId)}
+			if consensusKey != "" {
+				key, err := node.ConnectionKey(home)
+				if err != nil {
+					return err
+				}
+				data.ConnectionKey = signing.Hex(key)
+			}
 			return show(c, data, func(w io.Writer) {
 				fmt.Fprintf(w, "consensus key %s\nslip key      %s\nnode id       %s\n", data.ConsensusKey, data.SlipKey, data.NodeID)
+				if data.ConnectionKey != "" {
+					fmt.Fprintf(w, "connection key %s\n", data.ConnectionKey)
+				}
 			})
 		},
 	}
 	homeFlag(c, &home)
 	c.Flags().StringVar(&p2p, "p2p", "", "host:port on which the node listens for other nodes")
 	c.Flags().StringVar(&gateway, "gateway", "", "host:port of the HTTP gateway")
+	c.Flags().StringVar(&signer.Listen, "signer-listen", "", "host:port at which the signer dials in")
+	c.Flags().StringVar(&signer.Key, "signer-key", "", "the signer's key, as signer init prints it")
+	c.Flags().StringVar(&consensusKey, "consensus-key", "", "the consensus key, as signer init prints it")
+	c.MarkFlagsRequiredTogether("signer-listen", "signer-key", "consensus-key")
 	return c
+}
+
+// initNode makes the home of a node, whose consensus key a signer has where that is given.
+func initNode(home string, config node.Config, consensusKey string) error {
+	if consensusKey == "" {
+		return node.Init(home, config)
+	}
+	key, err := signing.ParseKey(consensusKey)
+	if err != nil {
+		return usagef("--consensus-key: %w", err)
+	}
+	return node.InitRemote(home, config, key)
 }
 
 func newNodeGenesisCommand() *cobra.Command {

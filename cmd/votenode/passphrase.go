@@ -20,7 +20,7 @@ type passphraseFlags struct {
 }
 
 func (p *passphraseFlags) add(c *cobra.Command) {
-	c.Flags().StringVar(&p.file, "passphrase-file", "", "file of mode 0600 whose first line is the passphrase of the key")
+	c.Flags().StringVar(&p.file, "passphrase-file", "", "file of mode 0600, or pipe, whose first line is the passphrase of the key")
 }
 
 func (p *passphraseFlags) addNew(c *cobra.Command) {
@@ -47,7 +47,7 @@ func (p *passphraseFlags) fresh() (string, error) {
 	case p.file != "":
 		return p.read()
 	}
-	first, err := ask("Passphrase for the new key: ")
+	first, err := ask("New passphrase: ")
 	if err != nil {
 		return "", err
 	}

@@ -23,7 +23,7 @@ func newProposeCommand() *cobra.Command {
 	return group("propose", "Propose a resolution, and so approve it",
 		newProposeFileCommand(), newCreateElectionCommand(), newAppointTrusteesCommand(), newSealRollCommand(),
 		newScheduleCommand(), newExtendCommand(), newCancelCommand(), newRevokeVotersCommand(),
-		newReplaceTrusteesCommand(), newExcuseTrialCommand(), newChangeValidatorsCommand(),
+		newReplaceTrusteesCommand(), newExcuseTrialCommand(), newChangeValidatorsCommand(), newChangeOfficersCommand(),
 		newUpgradeSoftwareCommand(), newCancelUpgradeCommand())
 }
 

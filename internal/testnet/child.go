@@ -19,24 +19,29 @@ import (
 
 // Environment of a child process.
 const (
-	// homeVariable names the home of which the process is the node.
-	homeVariable = "VOTENODE_TESTNET_HOME"
+	// homeVariable names the home of which the process is the node, signerVariable the folder of which it is the signer.
+	homeVariable   = "VOTENODE_TESTNET_HOME"
+	signerVariable = "VOTENODE_TESTNET_SIGNER"
 	// crashVariable is the number of CometBFT's crash point at which it exits, none where it is empty.
 	crashVariable = "VOTENODE_TESTNET_CRASH"
 	// protocolVariable is the greatest protocol version that the process knows, the released program's where it is empty.
 	protocolVariable = "VOTENODE_TESTNET_PROTOCOL"
 )
 
-// Main runs the tests, or a node where the process was started as one by StartProcess. A package whose tests start processes calls
-// it from TestMain.
+// Main runs the tests, or a node or a signer where the process was started as one. A package whose tests start processes calls it from
+// TestMain.
 func Main(m *testing.M) {
-	home := os.Getenv(homeVariable)
-	if home == "" {
+	home, signer := os.Getenv(homeVariable), os.Getenv(signerVariable)
+	if home == "" && signer == "" {
 		os.Exit(m.Run())
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, home); err != nil {
+	do := run
+	if home == "" {
+		home, do = signer, runSigner
+	}
+	if err := do(ctx, home); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		var coded interface{ ExitCode() int }
 		if errors.As(err, &coded) {
@@ -98,20 +103,29 @@ func (e *Node) startProcess(variables ...string) error {
 	if e.node != nil || e.child != nil {
 		return fmt.Errorf("%s runs already", e.Name)
 	}
-	binary, err := os.Executable()
+	c, err := e.startChild(append(variables, homeVariable+"="+e.Home)...)
 	if err != nil {
 		return err
 	}
+	e.child = c
+	return nil
+}
+
+// startChild runs the test binary with these variables of the environment.
+func (e *Node) startChild(variables ...string) (*child, error) {
+	binary, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
 	c := &child{cmd: exec.Command(binary), ended: make(chan error, 1)}
-	c.cmd.Env = append(append(os.Environ(), homeVariable+"="+e.Home), variables...)
+	c.cmd.Env = append(os.Environ(), variables...)
 	c.cmd.Stdout, c.cmd.Stderr = &c.output, io.MultiWriter(&c.talk, e.network.options.Log)
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := c.cmd.Start(); err != nil {
-		return err
+		return nil, err
 	}
 	go func() { c.ended <- c.cmd.Wait() }()
-	e.child = c
-	return nil
+	return c, nil
 }
 
 // Kill kills the node's process at once, as a power cut would, but for what the operating system has in its caches.

@@ -37,6 +37,8 @@ type Options struct {
 	Powers map[string][]int64
 	// Observers are nodes without a validator's key, after the validators; none by default.
 	Observers int
+	// Signers are the indices of validators whose consensus key is with a signer, a process of its own (StartSigner).
+	Signers []int
 	// Officers and Registrars of each organisation; one each by default. All officers of an organisation but one suffice.
 	Officers, Registrars int
 	// Commit is the commit timeout; 50 ms by default.
@@ -137,7 +139,11 @@ func (n *Network) addNode(organisation, name string) *Node {
 		Index: len(n.Nodes), Organisation: organisation, Name: name, Home: filepath.Join(n.dir, name),
 		p2p: n.freePort(), gateway: n.freePort(), network: n,
 	}
-	n.must(node.Init(each.Home, node.DefaultConfig()))
+	if slices.Contains(n.options.Signers, each.Index) {
+		n.must(n.initRemote(each))
+	} else {
+		n.must(node.Init(each.Home, node.DefaultConfig()))
+	}
 	v, err := node.ValidatorOf(each.Home)
 	n.must(err)
 	v.Organisation, v.Name, v.Power, v.Address = organisation, name, 1, each.p2p
@@ -217,7 +223,7 @@ func (n *Network) writeHome(each *Node) error {
 // writeConfig writes the configuration of a node that knows these peers besides what the records say of validators.
 func (n *Network) writeConfig(each *Node, peers map[string]string) error {
 	c := node.DefaultConfig()
-	c.P2P.Listen, c.P2P.Peers, c.Gateway.Listen = each.p2p, peers, each.gateway
+	c.P2P.Listen, c.P2P.Peers, c.Gateway.Listen, c.Signer = each.p2p, peers, each.gateway, each.signer
 	if n.options.Config != nil {
 		n.options.Config(each.Index, &c)
 	}
@@ -278,6 +284,9 @@ func (n *Network) named(indices []int) []*Node {
 
 func (n *Network) stopAll() {
 	for _, each := range n.Nodes {
+		if each.signerChild != nil {
+			n.must(each.KillSigner())
+		}
 		if err := each.Stop(); err != nil {
 			n.t.Errorf("stopping %s: %v", each.Name, err)
 		}
@@ -330,13 +339,16 @@ type Node struct {
 	// Validator is the node's entry in the genesis document, or what it would be.
 	Validator pb.Validator
 
-	p2p, gateway string // host:port
+	p2p, gateway string            // host:port
+	signer       node.SignerConfig // zero where the consensus key is in the home
 	network      *Network
 
 	node   *node.Node // while it runs in process
 	cancel context.CancelFunc
 	ended  chan error
 	child  *child // while it runs as a process
+
+	signerChild *child // while its signer runs
 }
 
 // Start opens and runs the node in process.

@@ -1,0 +1,476 @@
+package signing
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	cmted25519 "github.com/cometbft/cometbft/crypto/ed25519"
+	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
+	cmttypes "github.com/cometbft/cometbft/types"
+)
+
+const chain = "chain"
+
+var quiet = slog.New(slog.DiscardHandler)
+
+// patience bounds every wait; a machine may be slow.
+const patience = time.Minute
+
+func vote(height int64, round int32, block byte) *cmtproto.Vote {
+	hash := bytes.Repeat([]byte{block}, 32)
+	return &cmtproto.Vote{
+		Type: cmtproto.PrecommitType, Height: height, Round: round, Timestamp: time.Unix(1_700_000_000, 0).UTC(),
+		BlockID: cmtproto.BlockID{Hash: hash, PartSetHeader: cmtproto.PartSetHeader{Total: 1, Hash: hash}},
+	}
+}
+
+// pair is a node's end and a signer's folder that belong together.
+type pair struct {
+	t          *testing.T
+	own        cmted25519.PrivKey
+	signer     string
+	node       string
+	keys       Keys
+	asked      string
+	link       *Link
+	stopSigner func() error
+}
+
+func newPair(t *testing.T) *pair {
+	t.Helper()
+	p := &pair{t: t, own: cmted25519.GenPrivKey(), signer: filepath.Join(t.TempDir(), "signer"), asked: filepath.Join(t.TempDir(), "asked.json")}
+	p.must(Init(p.signer))
+	keys, err := PublicKeys(p.signer)
+	p.must(err)
+	p.keys = keys
+	p.must(CreateJSON(p.asked, NewAsked()))
+	p.listen()
+	p.must(Pair(p.signer, p.pairing()))
+	return p
+}
+
+func (p *pair) pairing() Pairing {
+	return Pairing{Node: p.node, NodeKey: Hex(p.own.PubKey().(cmted25519.PubKey)), Chain: chain}
+}
+
+func (p *pair) must(err error) {
+	p.t.Helper()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// listen begins the node's end; it ends with the test.
+func (p *pair) listen() {
+	p.t.Helper()
+	address := p.node
+	if address == "" {
+		address = "127.0.0.1:0"
+	}
+	link, err := Listen(LinkOptions{Listen: address, Own: p.own, Signer: p.keys.Connection, Consensus: p.keys.Consensus, Chain: chain, Logger: quiet})
+	p.must(err)
+	p.link, p.node = link, link.Addr()
+	p.t.Cleanup(func() { link.Close() })
+}
+
+// key opens the node's key anew, as after a restart.
+func (p *pair) key() *RemoteKey {
+	p.t.Helper()
+	k, err := OpenRemoteKey(p.link, p.asked)
+	p.must(err)
+	return k
+}
+
+// run runs the signer until the test ends or stop is called.
+func (p *pair) run() {
+	p.t.Helper()
+	s, err := Open(p.signer, quiet)
+	p.must(err)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	stopped := false
+	p.stopSigner = func() error {
+		if stopped {
+			return nil
+		}
+		stopped = true
+		cancel()
+		return errors.Join(<-ended, s.Close())
+	}
+	p.t.Cleanup(func() { p.stopSigner() })
+	p.wait(true)
+}
+
+// wait waits until the node's end reaches the signer, or does not any more.
+func (p *pair) wait(reached bool) {
+	p.t.Helper()
+	limit, again := time.After(patience), time.NewTicker(5*time.Millisecond)
+	defer again.Stop()
+	for {
+		_, err := p.link.Reached()
+		if (err == nil) == reached {
+			return
+		}
+		select {
+		case <-again.C:
+		case <-limit:
+			p.t.Fatal("reached:", err)
+		}
+	}
+}
+
+func (p *pair) stop() {
+	p.t.Helper()
+	p.must(p.stopSigner())
+	p.wait(false)
+}
+
+// TestRemoteSignatures: votes and proposals are signed with the signer's key, for the time that was asked for.
+func TestRemoteSignatures(t *testing.T) {
+	p := newPair(t)
+	p.run()
+	k := p.key()
+	proposal := &cmtproto.Proposal{Type: cmtproto.ProposalType, Height: 5, PolRound: -1, BlockID: vote(5, 0, 1).BlockID, Timestamp: time.Unix(1_700_000_000, 0).UTC()}
+	p.must(k.SignProposal(chain, proposal))
+	if !p.keys.Consensus.VerifySignature(cmttypes.ProposalSignBytes(chain, proposal), proposal.Signature) {
+		t.Error("the proposal's signature does not hold")
+	}
+	v := vote(5, 0, 1)
+	p.must(k.SignVote(chain, v))
+	if !p.keys.Consensus.VerifySignature(cmttypes.VoteSignBytes(chain, v), v.Signature) || !v.Timestamp.Equal(vote(5, 0, 1).Timestamp) {
+		t.Error("the vote's signature does not hold")
+	}
+	if k.Last() != (Position{5, 0, StepPrecommit}) {
+		t.Error(k.Last())
+	}
+	if err := k.SignVote("another", vote(6, 0, 1)); err == nil {
+		t.Error("signed for another chain")
+	}
+}
+
+// TestRemoteNeverSignsTwice: neither end signs two things at one position, each for itself, across restarts; the same vote at another
+// time gets the first signature with its time.
+func TestRemoteNeverSignsTwice(t *testing.T) {
+	p := newPair(t)
+	p.run()
+	first := vote(5, 1, 1)
+	p.must(p.key().SignVote(chain, first))
+	p.stop()
+	p.run()
+	k := p.key()
+	again := vote(5, 1, 1)
+	again.Timestamp = again.Timestamp.Add(time.Second)
+	p.must(k.SignVote(chain, again))
+	if !bytes.Equal(again.Signature, first.Signature) || !again.Timestamp.Equal(first.Timestamp) {
+		t.Error("the same vote does not get the same signature")
+	}
+	for _, v := range []*cmtproto.Vote{vote(5, 1, 2), vote(5, 0, 1), vote(4, 7, 1)} {
+		if err := k.SignVote(chain, v); !errors.Is(err, ErrConflict) || v.Signature != nil {
+			t.Errorf("signed %d/%d: %v", v.Height, v.Round, err)
+		}
+		// The node's memory apart: the signer refuses by its own.
+		_, err := k.ask(voteRequest(chain, v))
+		var refused *RefusedError
+		if !errors.As(err, &refused) {
+			t.Errorf("the signer signed %d/%d: %v", v.Height, v.Round, err)
+		}
+	}
+	p.must(k.SignVote(chain, vote(6, 0, 1)))
+}
+
+// TestAskedBeforeSigned: what is asked is on the node's disk before it is asked. When the answer is lost, nothing else is asked there.
+func TestAskedBeforeSigned(t *testing.T) {
+	p := newPair(t)
+	p.run()
+	k := p.key()
+	p.must(k.SignVote(chain, vote(5, 0, 1)))
+	p.must(k.remember(voteRequest(chain, vote(6, 0, 1)))) // and killed
+	k = p.key()
+	if k.Last() != (Position{6, 0, StepPrecommit}) {
+		t.Fatal(k.Last())
+	}
+	if err := k.SignVote(chain, vote(6, 0, 2)); !errors.Is(err, ErrConflict) {
+		t.Error(err)
+	}
+	p.must(k.SignVote(chain, vote(6, 0, 1)))
+
+	dir := filepath.Dir(p.asked)
+	p.must(os.Rename(dir, dir+".gone"))
+	v := vote(7, 0, 1)
+	if err := k.SignVote(chain, v); !errors.Is(err, ErrNotOnDisk) || v.Signature != nil {
+		t.Error(err)
+	}
+	p.must(os.Rename(dir+".gone", dir))
+	if err := k.SignVote(chain, vote(8, 0, 1)); !errors.Is(err, ErrNotOnDisk) {
+		t.Error("it signs on", err)
+	}
+}
+
+// TestRestoredSigner: a signer with an old sign state signs nothing twice, for the node does not ask, and learns what it has signed.
+func TestRestoredSigner(t *testing.T) {
+	p := newPair(t)
+	state := Home(p.signer).signState()
+	p.run()
+	k := p.key()
+	p.must(k.SignVote(chain, vote(5, 0, 1)))
+	old, err := os.ReadFile(state)
+	p.must(err)
+	signed := vote(9, 0, 1)
+	p.must(k.SignVote(chain, signed))
+	p.stop()
+	p.must(os.WriteFile(state, old, 0o600))
+	p.run()
+	k = p.key()
+	for _, v := range []*cmtproto.Vote{vote(6, 0, 2), vote(9, 0, 2)} {
+		if err := k.SignVote(chain, v); !errors.Is(err, ErrConflict) {
+			t.Error(err)
+		}
+	}
+	key, err := OpenFileKey(Home(p.signer).consensusKey(), state)
+	p.must(err)
+	if key.Last() != (Position{9, 0, StepPrecommit}) {
+		t.Error("the signer has not learnt what it signed:", key.Last())
+	}
+	p.must(k.SignVote(chain, vote(10, 0, 1)))
+}
+
+// TestRestoredHome: a node with an old state of its own, or with another home, gets nothing from a signer that has signed more.
+func TestRestoredHome(t *testing.T) {
+	p := newPair(t)
+	fresh, err := os.ReadFile(p.asked)
+	p.must(err)
+	p.run()
+	k := p.key()
+	p.must(k.SignVote(chain, vote(5, 0, 1)))
+	old, err := os.ReadFile(p.asked)
+	p.must(err)
+	p.must(k.SignVote(chain, vote(9, 0, 1)))
+	for name, state := range map[string][]byte{"old": old, "another": fresh} {
+		p.must(os.WriteFile(p.asked, state, 0o600))
+		k := p.key()
+		for _, height := range []int64{6, 20} {
+			v := vote(height, 0, 1)
+			if err := k.SignVote(chain, v); !errors.Is(err, ErrSignerAhead) || v.Signature != nil {
+				t.Errorf("%s home, height %d: %v", name, height, err)
+			}
+		}
+	}
+	p.must(os.Remove(p.asked))
+	if _, err := OpenRemoteKey(p.link, p.asked); !errors.Is(err, ErrSignStateMissing) {
+		t.Error(err)
+	}
+}
+
+// TestWrongPeers: a signer serves only its node, and a node listens to its signer only, whoever else dials or listens; a stranger does not
+// push out the signer.
+func TestWrongPeers(t *testing.T) {
+	p, other := newPair(t), newPair(t)
+	p.run()
+	conn, err := net.Dial("tcp", p.node)
+	p.must(err)
+	secret, err := secure(conn, cmted25519.GenPrivKey(), p.own.PubKey().(cmted25519.PubKey))
+	p.must(err) // the node has proved itself; that the dialler is nobody it finds out now
+	if _, err := receive(secret, patience); err == nil {
+		t.Error("the node asks a stranger")
+	}
+	p.must(p.key().SignVote(chain, vote(5, 0, 1)))
+
+	stranger, err := Open(other.signer, quiet)
+	p.must(err)
+	defer stranger.Close()
+	stranger.pairing.Node = p.node
+	if err := stranger.serve(t.Context()); !errors.Is(err, ErrPeer) {
+		t.Error("a signer serves another node:", err)
+	}
+}
+
+// TestWrongKeyOrChain: a signer with another consensus key, or for another chain, is refused with a reason.
+func TestWrongKeyOrChain(t *testing.T) {
+	for want, change := range map[string]func(o *LinkOptions){
+		"this node's is":  func(o *LinkOptions) { o.Consensus = cmted25519.GenPrivKey().PubKey().(cmted25519.PubKey) },
+		"on the chain":    func(o *LinkOptions) { o.Chain = "another" },
+		"has not dialled": func(o *LinkOptions) { o.Signer = cmted25519.GenPrivKey().PubKey().(cmted25519.PubKey) },
+	} {
+		p := newPair(t)
+		p.must(p.link.Close())
+		change(&p.link.o)
+		p.link.o.Listen = p.node
+		link, err := Listen(p.link.o)
+		p.must(err)
+		s, err := Open(p.signer, quiet)
+		p.must(err)
+		if err := s.serve(t.Context()); err == nil {
+			t.Error(want, "served")
+		}
+		p.must(link.Close())
+		if _, err := link.Reached(); !errors.Is(err, ErrUnreached) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", want, err)
+		}
+		p.must(s.Close())
+	}
+}
+
+// TestSilence: who dials in and says nothing keeps neither the signer nor a signature waiting; a signer that answers no more is given up,
+// and without one the node does not wait.
+func TestSilence(t *testing.T) {
+	p := newPair(t)
+	for range maxHandshakes - 1 {
+		conn, err := net.Dial("tcp", p.node)
+		p.must(err)
+		defer conn.Close()
+	}
+	p.run()
+	k := p.key()
+	p.must(k.SignVote(chain, vote(5, 0, 1)))
+	p.stop()
+
+	// The signer's key on a connection that is open and dead.
+	connection, err := ConnectionKey(Home(p.signer).connection())
+	p.must(err)
+	conn, err := net.Dial("tcp", p.node)
+	p.must(err)
+	secret, err := secure(conn, connection, p.own.PubKey().(cmted25519.PubKey))
+	p.must(err)
+	defer secret.Close()
+	s := &Signer{pairing: p.pairing(), log: quiet, key: must(OpenFileKey(Home(p.signer).consensusKey(), Home(p.signer).signState()))}
+	m, err := receive(secret, patience)
+	p.must(err)
+	answer, err := s.answer(m)
+	p.must(err)
+	p.must(send(secret, answer, patience))
+	p.wait(true)
+	v := vote(6, 0, 1)
+	if err := k.SignVote(chain, v); !errors.Is(err, ErrUnreached) || v.Signature != nil {
+		t.Error(err)
+	}
+	since, err := p.link.Reached()
+	if !errors.Is(err, ErrUnreached) || since.IsZero() {
+		t.Error("a dead connection stays")
+	}
+	if err := k.SignVote(chain, vote(7, 0, 1)); !errors.Is(err, ErrUnreached) {
+		t.Error(err)
+	}
+	if k.Last().Height != 6 {
+		t.Error("what could not be asked is remembered as asked:", k.Last())
+	}
+	p.run() // a new connection, and it goes on
+	p.must(k.SignVote(chain, vote(7, 0, 2)))
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// TestAnswers: a signer that was asked for something it does not know ends the connection or refuses, and lives on.
+func TestAnswers(t *testing.T) {
+	p := newPair(t)
+	s, err := Open(p.signer, quiet)
+	p.must(err)
+	defer s.Close()
+	strange := vote(5, 0, 1)
+	strange.Type = 7
+	for name, m := range map[string]func() (string, error){
+		"no vote": func() (string, error) {
+			a, err := s.answer(voteRequest(chain, nil))
+			return a.GetSignedVoteResponse().Error.GetDescription(), err
+		},
+		"strange vote": func() (string, error) {
+			a, err := s.answer(voteRequest(chain, strange))
+			return a.GetSignedVoteResponse().Error.GetDescription(), err
+		},
+		"no proposal": func() (string, error) {
+			a, err := s.answer(proposalRequest(chain, nil))
+			return a.GetSignedProposalResponse().Error.GetDescription(), err
+		},
+		"another chain": func() (string, error) {
+			a, err := s.answer(voteRequest("another", vote(5, 0, 1)))
+			return a.GetSignedVoteResponse().Error.GetDescription(), err
+		},
+	} {
+		if refused, err := m(); err != nil || refused == "" {
+			t.Errorf("%s: %q %v", name, refused, err)
+		}
+	}
+	if s.key.Last() != (Position{}) {
+		t.Error(s.key.Last())
+	}
+}
+
+// TestSignerEndsOnABadDisk: when the sign state cannot be written no signature leaves, and the signer ends with the reason.
+func TestSignerEndsOnABadDisk(t *testing.T) {
+	p := newPair(t)
+	s, err := Open(p.signer, quiet)
+	p.must(err)
+	defer s.Close()
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(t.Context()) }()
+	p.wait(true)
+	k := p.key()
+	p.must(k.SignVote(chain, vote(5, 0, 1)))
+	dir := filepath.Dir(Home(p.signer).signState())
+	p.must(os.Rename(dir, dir+".gone"))
+	v := vote(6, 0, 1)
+	var refused *RefusedError
+	if err := k.SignVote(chain, v); !errors.As(err, &refused) || v.Signature != nil {
+		t.Error(err)
+	}
+	select {
+	case err := <-ended:
+		if !errors.Is(err, ErrNotOnDisk) {
+			t.Error(err)
+		}
+	case <-time.After(patience):
+		t.Error("it goes on")
+	}
+}
+
+// TestSignerFolder: keys are never overwritten, one process has the folder, the pairing is for ever but for the address.
+func TestSignerFolder(t *testing.T) {
+	p := newPair(t)
+	if err := Init(p.signer); err == nil {
+		t.Error("keys are overwritten")
+	}
+	moved := p.pairing()
+	moved.Node = "127.0.0.1:1"
+	p.must(Pair(p.signer, moved))
+	for i, change := range []func(*Pairing){
+		func(p *Pairing) { p.Chain = "another" },
+		func(p *Pairing) { p.NodeKey = fmt.Sprintf("%064x", 1) },
+		func(p *Pairing) { p.Node = "nowhere" },
+		func(p *Pairing) { p.NodeKey = "00" },
+	} {
+		other := p.pairing()
+		change(&other)
+		if err := Pair(p.signer, other); err == nil {
+			t.Error(i, "taken")
+		}
+	}
+	s, err := Open(p.signer, quiet)
+	p.must(err)
+	if _, err := Open(p.signer, quiet); !errors.Is(err, ErrRunning) {
+		t.Error(err)
+	}
+	p.must(s.Close())
+	p.must(os.Remove(Home(p.signer).signState()))
+	if _, err := Open(p.signer, quiet); !errors.Is(err, ErrSignStateMissing) {
+		t.Error(err)
+	}
+	unpaired := filepath.Join(t.TempDir(), "signer")
+	p.must(Init(unpaired))
+	if _, err := Open(unpaired, quiet); err == nil || !strings.Contains(err.Error(), "votenode signer pair") {
+		t.Error(err)
+	}
+}

@@ -31,6 +31,11 @@ type Admission struct {
 // node signed for the same bytes is in the answer. The name is kept as long as something of the source waits.
 func (a *Application) Submit(ctx context.Context, source string, raws ...[]byte) ([]Admission, error) {
 	answers := make([]Admission, len(raws))
+	if a.options.Closed != nil {
+		if reason := a.options.Closed(); reason != nil {
+			return answers, a.turnAway(answers, raws, reason)
+		}
+	}
 	decided := make([]<-chan reply, len(raws))
 	for i, raw := range raws {
 		answers[i].Hash = hashOf(raw)
@@ -63,6 +68,18 @@ func (a *Application) Submit(ctx context.Context, source string, raws ...[]byte)
 		i++
 	}
 	return answers, nil
+}
+
+// turnAway answers that nothing is taken in at present. A slip that this node signed for the same bytes is in the answer all the same.
+func (a *Application) turnAway(answers []Admission, raws [][]byte, reason error) error {
+	for i, raw := range raws {
+		answers[i].Hash = hashOf(raw)
+		a.counts.refuse(tx.CodeRetryLater)
+		if err := a.tell(&answers[i], reply{err: tx.Refuse(tx.CodeRetryLater, "%v", reason)}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // errLate is the answer to what waited until whoever brought it waited no more.

@@ -46,6 +46,9 @@ type Options struct {
 	Slips dbm.DB
 	// Turns returns how many blocks this node is to propose in the first round, behind a height and up to another.
 	Turns func(after, through int64) (int, error)
+	// Closed says why nothing is taken from clients at present, nil where it is. It is asked for every call of Submit. A nil function never
+	// says anything.
+	Closed func() error
 	// Welcome are node ids, 40 hexadecimal digits, that may connect besides the validators.
 	Welcome []string
 	// Version of the program, for Info.

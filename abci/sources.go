@@ -201,6 +201,19 @@ func (q *sources) waiting() int {
 	return q.count + len(q.peers.waiting)
 }
 
+// sizes returns how many transactions of clients and of peers wait.
+func (q *sources) sizes() (clients, peers int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.count, len(q.peers.waiting)
+}
+
+// Room says whether one more source would find room for a transaction now: in the line for the verifier, and in the pool.
+func (a *Application) Room() (line, pool bool) {
+	clients, _ := a.sources.sizes()
+	return clients < clientCount-1, a.pool.roomy()
+}
+
 const (
 	// markedCount is how many transactions of marked clients a batch has at most.
 	markedCount = 64

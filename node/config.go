@@ -28,6 +28,7 @@ type Config struct {
 	Store   StoreConfig    `json:"store"`
 	Pool    PoolConfig     `json:"pool"`
 	Log     LogConfig      `json:"log"`
+	Metrics MetricsConfig  `json:"metrics"`
 }
 
 // P2PConfig is about the connections to other nodes.
@@ -51,6 +52,8 @@ type StoreConfig struct {
 	// Archive keeps the state of every height for ever; otherwise that of the newest 10,000 is kept. At least one node of each
 	// organisation is an archive.
 	Archive bool `json:"archive"`
+	// ReserveMegabytes of the disk are kept for blocks, 1 to 1,048,576: while less is free, nothing is taken from clients.
+	ReserveMegabytes int `json:"reserve_megabytes"`
 }
 
 // PoolConfig bounds the transactions that wait for a block.
@@ -69,12 +72,20 @@ type LogConfig struct {
 	Format string `json:"format"`
 }
 
+// MetricsConfig is about the metrics for Prometheus.
+type MetricsConfig struct {
+	// Listen is the host:port of GET /metrics; empty means none. It is for this machine or the operators' own network: there is neither
+	// TLS nor a password.
+	Listen string `json:"listen"`
+}
+
 // DefaultConfig returns the configuration of a validator that says nothing else.
 func DefaultConfig() Config {
 	pool := abci.DefaultPoolLimits()
 	return Config{
 		P2P:     P2PConfig{Listen: "0.0.0.0:26656"},
 		Gateway: gateway.DefaultConfig(),
+		Store:   StoreConfig{ReserveMegabytes: 2048},
 		Pool:    PoolConfig{Megabytes: pool.Bytes >> 20, Transactions: pool.Count},
 		Log:     LogConfig{Level: "info", Format: "text"},
 	}
@@ -149,6 +160,14 @@ func (c Config) check() error {
 	}
 	if c.Pool.Megabytes < 1 || c.Pool.Megabytes > 16384 || c.Pool.Transactions < 1 {
 		return fmt.Errorf("pool: %d megabytes and %d transactions are out of range", c.Pool.Megabytes, c.Pool.Transactions)
+	}
+	if c.Store.ReserveMegabytes < 1 || c.Store.ReserveMegabytes > 1<<20 {
+		return fmt.Errorf("store.reserve_megabytes: %d is out of range", c.Store.ReserveMegabytes)
+	}
+	if c.Metrics.Listen != "" {
+		if _, _, err := net.SplitHostPort(c.Metrics.Listen); err != nil {
+			return fmt.Errorf("metrics.listen: %w", err)
+		}
 	}
 	if _, err := logLevel(c.Log.Level); err != nil {
 		return err

@@ -62,6 +62,15 @@ func (h Home) comet() string        { return h.path("data", "comet") }
 func (h Home) wal() string          { return h.path("data", "comet", "wal", "wal") }
 func (h Home) clock() string        { return h.path("data", "commit-time.json") }
 
+// stores are the folders in data that grow, by the name under which their size is told.
+func (h Home) stores() map[string]string {
+	dirs := map[string]string{"ledger": h.ledger(), "wal": filepath.Dir(h.wal())}
+	for _, name := range []string{"blockstore", "state", "evidence", "results", "slips"} {
+		dirs[name] = filepath.Join(h.comet(), name+".db")
+	}
+	return dirs
+}
+
 // Init makes a home with fresh keys, from the randomness of the operating system, and a configuration. It fails where there is
 // one already: keys are never overwritten.
 func Init(home string, c Config) error {

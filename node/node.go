@@ -29,6 +29,9 @@ type Options struct {
 	Logger *slog.Logger
 	// Now reads the local clock; nil means time.Now. Tests set clocks.
 	Now func() time.Time
+	// FreeSpace returns what is free, and the size, of the file system that holds a folder, bytes; nil asks the operating system. Tests fill
+	// disks.
+	FreeSpace func(dir string) (free, size uint64, err error)
 }
 
 var (
@@ -72,6 +75,10 @@ type Node struct {
 	evidence  *evidence
 	turns     turns
 	gateway   *gateway.Server
+	space     *space
+	freeSpace func(dir string) (free, size uint64, err error)
+	round     round
+	metrics   *metrics // nil where nobody listens for them
 	progress  progress
 	died      chan struct{} // closed when consensus has ended
 }
@@ -96,7 +103,7 @@ func Open(ctx context.Context, home string, o Options) (_ *Node, err error) {
 	if os.Getenv("FAIL_TEST_INDEX") != "" {
 		return nil, errCrashTest
 	}
-	n := &Node{home: Home(home), log: o.Logger, now: o.Now, died: make(chan struct{})}
+	n := &Node{home: Home(home), log: o.Logger, now: o.Now, freeSpace: o.FreeSpace, died: make(chan struct{})}
 	if n.now == nil {
 		n.now = time.Now
 	}
@@ -113,7 +120,11 @@ func Open(ctx context.Context, home string, o Options) (_ *Node, err error) {
 	if err := n.openComet(ctx); err != nil {
 		return nil, err
 	}
-	return n, n.openGateway()
+	if err := n.openGateway(); err != nil {
+		return nil, err
+	}
+	n.metrics, err = newMetrics(n, n.config.Metrics)
+	return n, err
 }
 
 // Run takes part in consensus until ctx is done, which is no error, or until consensus dies.
@@ -131,6 +142,11 @@ func (n *Node) Run(ctx context.Context) error {
 	g.Go(func() error { return n.peers.keep(ctx) })
 	g.Go(func() error { return n.evidence.follow(ctx) })
 	g.Go(func() error { return (&walFiles{path: n.home.wal()}).follow(ctx, n) })
+	g.Go(func() error { return n.space.follow(ctx, n) })
+	if n.metrics != nil {
+		g.Go(func() error { return n.metrics.serve(ctx) })
+		g.Go(func() error { return n.metrics.follow(ctx) })
+	}
 	g.Go(func() error { return n.watch(ctx) })
 	err := g.Wait()
 	if errors.Is(err, context.Canceled) {
@@ -194,6 +210,9 @@ func (n *Node) Close() error {
 	if n.gateway != nil {
 		errs = append(errs, n.gateway.Close())
 	}
+	if n.metrics != nil {
+		errs = append(errs, n.metrics.close())
+	}
 	if n.app != nil {
 		errs = append(errs, n.app.Close())
 	}
@@ -224,6 +243,14 @@ func (n *Node) Epochs() ([]*pb.EpochProof, error) { return n.evidence.epochs() }
 
 // GatewayAddr returns the host:port on which the gateway listens.
 func (n *Node) GatewayAddr() string { return n.gateway.Addr() }
+
+// MetricsAddr returns the host:port on which metrics are served, nothing where they are not.
+func (n *Node) MetricsAddr() string {
+	if n.metrics == nil {
+		return ""
+	}
+	return n.metrics.listener.Addr().String()
+}
 
 // CatchingUp says whether the node still fetches blocks that others have decided.
 func (n *Node) CatchingUp() bool { return n.env.ConsensusReactor.WaitSync() }

@@ -40,6 +40,8 @@ func TestConfigRefuses(t *testing.T) {
 		`{"gateway": {"requests": 0}}`,
 		`{"gateway": {"per_client": -1}}`,
 		`{"pool": {"megabytes": 0}}`, `{"pool": {"megabytes": 16385}}`, `{"pool": {"transactions": -1}}`,
+		`{"store": {"reserve_megabytes": 0}}`, `{"store": {"reserve_megabytes": 1048577}}`, `{"store": {"reserve": 1}}`,
+		`{"metrics": {"listen": "26660"}}`, `{"metrics": {"password": "x"}}`,
 		`{"log": {"level": "loud"}}`, `{"log": {"level": "info+1"}}`, `{"log": {"format": "xml"}}`,
 	} {
 		if _, err := ParseConfig([]byte(text)); !errors.Is(err, ErrConfig) {

@@ -82,6 +82,9 @@ func (a *Application) turnAway(answers []Admission, raws [][]byte, reason error)
 	return nil
 }
 
+// Room says whether there is room for one more ballot of a client who has nothing waiting: in line for the verifier, and in the pool.
+func (a *Application) Room() (line, pool bool) { return a.sources.roomy(), a.pool.roomy() }
+
 // errLate is the answer to what waited until whoever brought it waited no more.
 var errLate = tx.Refuse(tx.CodeRetryLater, "its turn has not come in time")
 

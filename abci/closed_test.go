@@ -76,6 +76,15 @@ func TestIntakeTellsQueues(t *testing.T) {
 	if clients, peers := q.sizes(); clients != 3 || peers != 1 {
 		t.Errorf("%d of clients and %d of peers", clients, peers)
 	}
+	if !q.roomy() {
+		t.Error("a line of three has no room")
+	}
+	if q.count = clientCount; q.roomy() || q.submit("b", []byte("x"), [32]byte{9}) != nil {
+		t.Error("a full line has room")
+	}
+	if q.count--; !q.roomy() || q.submit("b", []byte("x"), [32]byte{9}) == nil {
+		t.Error("the last place is not given")
+	}
 	full := newPool(PoolLimits{Bytes: 1 << 20, Count: 0}, 0)
 	if full.roomy() {
 		t.Error("a pool for nothing has room")

@@ -71,7 +71,7 @@ func (a *Application) promiseAll(ballots []candidate) []promised {
 		var issued int64
 		if t, issued, answers[i].reason = a.promise(t, ballots[i]); answers[i].reason == nil {
 			due := issued + int64(t.params.SlipSpan)
-			a.pool.falls(ballots[i].Parsed().Hash(), due)
+			a.pool.fallsDue(ballots[i].Parsed().Hash(), due)
 			list, at = append(list, a.unsigned(ballots[i], issued, due)), append(at, i)
 		}
 	}
@@ -352,7 +352,7 @@ func (a *Application) restoreBatch(view *state.Snapshot, hashes [][32]byte) erro
 		if err != nil {
 			return err
 		}
-		a.pool.falls(hash, due)
+		a.pool.fallsDue(hash, due)
 	}
 	a.settle(settled)
 	return nil

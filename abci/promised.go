@@ -57,8 +57,8 @@ func (p *pool) resume(hash [32]byte) {
 	}
 }
 
-// falls records by which height a ballot is promised.
-func (p *pool) falls(hash [32]byte, due int64) {
+// fallsDue records by which height a ballot is promised.
+func (p *pool) fallsDue(hash [32]byte, due int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if w := p.byHash[hash]; w != nil {

@@ -208,10 +208,11 @@ func (q *sources) sizes() (clients, peers int) {
 	return q.count, len(q.peers.waiting)
 }
 
-// Room says whether one more source would find room for a transaction now: in the line for the verifier, and in the pool.
-func (a *Application) Room() (line, pool bool) {
-	clients, _ := a.sources.sizes()
-	return clients < clientCount-1, a.pool.roomy()
+// roomy says whether a client who has nothing waiting would find room for a ballot of any size.
+func (q *sources) roomy() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.count < clientCount && q.bytes+ballotBytes <= clientBytes
 }
 
 const (

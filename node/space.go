@@ -45,13 +45,14 @@ func (s *space) follow(ctx context.Context, n *Node) error {
 	defer ticker.Stop()
 	closed := false
 	for {
-		switch reason := s.closed(); {
+		reason := s.closed()
+		switch {
 		case reason != nil && !closed:
 			n.log.Error("nothing is taken from clients", "reason", reason)
 		case reason == nil && closed:
 			n.log.Info("there is room on the disk again")
 		}
-		closed = s.closed() != nil
+		closed = reason != nil
 		select {
 		case <-ticker.C:
 			s.update()

@@ -179,7 +179,7 @@ var metricTable = []metric{
 func seconds(t time.Time) float64 { return float64(t.UnixNano()) / 1e9 }
 
 // collector reads the table. It reads what others have finished, immutable states and numbers of their own, and holds no lock that
-// consensus waits for longer than it takes to copy a number.
+// consensus takes, too, for longer than it takes to copy or to count what is there.
 type collector struct {
 	node         *Node
 	descriptions []*prometheus.Desc // as in the table

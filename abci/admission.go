@@ -31,6 +31,11 @@ type Admission struct {
 // node signed for the same bytes is in the answer. The name is kept as long as something of the source waits.
 func (a *Application) Submit(ctx context.Context, source string, raws ...[]byte) ([]Admission, error) {
 	answers := make([]Admission, len(raws))
+	if a.options.Closed != nil {
+		if reason := a.options.Closed(); reason != nil {
+			return answers, a.turnAway(answers, raws, reason)
+		}
+	}
 	decided := make([]<-chan reply, len(raws))
 	for i, raw := range raws {
 		answers[i].Hash = hashOf(raw)
@@ -64,6 +69,21 @@ func (a *Application) Submit(ctx context.Context, source string, raws ...[]byte)
 	}
 	return answers, nil
 }
+
+// turnAway answers that nothing is taken in at present. A slip that this node signed for the same bytes is in the answer all the same.
+func (a *Application) turnAway(answers []Admission, raws [][]byte, reason error) error {
+	for i, raw := range raws {
+		answers[i].Hash = hashOf(raw)
+		a.counts.refuse(tx.CodeRetryLater)
+		if err := a.tell(&answers[i], reply{err: tx.Refuse(tx.CodeRetryLater, "%v", reason)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Room says whether there is room for one more ballot of a client who has nothing waiting: in line for the verifier, and in the pool.
+func (a *Application) Room() (line, pool bool) { return a.sources.roomy(), a.pool.roomy() }
 
 // errLate is the answer to what waited until whoever brought it waited no more.
 var errLate = tx.Refuse(tx.CodeRetryLater, "its turn has not come in time")

@@ -53,6 +53,9 @@ type Options struct {
 	Protocol uint64
 	// Snapshots are what other nodes may begin with.
 	Snapshots *Snapshots
+	// Closed says why nothing is taken from clients at present, nil where it is. It is asked for every call of Submit. A nil function never
+	// says anything.
+	Closed func() error
 	// Welcome are node ids, 40 hexadecimal digits, that may connect besides the validators.
 	Welcome []string
 	// Version of the program, for Info.

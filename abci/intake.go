@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"sync"
+	"time"
 
 	"votenode/app/tx"
 )
@@ -26,6 +27,13 @@ type Intake struct {
 	Verified uint64
 	// Slips that this node signed.
 	Slips uint64
+	// Verifying is for how long transactions were verified before they came into the pool, by the clock on the wall, nearly all of it for
+	// ballots.
+	Verifying time.Duration
+	// ClientsWaiting and PeersWaiting are the transactions in line for the verifier, by who brought them.
+	ClientsWaiting, PeersWaiting int
+	// Overdue are promises among Promised whose height has come and passed.
+	Overdue int
 	// Prepare, Process and Finalize tell of the transactions in this node's own proposals, in proposals that it judged, and in decided
 	// blocks, whether they were known.
 	Prepare, Process, Finalize Lookups
@@ -57,6 +65,7 @@ type counts struct {
 	refused   map[tx.Code]uint64
 	verified  uint64
 	slips     uint64
+	verifying time.Duration
 	calls     [consensusCalls]Lookups
 }
 
@@ -66,7 +75,8 @@ func newCounts() *counts { return &counts{refused: map[tx.Code]uint64{}} }
 func (a *Application) Intake() Intake {
 	i := a.counts.now()
 	i.Pending, i.PendingBytes = a.pool.size()
-	i.Promised = a.pool.open()
+	i.Promised, i.Overdue = a.pool.open(), a.pool.overdue(a.height())
+	i.ClientsWaiting, i.PeersWaiting = a.sources.sizes()
 	return i
 }
 
@@ -74,7 +84,7 @@ func (c *counts) now() Intake {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return Intake{
-		Taken: c.taken, FromPeers: c.fromPeers, Refused: maps.Clone(c.refused), Verified: c.verified, Slips: c.slips,
+		Taken: c.taken, FromPeers: c.fromPeers, Refused: maps.Clone(c.refused), Verified: c.verified, Verifying: c.verifying, Slips: c.slips,
 		Prepare: c.calls[prepare], Process: c.calls[process], Finalize: c.calls[finalize],
 	}
 }
@@ -95,6 +105,13 @@ func (c *counts) promise(slips int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.slips += uint64(slips)
+}
+
+// spend adds to the time that verifying took.
+func (c *counts) spend(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.verifying += d
 }
 
 // lookup adds what a consensus call found of the transactions of a block.

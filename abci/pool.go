@@ -51,6 +51,7 @@ type waiting struct {
 	place    *list.Element // in queue
 	element  *list.Element // in order
 	promise  *list.Element // in promised, nil where this node has not promised it
+	due      int64         // height by which it is promised
 }
 
 func (w *waiting) size() int { return len(w.verified.Parsed().Raw()) }
@@ -313,10 +314,19 @@ func (p *pool) size() (count, bytes int) {
 	return p.order.Len(), p.bytes
 }
 
+// ballotBytes is the limit of a ballot that genesis recommends.
+const ballotBytes = 16 << 10
+
+// roomy says whether the pool has room for one more ballot of any size.
+func (p *pool) roomy() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.order.Len() < p.limits.Count && p.memory+ballotMemory*ballotBytes+memoryOverhead <= p.limits.Bytes
+}
+
 // MemoryBound is what an application with these limits holds at most of transactions that are not in blocks, bytes: what waits for the
 // verifier and the batch that it has in hand, what waits for a block, and what is remembered to be right.
 func (l PoolLimits) MemoryBound() int64 {
-	const ballotBytes = 16 << 10 // the limit that genesis recommends
 	const queues = clientBytes + inboxBytes + (clientCount+inboxCount+batchCount)*memoryOverhead
 	return queues + ballotMemory*batchCount*ballotBytes + int64(l.Bytes) + verdictBytes
 }

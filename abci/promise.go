@@ -70,7 +70,9 @@ func (a *Application) promiseAll(ballots []candidate) []promised {
 		}
 		var issued int64
 		if t, issued, answers[i].reason = a.promise(t, ballots[i]); answers[i].reason == nil {
-			list, at = append(list, a.unsigned(ballots[i], issued, issued+int64(t.params.SlipSpan))), append(at, i)
+			due := issued + int64(t.params.SlipSpan)
+			a.pool.fallsDue(ballots[i].Parsed().Hash(), due)
+			list, at = append(list, a.unsigned(ballots[i], issued, due)), append(at, i)
 		}
 	}
 	onAllCores(len(list), func(n int) { list[n].sign(a.options.SlipKey) })
@@ -280,6 +282,9 @@ func (k *kept) sign(key ed25519.PrivateKey) {
 // Slip returns the slip that this node signed for a transaction, nil where it has signed none.
 func (a *Application) Slip(hash [32]byte) ([]byte, error) { return a.slips.find(hash) }
 
+// PromiseFault returns why this node promises nothing any more until it is started again, nil where it may promise.
+func (a *Application) PromiseFault() error { return a.slips.fault() }
+
 // drop takes transactions out of the pool, and settles what was promised of them.
 func (a *Application) drop(hashes ...[32]byte) { a.settle(a.pool.remove(hashes...)) }
 
@@ -344,6 +349,11 @@ func (a *Application) restoreBatch(view *state.Snapshot, hashes [][32]byte) erro
 			return errors.New("the pool has no room for them; give it more in the configuration")
 		}
 		a.pool.resume(hash)
+		due, err := a.slips.due(hash)
+		if err != nil {
+			return err
+		}
+		a.pool.fallsDue(hash, due)
 	}
 	a.settle(settled)
 	return nil

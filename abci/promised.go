@@ -57,6 +57,27 @@ func (p *pool) resume(hash [32]byte) {
 	}
 }
 
+// fallsDue records by which height a ballot is promised.
+func (p *pool) fallsDue(hash [32]byte, due int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if w := p.byHash[hash]; w != nil {
+		w.due = due
+	}
+}
+
+// overdue returns how many promises are not settled though the height by which they were given is at most this one, which is committed.
+func (p *pool) overdue(height int64) (n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for e := p.promised.Front(); e != nil; e = e.Next() {
+		if due := e.Value.(*waiting).due; due != 0 && due <= height {
+			n++
+		}
+	}
+	return n
+}
+
 // framed is what a transaction takes in a block, bytes.
 func (w *waiting) framed() int {
 	return int(cmttypes.ComputeProtoSizeForTxs([]cmttypes.Tx{w.verified.Parsed().Raw()}))

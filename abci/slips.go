@@ -125,5 +125,16 @@ func (s *slips) pending() ([][32]byte, error) {
 	return hashes, it.Error()
 }
 
+// due returns the height by which a ballot is promised whose slip is not in doubt, 0 where there is no slip.
+func (s *slips) due(hash [32]byte) (int64, error) {
+	b, err := s.find(hash)
+	if err != nil || len(b) == 0 {
+		return 0, err
+	}
+	var slip pb.AcceptanceSlip
+	err = election.Decode(b, &slip)
+	return slip.Promised, err
+}
+
 // ballot returns the ballot of a promise that is not settled.
 func (s *slips) ballot(hash [32]byte) ([]byte, error) { return s.db.Get(slipKey(ballotPrefix, hash)) }

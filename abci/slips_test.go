@@ -98,6 +98,9 @@ func TestSlipsThatCannotBeKept(t *testing.T) {
 			l.unpromised(failed, errDisk.Error())
 			db.before, db.after = nil, nil
 			l.unpromised(later, "nothing is promised any more: no space")
+			if err := l.app.PromiseFault(); err == nil {
+				t.Error("no fault is told")
+			}
 			l.unpromised(failed, "nothing is promised any more: no space")
 			l.promise(old)
 			if p := l.app.pool; p.open() != 1 || len(l.prepare(math.MaxInt64)) != 3 {
@@ -106,6 +109,9 @@ func TestSlipsThatCannotBeKept(t *testing.T) {
 			l.close()
 			db.before, db.after = nil, nil
 			l.open()
+			if err := l.app.PromiseFault(); err != nil {
+				t.Error(err)
+			}
 			if written {
 				l.promisedNow(old, failed)
 			} else {

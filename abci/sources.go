@@ -201,6 +201,20 @@ func (q *sources) waiting() int {
 	return q.count + len(q.peers.waiting)
 }
 
+// sizes returns how many transactions of clients and of peers wait.
+func (q *sources) sizes() (clients, peers int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.count, len(q.peers.waiting)
+}
+
+// roomy says whether a client who has nothing waiting would find room for a ballot of any size.
+func (q *sources) roomy() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.count < clientCount && q.bytes+ballotBytes <= clientBytes
+}
+
 const (
 	// markedCount is how many transactions of marked clients a batch has at most.
 	markedCount = 64

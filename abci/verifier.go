@@ -249,6 +249,8 @@ func (a *Application) bar(found []tx.Verdict, parsed []*tx.Parsed, height int64)
 func (a *Application) verifyBatch(view state.View, parsed []*tx.Parsed) (found []tx.Verdict, err error) {
 	defer recovered(&err)
 	a.counts.verify(parsed)
+	begin := time.Now()
+	defer func() { a.counts.spend(time.Since(begin)) }()
 	return a.verifyAll(view, parsed, rand.Reader)
 }
 

@@ -104,15 +104,32 @@ type VoterLeaf struct {
 	Path   [][]byte `json:"path"`
 }
 
+// Readiness says whether a node takes what clients bring, and why not.
+type Readiness struct {
+	Ready   bool     `json:"ready"`
+	Reasons []string `json:"reasons"`
+}
+
 // Health returns the node's opinion of itself; unhealthy is no error.
 func (n *Node) Health(ctx context.Context) (*Health, error) {
 	var h Health
-	err := n.get(ctx, "/healthz", nil, &h)
+	return &h, n.probe(ctx, "/healthz", &h)
+}
+
+// Ready returns whether the node says that clients should come; that they should not is no error.
+func (n *Node) Ready(ctx context.Context) (*Readiness, error) {
+	var r Readiness
+	return &r, n.probe(ctx, "/readyz", &r)
+}
+
+// probe asks for what is answered with 200 or 503 and the same fields.
+func (n *Node) probe(ctx context.Context, path string, out any) error {
+	err := n.get(ctx, path, nil, out)
 	var refused *NodeError
-	if errors.As(err, &refused) && refused.Status == http.StatusServiceUnavailable && json.Unmarshal(refused.body, &h) == nil {
-		return &h, nil
+	if errors.As(err, &refused) && refused.Status == http.StatusServiceUnavailable && json.Unmarshal(refused.body, out) == nil {
+		return nil
 	}
-	return &h, err
+	return err
 }
 
 // Status returns the node's status.

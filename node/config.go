@@ -32,6 +32,7 @@ type Config struct {
 	Pool    PoolConfig     `json:"pool"`
 	Signer  SignerConfig   `json:"signer,omitzero"`
 	Log     LogConfig      `json:"log"`
+	Metrics MetricsConfig  `json:"metrics"`
 }
 
 // P2PConfig is about the connections to other nodes.
@@ -58,6 +59,8 @@ type StoreConfig struct {
 	// SnapshotInterval is after how many heights a snapshot is made that other nodes may begin with, 10 to 1,000,000, or 0 for none. It is
 	// made where it divides the height: nodes with the same interval have the same snapshots.
 	SnapshotInterval int64 `json:"snapshot_interval"`
+	// ReserveMegabytes of the disk are kept for blocks, 1 to 1,048,576: while less is free, nothing is taken from clients.
+	ReserveMegabytes int `json:"reserve_megabytes"`
 }
 
 // SyncConfig is about how a node begins that has nothing yet.
@@ -104,13 +107,20 @@ type LogConfig struct {
 	Format string `json:"format"`
 }
 
+// MetricsConfig is about the metrics for Prometheus.
+type MetricsConfig struct {
+	// Listen is the host:port of GET /metrics; empty means none. It is for this machine or the operators' own network: there is neither
+	// TLS nor a password.
+	Listen string `json:"listen"`
+}
+
 // DefaultConfig returns the configuration of a validator that says nothing else.
 func DefaultConfig() Config {
 	pool := abci.DefaultPoolLimits()
 	return Config{
 		P2P:     P2PConfig{Listen: "0.0.0.0:26656"},
 		Gateway: gateway.DefaultConfig(),
-		Store:   StoreConfig{SnapshotInterval: 1_000},
+		Store:   StoreConfig{SnapshotInterval: 1_000, ReserveMegabytes: 2048},
 		Pool:    PoolConfig{Megabytes: pool.Bytes >> 20, Transactions: pool.Count},
 		Log:     LogConfig{Level: "info", Format: "text"},
 	}
@@ -196,6 +206,14 @@ func (c Config) check() error {
 	}
 	if c.Pool.Megabytes < 1 || c.Pool.Megabytes > 16384 || c.Pool.Transactions < 1 {
 		return fmt.Errorf("pool: %d megabytes and %d transactions are out of range", c.Pool.Megabytes, c.Pool.Transactions)
+	}
+	if c.Store.ReserveMegabytes < 1 || c.Store.ReserveMegabytes > 1<<20 {
+		return fmt.Errorf("store.reserve_megabytes: %d is out of range", c.Store.ReserveMegabytes)
+	}
+	if c.Metrics.Listen != "" {
+		if _, _, err := net.SplitHostPort(c.Metrics.Listen); err != nil {
+			return fmt.Errorf("metrics.listen: %w", err)
+		}
 	}
 	if _, err := logLevel(c.Log.Level); err != nil {
 		return err

@@ -42,6 +42,8 @@ func TestConfigRefuses(t *testing.T) {
 		`{"pool": {"megabytes": 0}}`, `{"pool": {"megabytes": 16385}}`, `{"pool": {"transactions": -1}}`,
 		`{"store": {"snapshot_interval": 9}}`, `{"store": {"snapshot_interval": -1}}`, `{"store": {"snapshot_interval": 1000001}}`,
 		`{"sync": {"gateways": ["ftp://node.example"]}}`, `{"sync": {"gateways": [""]}}`, `{"store": {"archive": true}, "sync": {"gateways": ["node.example:8080"]}}`,
+		`{"store": {"reserve_megabytes": 0}}`, `{"store": {"reserve_megabytes": 1048577}}`, `{"store": {"reserve": 1}}`,
+		`{"metrics": {"listen": "26660"}}`, `{"metrics": {"password": "x"}}`,
 		`{"log": {"level": "loud"}}`, `{"log": {"level": "info+1"}}`, `{"log": {"format": "xml"}}`,
 	} {
 		if _, err := ParseConfig([]byte(text)); !errors.Is(err, ErrConfig) {

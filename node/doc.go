@@ -12,9 +12,11 @@
 //	decided.go     the last block decided: never a signature on another branch; a key that must not sign any more
 //	node.go        running, stopping; open.go opening
 //	peers.go       keeping the full mesh connected
-//	health.go      what is wrong, in sentences
+//	health.go      what is wrong, in sentences with pages of docs/runbook
+//	space.go       room on the disk, and none for clients where it is short
+//	metrics.go     what Prometheus is told; metrics_blocks.go what is counted block by block; metrics_server.go serves it
 //	evidence.go    certified states and epoch proofs, as this node can show them
 //	gateway        JSON over HTTP
 //
-// Sources: docs/spec/07-node-and-gateway.md, docs/runbook.
+// Sources: docs/spec/07-node-and-gateway.md, docs/monitoring.md, docs/runbook.
 package node

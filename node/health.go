@@ -35,6 +35,13 @@ func (p *progress) rose() {
 	p.last = time.Now()
 }
 
+// when returns when that was.
+func (p *progress) when() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.last
+}
+
 // stalled returns for how long the height has not risen.
 func (p *progress) stalled() time.Duration {
 	p.mu.Lock()
@@ -45,49 +52,118 @@ func (p *progress) stalled() time.Duration {
 	return time.Since(p.last)
 }
 
-// Health returns what is wrong with the node, one sentence each; nothing means that it does its work: consensus is alive, the
-// height rises, the node is not syncing, it reaches more than 2/3 of the power, its own included, and its key signs.
-func (n *Node) Health() []string {
-	var reasons []string
-	add := func(format string, args ...any) { reasons = append(reasons, fmt.Sprintf(format, args...)) }
-	tip := n.app.Tip()
-	if !n.comet.IsRunning() {
-		add("CometBFT does not run")
-	}
-	select {
-	case <-n.died:
-		add("consensus has died")
-	default:
-	}
-	if n.CatchingUp() {
-		add("it is catching up, at height %d", tip.Height)
-	}
-	params, err := n.parameters()
-	if err != nil {
-		add("the ledger cannot be read: %v", err)
-		return reasons
-	}
-	t := params.Timeouts
-	round := time.Duration(t.Propose+2*t.Vote+t.Commit) * time.Millisecond
-	if stalled, limit := n.progress.stalled(), max(stallFactor*round, stallLeast); stalled > limit {
-		add("height %d has not risen for %d seconds", tip.Height, int(stalled.Seconds()))
-	}
-	if ahead := time.Duration(tip.Time - n.now().UnixNano()); ahead > clockAlarm {
-		add("the newest block is %.1f seconds ahead of the local clock: check the clock", ahead.Seconds())
-	}
-	return append(reasons, n.validatorHealth(tip.Height)...)
+// problem is something that is wrong, in a sentence, and the page of docs/runbook that says what to do.
+type problem struct{ page, text string }
+
+// String is the sentence with the pointer to the page.
+func (p problem) String() string { return fmt.Sprintf("%s; see docs/runbook/%s.md", p.text, p.page) }
+
+// The pages of docs/runbook to which problems point.
+const (
+	pageConsensusDied = "consensus-died"
+	pageCatchingUp    = "catching-up"
+	pageStore         = "corrupted-store"
+	pageHalted        = "halted-network"
+	pageClock         = "clock"
+	pagePeers         = "peers"
+	pageSigner        = "signer"
+	pageNotSigning    = "not-signing"
+	pageDisk          = "disk"
+	pagePromises      = "promises"
+	pageOverload      = "overload"
+	pageNotCertified  = "not-certified"
+)
+
+// problemPages are all of them.
+var problemPages = []string{
+	pageConsensusDied, pageCatchingUp, pageStore, pageHalted, pageClock, pagePeers, pageSigner, pageNotSigning, pageDisk, pagePromises, pageOverload,
+	pageNotCertified,
 }
+
+func sentences(problems []problem) []string {
+	var list []string
+	for _, p := range problems {
+		list = append(list, p.String())
+	}
+	return list
+}
+
+// unreadable is the problem of a store that gives no answer.
+func unreadable(err error) problem {
+	return problem{pageStore, fmt.Sprintf("the ledger cannot be read: %v", err)}
+}
+
+// Health returns what is wrong with the node, one sentence each with the page of the runbook; nothing means that it does its work: consensus
+// is alive, the height rises, the node is not syncing, it reaches more than 2/3 of the power, its own included, its key signs, its disk has
+// room and its promises can be kept.
+func (n *Node) Health() []string { return sentences(n.unhealthy()) }
+
+// Ready returns why clients should go to another node, one sentence each; nothing means that this one takes them: it is healthy, and has room
+// for what they bring.
+func (n *Node) Ready() []string { return sentences(append(n.unhealthy(), n.overload()...)) }
 
 // Alarms returns what is wrong with the ledger as this node sees it, one sentence each, while the node itself may do its work: it is not
 // part of Health. Whoever asks for that takes a sick node out of service; this is the same on all nodes, which go on recording ballots,
 // and it is for people to see to.
-func (n *Node) Alarms() []string {
+func (n *Node) Alarms() []string { return sentences(n.alarms()) }
+
+func (n *Node) unhealthy() []problem {
+	var problems []problem
+	add := func(page, format string, args ...any) {
+		problems = append(problems, problem{page, fmt.Sprintf(format, args...)})
+	}
+	tip := n.app.Tip()
+	if !n.comet.IsRunning() {
+		add(pageConsensusDied, "CometBFT does not run")
+	}
+	select {
+	case <-n.died:
+		add(pageConsensusDied, "consensus has died")
+	default:
+	}
+	if n.CatchingUp() {
+		add(pageCatchingUp, "it is catching up, at height %d", tip.Height)
+	}
+	if err := n.space.closed(); err != nil {
+		add(pageDisk, "%v", err)
+	}
+	if err := n.app.PromiseFault(); err != nil {
+		add(pagePromises, "%v", err)
+	}
+	params, err := n.parameters()
+	if err != nil {
+		return append(problems, unreadable(err))
+	}
+	t := params.Timeouts
+	round := time.Duration(t.Propose+2*t.Vote+t.Commit) * time.Millisecond
+	if stalled, limit := n.progress.stalled(), max(stallFactor*round, stallLeast); stalled > limit {
+		add(pageHalted, "height %d has not risen for %d seconds", tip.Height, int(stalled.Seconds()))
+	}
+	if ahead := time.Duration(tip.Time - n.now().UnixNano()); ahead > clockAlarm {
+		add(pageClock, "the newest block is %.1f seconds ahead of the local clock: check the clock", ahead.Seconds())
+	}
+	return append(problems, n.validatorHealth(tip.Height)...)
+}
+
+// overload is why there is no room for what clients bring, beside a full disk.
+func (n *Node) overload() (problems []problem) {
+	line, pool := n.app.Room()
+	if !line {
+		problems = append(problems, problem{pageOverload, "as many transactions of clients wait to be verified as this node takes"})
+	}
+	if !pool {
+		problems = append(problems, problem{pageOverload, "the pool of transactions that wait for a block is full"})
+	}
+	return problems
+}
+
+func (n *Node) alarms() []problem {
 	if n.CatchingUp() {
 		return nil // what it sees is past
 	}
 	height, _, _, err := n.evidence.certified()
 	if err != nil {
-		return []string{fmt.Sprintf("the ledger cannot be read: %v", err)}
+		return []problem{unreadable(err)}
 	}
 	tip := n.app.Tip().Height
 	if tip-height <= certifiedLag {
@@ -104,7 +180,7 @@ func (n *Node) Alarms() []string {
 	case why == "":
 		return nil
 	}
-	return []string{fmt.Sprintf("blocks are committed, but nothing is certified %s: %s", since, why)}
+	return []problem{{pageNotCertified, fmt.Sprintf("blocks are committed, but nothing is certified %s: %s", since, why)}}
 }
 
 // tellAlarms writes alarms to the log when they come and when they are over. It takes and returns whether there are any.
@@ -119,11 +195,11 @@ func (n *Node) tellAlarms(before bool) bool {
 	return len(alarms) > 0
 }
 
-// validatorHealth is the part of Health that depends on the validator set.
-func (n *Node) validatorHealth(height int64) (reasons []string) {
+// validatorHealth is the part of health that depends on the validator set.
+func (n *Node) validatorHealth(height int64) (problems []problem) {
 	present, err := n.present()
 	if err != nil {
-		return []string{fmt.Sprintf("the ledger cannot be read: %v", err)}
+		return []problem{unreadable(err)}
 	}
 	var reached, total int64
 	for _, v := range present.Validators {
@@ -133,18 +209,18 @@ func (n *Node) validatorHealth(height int64) (reasons []string) {
 		}
 	}
 	if 3*reached <= 2*total {
-		reasons = append(reasons, fmt.Sprintf("it reaches validators with %d of %d power, which is not more than 2/3", reached, total))
+		problems = append(problems, problem{pagePeers, fmt.Sprintf("it reaches validators with %d of %d power, which is not more than 2/3", reached, total)})
 	}
 	self, _ := n.self()
-	return append(reasons, n.signerHealth(self != nil, height-max(n.signer.signed.Load(), present.FirstHeight))...)
+	return append(problems, n.signerHealth(self != nil, height-max(n.signer.signed.Load(), present.FirstHeight))...)
 }
 
 // signerHealth says what is wrong with the signatures: why there are none any more, or for how long there were none. That a retired
 // key does not sign is as it should be once it has left the validator set.
-func (n *Node) signerHealth(validator bool, behind int64) []string {
+func (n *Node) signerHealth(validator bool, behind int64) []problem {
 	if err := n.signer.fault(); err != nil {
 		if validator || !errors.Is(err, ErrRetired) {
-			return []string{err.Error()}
+			return []problem{{pageSigner, err.Error()}}
 		}
 		return nil
 	}
@@ -152,7 +228,7 @@ func (n *Node) signerHealth(validator bool, behind int64) []string {
 		return nil
 	}
 	if _, err := n.SignerReached(); err != nil {
-		return []string{err.Error()}
+		return []problem{{pageSigner, err.Error()}}
 	}
 	if n.CatchingUp() || behind <= signerLag {
 		return nil
@@ -161,7 +237,7 @@ func (n *Node) signerHealth(validator bool, behind int64) []string {
 	if err := n.signer.waits(); err != nil {
 		reason += ": " + err.Error()
 	}
-	return []string{reason}
+	return []problem{{pageNotSigning, reason}}
 }
 
 // SignerReached says since when the signer that has the consensus key is connected, or since when it is not: then with an error that is

@@ -80,6 +80,15 @@ func (h Home) epochProof(epoch uint64) string { return h.path("data", epochProof
 
 func epochProofFile(epoch uint64) string { return fmt.Sprintf("epoch-%06d", epoch) }
 
+// stores are the folders in data that grow, by the name under which their size is told.
+func (h Home) stores() map[string]string {
+	dirs := map[string]string{"ledger": h.ledger(), "wal": filepath.Dir(h.wal())}
+	for _, name := range []string{"blockstore", "state", "evidence", "results", "slips"} {
+		dirs[name] = filepath.Join(h.comet(), name+".db")
+	}
+	return dirs
+}
+
 // Init makes a home with fresh keys, from the randomness of the operating system, and a configuration. It fails where there is
 // one already: keys are never overwritten.
 func Init(home string, c Config) error {

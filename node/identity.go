@@ -2,6 +2,7 @@ package node
 
 import (
 	"bytes"
+	"time"
 
 	"votenode/app/organisation"
 	"votenode/node/gateway"
@@ -33,24 +34,30 @@ func consensusAddress(key []byte) []byte {
 // is the weighted median of these signatures' times. It reads the commit that the newest block carries and not the block, which may be
 // large: every status asks for it.
 func (n *Node) clocks() ([]gateway.Clock, error) {
-	height := n.app.Tip().Height
-	block, commit := n.blocks.LoadBlockMeta(height), n.blocks.LoadBlockCommit(height-1)
-	if block == nil || commit == nil {
-		return nil, nil
-	}
 	present, err := n.present()
 	if err != nil {
 		return nil, err
 	}
 	var clocks []gateway.Clock
-	for _, v := range present.Validators {
+	n.eachClock(present, func(v *pb.Validator, offset time.Duration) {
+		clocks = append(clocks, gateway.Clock{Organisation: v.Organisation, Validator: v.Name, Milliseconds: offset.Milliseconds()})
+	})
+	return clocks, nil
+}
+
+// eachClock tells of the present validators that signed how far their clocks were from block time.
+func (n *Node) eachClock(present *pb.ValidatorEpoch, tell func(v *pb.Validator, offset time.Duration)) {
+	height := n.app.Tip().Height
+	block, commit := n.blocks.LoadBlockMeta(height), n.blocks.LoadBlockCommit(height-1)
+	if block == nil || commit == nil {
+		return
+	}
+	for i := range present.Validators {
+		v := &present.Validators[i]
 		for _, s := range commit.Signatures {
 			if bytes.Equal(s.ValidatorAddress, consensusAddress(v.Key)) {
-				clocks = append(clocks, gateway.Clock{
-					Organisation: v.Organisation, Validator: v.Name, Milliseconds: s.Timestamp.Sub(block.Header.Time).Milliseconds(),
-				})
+				tell(v, s.Timestamp.Sub(block.Header.Time))
 			}
 		}
 	}
-	return clocks, nil
 }

@@ -242,7 +242,7 @@ func TestConsensusDies(t *testing.T) {
 	}
 	broken.Store(false)
 	reasons := strings.Join(n.Nodes[1].Running().Health(), "; ")
-	if !strings.Contains(reasons, "consensus has died") {
+	if !strings.Contains(reasons, "consensus has died; see docs/runbook/consensus-died.md") {
 		t.Errorf("it says of itself: %q", reasons)
 	}
 	n.Nodes[1].Forget()

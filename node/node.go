@@ -34,6 +34,9 @@ type Options struct {
 	Now func() time.Time
 	// Protocol is the greatest protocol version whose rules this program knows; 0 means app.Protocol.
 	Protocol uint64
+	// FreeSpace returns what is free, and the size, of the file system that holds a folder, bytes; nil asks the operating system. Tests fill
+	// disks.
+	FreeSpace func(dir string) (free, size uint64, err error)
 }
 
 var (
@@ -81,6 +84,10 @@ type Node struct {
 	turns     turns
 	snapshots *snapshots
 	gateway   *gateway.Server
+	space     *space
+	freeSpace func(dir string) (free, size uint64, err error)
+	round     round
+	metrics   *metrics // nil where nobody listens for them
 	progress  progress
 	died      chan struct{} // closed when consensus has ended
 }
@@ -106,7 +113,9 @@ func Open(ctx context.Context, home string, o Options) (_ *Node, err error) {
 	if os.Getenv("FAIL_TEST_INDEX") != "" {
 		return nil, errCrashTest
 	}
-	n := &Node{home: Home(home), protocol: cmp.Or(o.Protocol, app.Protocol), log: o.Logger, now: o.Now, died: make(chan struct{})}
+	n := &Node{
+		home: Home(home), protocol: cmp.Or(o.Protocol, app.Protocol), log: o.Logger, now: o.Now, freeSpace: o.FreeSpace, died: make(chan struct{}),
+	}
 	if n.now == nil {
 		n.now = time.Now
 	}
@@ -127,7 +136,11 @@ func Open(ctx context.Context, home string, o Options) (_ *Node, err error) {
 	if err := n.beyond(); err != nil { // with blocks that were replayed
 		return nil, err
 	}
-	return n, n.openGateway()
+	if err := n.openGateway(); err != nil {
+		return nil, err
+	}
+	n.metrics, err = newMetrics(n, n.config.Metrics)
+	return n, err
 }
 
 // Run takes part in consensus until ctx is done, which is no error, until consensus dies, or until an upgrade asks for another program,
@@ -149,6 +162,11 @@ func (n *Node) Run(ctx context.Context) error {
 	g.Go(func() error { return (&walFiles{path: n.home.wal()}).follow(ctx, n) })
 	g.Go(func() error { return n.reportIntake(ctx) })
 	g.Go(func() error { return n.stopForUpgrade(ctx) })
+	g.Go(func() error { return n.space.follow(ctx, n) })
+	if n.metrics != nil {
+		g.Go(func() error { return n.metrics.serve(ctx) })
+		g.Go(func() error { return n.metrics.follow(ctx) })
+	}
 	g.Go(func() error { return n.watch(ctx) })
 	err := g.Wait()
 	if errors.Is(err, context.Canceled) {
@@ -212,6 +230,9 @@ func (n *Node) Close() error {
 	if n.gateway != nil {
 		errs = append(errs, n.gateway.Close())
 	}
+	if n.metrics != nil {
+		errs = append(errs, n.metrics.close())
+	}
 	if n.app != nil {
 		errs = append(errs, n.app.Close())
 	}
@@ -248,6 +269,14 @@ func (n *Node) Epochs() ([]*pb.EpochProof, error) { return n.evidence.epochs() }
 
 // GatewayAddr returns the host:port on which the gateway listens.
 func (n *Node) GatewayAddr() string { return n.gateway.Addr() }
+
+// MetricsAddr returns the host:port on which metrics are served, nothing where they are not.
+func (n *Node) MetricsAddr() string {
+	if n.metrics == nil {
+		return ""
+	}
+	return n.metrics.listener.Addr().String()
+}
 
 // CatchingUp says whether the node still fetches blocks that others have decided.
 func (n *Node) CatchingUp() bool { return n.env.ConsensusReactor.WaitSync() }

@@ -71,6 +71,7 @@ func (n *Node) openStores() error {
 		return err
 	}
 	n.disk = disk
+	n.space = newSpace(n.home, uint64(n.config.Store.ReserveMegabytes)<<20, n.freeSpace)
 	n.dbs = databases{dir: n.home.comet(), open: map[string]dbm.DB{}}
 	blocks, err := n.dbs.get("blockstore")
 	if err != nil {
@@ -120,7 +121,7 @@ func (n *Node) openLedger() error {
 	n.app, err = abci.New(abci.Options{
 		Genesis: n.doc, GenesisHash: genesis.Hash(n.doc), Ledger: ledger, ClockFile: n.home.clock(), Results: results, Now: n.now,
 		Pool: pool, SlipKey: slip, Validator: own.Key, Slips: slips, Start: start, Protocol: n.protocol, Turns: n.turns.between, Snapshots: kept,
-		Welcome: n.config.P2P.welcome(), Version: Version(), Logger: n.log.With("part", "abci"),
+		Closed: n.space.closed, Welcome: n.config.P2P.welcome(), Version: Version(), Logger: n.log.With("part", "abci"),
 	})
 	if err != nil {
 		return err
@@ -225,7 +226,7 @@ func (n *Node) openComet(ctx context.Context) error {
 	n.signer.first = func() (int64, error) { return n.evidence.mayBegin(n.signer.key.Public().Bytes()) }
 	n.comet, err = cmtnode.NewNodeWithContext(ctx, config, newStandIn(), n.key, abci.NewClientCreator(n.app),
 		func() (*cmttypes.GenesisDoc, error) { return genesis.CometGenesis(n.doc) },
-		n.dbs.provide, cmtnode.DefaultMetricsProvider(config.Instrumentation), cometLogger{n.log.With("part", "cometbft")})
+		n.dbs.provide, n.round.provide, cometLogger{n.log.With("part", "cometbft")})
 	if err != nil {
 		return err
 	}
@@ -294,7 +295,7 @@ func (n *Node) openGateway() (err error) {
 	n.gateway, err = gateway.New(n.config.Gateway, gateway.Source{
 		App: n.app, Blocks: n.blocks, Chain: n.doc.ChainId, GenesisHash: genesis.Hash(n.doc),
 		Document: n.document, Approvals: n.approvals, Version: Version(),
-		NodeID: string(n.key.ID()), Validator: n.self, Clocks: n.clocks, Health: n.Health, Alarms: n.Alarms, CatchingUp: n.CatchingUp, Peers: n.peers.count,
+		NodeID: string(n.key.ID()), Validator: n.self, Clocks: n.clocks, Health: n.Health, Ready: n.Ready, Alarms: n.Alarms, CatchingUp: n.CatchingUp, Peers: n.peers.count,
 		Certified: n.evidence.certified, Epochs: n.evidence.epochs, Receipt: n.receipt,
 		SlipCase: n.slipCase, PassOn: validators.passOn,
 		CertifiedAt: n.evidence.certifiedAt, ValidatorsAt: n.env.StateStore.LoadValidators, Report: n.report,

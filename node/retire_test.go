@@ -68,7 +68,7 @@ func requireRetired(t *testing.T, e, other *testnet.Node, alarm string, before [
 	t.Helper()
 	until(t, e, "the alarm", func() bool {
 		return slices.ContainsFunc(e.Running().Health(), func(reason string) bool {
-			return strings.Contains(reason, alarm) && strings.Contains(reason, "ChangeValidators")
+			return strings.Contains(reason, alarm) && strings.Contains(reason, "ChangeValidators") && strings.HasSuffix(reason, "; see docs/runbook/signer.md")
 		})
 	})
 	height := tip(e) + 4

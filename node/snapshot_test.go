@@ -136,7 +136,7 @@ func TestStateSync(t *testing.T) {
 		t.Error("it has a block from before the snapshot: it did not begin with it")
 	}
 	for _, path := range []string{"/v1/blocks/1", "/v1/headers/1"} {
-		if status, text := fetch(t, late, path); status != http.StatusGone || !strings.Contains(text, "began with a snapshot") {
+		if status, text := fetched(t, late, path); status != http.StatusGone || !strings.Contains(text, "began with a snapshot") {
 			t.Errorf("%s: %d %s", path, status, text)
 		}
 	}
@@ -267,8 +267,8 @@ func badBackups(t *testing.T, n *testnet.Network) {
 	}
 }
 
-// fetch asks a node's gateway.
-func fetch(t *testing.T, e *testnet.Node, path string) (status int, text string) {
+// fetched asks a node's gateway.
+func fetched(t *testing.T, e *testnet.Node, path string) (status int, text string) {
 	t.Helper()
 	res, err := http.Get("http://" + e.Gateway() + path)
 	if err != nil {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Everything that must hold before a change goes in: build, form, generated files, tests, races, short fuzzing, the demo and a replay of
-# real figures. Stops at the first failure. Installs what is missing where it may (Debian: gcc, protobuf-compiler).
+# real figures. Stops at the first failure. Installs what is missing where it may (Debian: gcc, protobuf-compiler; of prometheus the tool alone).
 #
 #   scripts/test.sh              all steps
 #   scripts/test.sh vet tests    only these; `scripts/test.sh help` lists them
@@ -13,13 +13,17 @@ cometbft=v0.40.0
 staticcheck=honnef.co/go/tools/cmd/staticcheck@v0.8.2
 fuzztime=${FUZZTIME:-}
 figures=${FIGURES:-../shared/data/nh-2014-republican-primary.csv}
-all="tools build form vet staticcheck versions generated tests race fuzz demo difference replay"
+all="tools build form vet staticcheck versions generated monitoring tests race fuzz demo difference replay"
 
 # Where goroutines share state; the mathematics below has none and takes minutes under the race detector.
 races=(./app/... ./store/... ./abci/... ./client/... ./node/... ./internal/demo/... ./internal/network/... ./internal/bench/...)
 
+# Where step_tools puts a promtool that the machine lacks.
+export PATH="$PATH:$PWD/bin"
+
 step_tools() {
   local missing=()
+  command -v promtool >/dev/null || fetch_promtool
   command -v gcc >/dev/null || missing+=(gcc libc6-dev)
   command -v protoc >/dev/null || missing+=(protobuf-compiler)
   [ ${#missing[@]} -gt 0 ] || return 0
@@ -29,6 +33,17 @@ step_tools() {
   fi
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# Takes promtool out of Debian's package without installing it: that would start a service.
+fetch_promtool() {
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+    echo "promtool is missing. Install it (Debian: prometheus) and run this again." >&2
+    return 1
+  fi
+  apt-get update -qq
+  (cd "$logs" && apt-get download -qq prometheus >/dev/null 2>&1 && dpkg-deb -x prometheus_*.deb prometheus)
+  install -D "$logs/prometheus/usr/bin/promtool" bin/promtool
 }
 
 step_build() {
@@ -65,6 +80,12 @@ step_generated() {
   [ ${#packages[@]} -eq 0 ] || CGO_ENABLED=0 go test -count=1 -run 'Vectors|Golden|Sample' "${packages[@]}" -update
   after=$(sums)
   [ "$before" = "$after" ] || { diff <(echo "$before") <(echo "$after") >&2; echo "Generated files differ from their sources: commit what was just made." >&2; return 1; }
+}
+
+# Alert rules and the example configuration are valid, and every alert fires when it should and only then.
+step_monitoring() {
+  promtool check config scripts/monitoring/prometheus.yml
+  promtool test rules scripts/monitoring/alerts_test.yml
 }
 
 step_tests() { CGO_ENABLED=0 go test -timeout 20m ./...; }

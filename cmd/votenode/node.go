@@ -2,9 +2,11 @@ package main
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -36,7 +38,7 @@ type shownNode struct {
 }
 
 func newNodeInitCommand() *cobra.Command {
-	var home, p2p, gateway, consensusKey string
+	var home, p2p, gateway, metrics, consensusKey string
 	var signer node.SignerConfig
 	c := &cobra.Command{
 		Use:   "init",
@@ -55,7 +57,7 @@ which the signer knows the node (votenode signer pair).`,
 			if gateway != "" {
 				config.Gateway.Listen = gateway
 			}
-			config.Signer = signer
+			config.Metrics.Listen, config.Signer = metrics, signer
 			if err := initNode(home, config, consensusKey); err != nil {
 				return err
 			}
@@ -86,6 +88,7 @@ which the signer knows the node (votenode signer pair).`,
 	c.Flags().StringVar(&signer.Key, "signer-key", "", "the signer's key, as signer init prints it")
 	c.Flags().StringVar(&consensusKey, "consensus-key", "", "the consensus key, as signer init prints it")
 	c.MarkFlagsRequiredTogether("signer-listen", "signer-key", "consensus-key")
+	c.Flags().StringVar(&metrics, "metrics", "", "host:port of the metrics for Prometheus; none without it")
 	return c
 }
 
@@ -158,8 +161,12 @@ func newNodeStatusCommand() *cobra.Command {
 	var height int64
 	c := &cobra.Command{
 		Use:   "status",
-		Short: "Show what a node says of itself",
-		Args:  cobra.NoArgs,
+		Short: "Show what a node says of itself, and what is wrong",
+		Long: `Show what a node says of itself, in words: where it stands, what is wrong, and which page of docs/runbook says what to do.
+
+The exit code is 1 where the node is not healthy, or does not answer. With --height the command waits for the height and asks
+for nothing else: it is 0 once the height is there.`,
+		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			n, err := client.NewNode(address)
 			if err != nil {
@@ -178,11 +185,22 @@ func newNodeStatusCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			r, err := n.Ready(c.Context())
+			if err != nil {
+				return err
+			}
 			data := struct {
 				*client.Status
 				*client.Health
-			}{s, h}
-			return show(c, data, func(w io.Writer) { writeStatus(w, s, h) })
+				Readiness *client.Readiness `json:"readiness"`
+			}{s, h, r}
+			if err := show(c, data, func(w io.Writer) { writeStatus(w, s, h, r) }); err != nil {
+				return err
+			}
+			if !h.Healthy && height == 0 {
+				return errors.New("the node is not healthy")
+			}
+			return nil
 		},
 	}
 	c.Flags().StringVar(&address, "node", "127.0.0.1:8080", "address of the node's gateway")
@@ -190,9 +208,13 @@ func newNodeStatusCommand() *cobra.Command {
 	return c
 }
 
-func writeStatus(w io.Writer, s *client.Status, h *client.Health) {
-	fmt.Fprintf(w, "chain      %s\nvalidator  %s of %s\nheight     %d\ncertified  %d\ntime       %s\napp hash   %s\npeers      %d\npool       %d\n",
-		s.Chain, s.Validator, s.Organisation, s.Height, s.Certified, s.Time.Format("2006-01-02 15:04:05 MST"), s.AppHash, s.Peers, s.Pool)
+func writeStatus(w io.Writer, s *client.Status, h *client.Health, r *client.Readiness) {
+	role := "none, it observes"
+	if s.Validator != "" {
+		role = s.Validator + " of " + s.Organisation
+	}
+	fmt.Fprintf(w, "chain      %s\nvalidator  %s\nheight     %d\ncertified  %d\ntime       %s\napp hash   %s\npeers      %d\npool       %d\npromised   %d\n",
+		s.Chain, role, s.Height, s.Certified, s.Time.Format("2006-01-02 15:04:05 MST"), s.AppHash, s.Peers, s.Pool, s.Intake.Promised)
 	for _, alarm := range s.Alarms {
 		fmt.Fprintf(w, "alarm      %s\n", alarm)
 	}
@@ -201,5 +223,15 @@ func writeStatus(w io.Writer, s *client.Status, h *client.Health) {
 	}
 	for _, reason := range h.Reasons {
 		fmt.Fprintf(w, "health     %s\n", reason)
+	}
+	if r.Ready {
+		fmt.Fprintln(w, "clients    are taken")
+	} else {
+		fmt.Fprintln(w, "clients    should go to another node")
+	}
+	for _, reason := range r.Reasons {
+		if !slices.Contains(h.Reasons, reason) {
+			fmt.Fprintf(w, "clients    %s\n", reason)
+		}
 	}
 }

@@ -163,6 +163,17 @@ func (e *Node) WaitCrash() error {
 	return nil
 }
 
+// WaitEnd waits for the end of the node's process, which comes by itself, and returns how it ended, or ctx's error.
+func (e *Node) WaitEnd(ctx context.Context) error {
+	select {
+	case err := <-e.child.ended:
+		e.child = nil
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 func (e *Node) stopChild() error {
 	c := e.child
 	e.child = nil

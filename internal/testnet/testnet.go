@@ -49,6 +49,8 @@ type Options struct {
 	Config func(i int, c *node.Config)
 	// Now is the clock of all nodes in process; time.Now by default.
 	Now func(i int) time.Time
+	// FreeSpace is what is free, and the size, of the disks of nodes in process, bytes; the operating system's answer by default.
+	FreeSpace func(i int) (free, size uint64, err error)
 	// Log gets the nodes' logs; by default it is the file in the environment variable VOTENODE_TESTNET_LOG, or nowhere.
 	Log io.Writer
 }
@@ -360,6 +362,9 @@ func (e *Node) Start() error {
 	o := node.Options{Logger: slog.New(slog.NewTextHandler(e.network.options.Log, &slog.HandlerOptions{Level: slog.LevelDebug})).With("name", e.Name)}
 	if now := e.network.options.Now; now != nil {
 		o.Now = func() time.Time { return now(e.Index) }
+	}
+	if free := e.network.options.FreeSpace; free != nil {
+		o.FreeSpace = func(string) (uint64, uint64, error) { return free(e.Index) }
 	}
 	opened, err := node.Open(ctx, e.Home, o)
 	if err != nil {

@@ -39,7 +39,10 @@ func (snapshotted) LoadBlockMeta(int64) *cmttypes.BlockMeta { return nil }
 func TestAnswersAreDescribed(t *testing.T) {
 	c := &contract{t, describe(t), map[string]bool{}}
 	examples := c.examples()
-	nothing := serve(t, nil, func(_ *Config, s *Source) { s.Health = func() []string { return []string{"a drill"} } })
+	nothing := serve(t, nil, func(_ *Config, s *Source) {
+		s.Health = func() []string { return []string{"a drill"} }
+		s.Ready = s.Health
+	})
 	for _, id := range slices.Sorted(maps.Keys(c.operations)) {
 		o := c.operations[id]
 		if len(examples[id]) == 0 {
@@ -50,8 +53,8 @@ func TestAnswersAreDescribed(t *testing.T) {
 			c.ask(o, e, http.StatusOK)
 		}
 		c.misuse(o, examples[id][0])
-		if id == "health" {
-			c.ask(o, example{nothing, "/healthz", ""}, http.StatusServiceUnavailable)
+		if o.probe() {
+			c.ask(o, example{nothing, o.path, ""}, http.StatusServiceUnavailable)
 		} else if o.fields["responses"].(map[string]any)["404"] != nil {
 			c.ask(o, example{nothing, examples[id][0].target, examples[id][0].body}, http.StatusNotFound)
 		}
@@ -124,7 +127,7 @@ func (c *contract) coverJSON(pointer string, b []byte) {
 // misuse makes the requests that the document says are malformed out of a good one.
 func (c *contract) misuse(o operation, good example) {
 	c.Helper()
-	if o.id == "health" {
+	if o.probe() {
 		return // whoever asks for health need not be taught
 	}
 	at := must(url.Parse(good.target))
@@ -238,7 +241,7 @@ func (c *contract) limits(examples map[string][]example) {
 		}
 	}
 	for _, o := range c.operations {
-		if o.id == "health" {
+		if o.probe() {
 			continue
 		}
 		request := httptest.NewRequest(o.method, examples[o.id][0].target, strings.NewReader(examples[o.id][0].body))

@@ -13,6 +13,7 @@ type endpoint func(r *http.Request) (any, error)
 func (s *Server) unbounded() map[string]http.HandlerFunc {
 	return map[string]http.HandlerFunc{
 		"GET /healthz":       s.health,
+		"GET /readyz":        s.ready,
 		"GET /v1/events":     s.events,
 		"POST /cometbft":     s.comet,
 		"POST /cometbft/{$}": s.comet,

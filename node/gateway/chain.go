@@ -12,15 +12,28 @@ import (
 
 // health serves GET /healthz: 200 where nothing is wrong, else 503.
 func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
-	reasons := append([]string{}, s.source.Health()...)
-	status := http.StatusOK
-	if len(reasons) > 0 {
-		status = http.StatusServiceUnavailable
-	}
+	reasons, status := told(s.source.Health())
 	writeJSON(w, status, struct {
 		Healthy bool     `json:"healthy"`
 		Reasons []string `json:"reasons"`
 	}{len(reasons) == 0, reasons})
+}
+
+// ready serves GET /readyz: 200 where clients are taken, else 503.
+func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
+	reasons, status := told(s.source.Ready())
+	writeJSON(w, status, struct {
+		Ready   bool     `json:"ready"`
+		Reasons []string `json:"reasons"`
+	}{len(reasons) == 0, reasons})
+}
+
+// told returns reasons as JSON wants them, and the status that goes with them.
+func told(reasons []string) ([]string, int) {
+	if len(reasons) > 0 {
+		return reasons, http.StatusServiceUnavailable
+	}
+	return []string{}, http.StatusOK
 }
 
 // status is the answer of GET /v1/status.

@@ -28,6 +28,9 @@ type operation struct {
 	fields               map[string]any
 }
 
+// probe says whether it is asked for by those who watch nodes, at any time and without limits.
+func (o operation) probe() bool { return o.id == "health" || o.id == "ready" }
+
 // whereabouts is the name under which the document is known to the compiler.
 const whereabouts = "https://votenode.example/openapi.json"
 
@@ -185,7 +188,7 @@ func (d *description) check(o operation, a answer) (content string, err error) {
 			return "", fmt.Errorf("%s without %s", status, name)
 		}
 	}
-	if _, described := headers["Retry-After"]; !described && a.header.Get("Retry-After") != "" && o.id != "health" {
+	if _, described := headers["Retry-After"]; !described && a.header.Get("Retry-After") != "" && !o.probe() {
 		return "", fmt.Errorf("%s with Retry-After", status)
 	}
 	content = a.header.Get("Content-Type")

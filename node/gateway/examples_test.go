@@ -27,7 +27,7 @@ func (c *contract) examples() map[string][]example {
 		c.Fatal(err)
 	}
 	all := map[string][]string{
-		"health": {"/healthz"}, "openAPI": {"/v1/openapi.json"}, "status": {"/v1/status"}, "genesis": {"/v1/genesis"},
+		"health": {"/healthz"}, "ready": {"/readyz"}, "openAPI": {"/v1/openapi.json"}, "status": {"/v1/status"}, "genesis": {"/v1/genesis"},
 		"certified": {"/v1/certified"}, "epochs": {"/v1/epochs"},
 		"height":         {"/v1/heights/1", "/v1/heights/1?wait=30"},
 		"transaction":    {fmt.Sprintf("/v1/transactions/%x", hash), fmt.Sprintf("/v1/transactions/%X?wait=1", hash)},

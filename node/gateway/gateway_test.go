@@ -69,7 +69,7 @@ func TestGateway(t *testing.T) {
 	t.Run("polls", func(t *testing.T) { poll(t, n, base) })
 	t.Run("description", func(t *testing.T) {
 		gateway.Described(t, base, map[string]string{
-			"health": "/healthz", "openAPI": "/v1/openapi.json", "status": "/v1/status", "height": "/v1/heights/1", "genesis": "/v1/genesis", "header": "/v1/headers/1",
+			"health": "/healthz", "ready": "/readyz", "openAPI": "/v1/openapi.json", "status": "/v1/status", "height": "/v1/heights/1", "genesis": "/v1/genesis", "header": "/v1/headers/1",
 			"certified": "/v1/certified", "epochs": "/v1/epochs", "block": "/v1/blocks/1", "organisations": "/v1/organisations", "validators": "/v1/validators",
 			"signatures": "/v1/signatures?from=1", "evidence": "/v1/evidence", "resolutions": "/v1/resolutions", "elections": "/v1/elections", "record": "/v1/record?key=none",
 		})

@@ -142,6 +142,8 @@ type Source struct {
 	Clocks    func() ([]Clock, error)
 	// Health returns what is wrong, nothing for a healthy node.
 	Health func() []string
+	// Ready returns why clients should go elsewhere, nothing where the node takes what they bring.
+	Ready func() []string
 	// Alarms returns what is wrong with the ledger as this node sees it, whatever its own health.
 	Alarms     func() []string
 	CatchingUp func() bool

@@ -101,7 +101,7 @@ func (w *world) source(doc *pb.Genesis) Source {
 		App: w.app, Blocks: rehearsed{w.ledger}, Chain: doc.ChainId, GenesisHash: genesis.Hash(doc), Document: genesis.Bytes(doc), Version: "test",
 		NodeID: fmt.Sprintf("%x", node.NodeId), Validator: func() (*pb.Validator, error) { return &node, nil },
 		Clocks: func() ([]Clock, error) { return []Clock{{node.Organisation, node.Name, -3}}, nil },
-		Health: func() []string { return nil }, Alarms: func() []string { return []string{"a drill"} },
+		Health: func() []string { return nil }, Ready: func() []string { return nil }, Alarms: func() []string { return []string{"a drill"} },
 		CatchingUp: func() bool { return false }, Peers: func() int { return 3 },
 		Certified: func() (int64, *pb.CertifiedState, *state.Snapshot, error) {
 			h := w.certified()

@@ -15,7 +15,8 @@ import (
 
 func newNodeCommand() *cobra.Command {
 	return group("node", "Run a node", newNodeInitCommand(), newNodeGenesisCommand(), newNodeStartCommand(), newNodeStatusCommand(),
-		newNodeInspectCommand(), newNodeRollbackCommand(), newNodeVerifyStoreCommand(), newNodeListStateCommand(), newNodeCompareStateCommand())
+		newNodeHealthCommand(), newNodeInspectCommand(), newNodeRollbackCommand(), newNodeVerifyStoreCommand(), newNodeListStateCommand(),
+		newNodeCompareStateCommand())
 }
 
 // homeFlag names a node's folder.
@@ -33,6 +34,7 @@ type shownNode struct {
 
 func newNodeInitCommand() *cobra.Command {
 	var home, p2p, gateway string
+	var observers []string
 	c := &cobra.Command{
 		Use:   "init",
 		Short: "Make a node's folder with fresh keys",
@@ -46,6 +48,10 @@ and never copied: a second machine with the same consensus key signs twice.`,
 			}
 			if gateway != "" {
 				config.Gateway.Listen = gateway
+			}
+			config.P2P.Observers = observers
+			if err := config.Check(); err != nil {
+				return usagef("%w", err)
 			}
 			if err := node.Init(home, config); err != nil {
 				return err
@@ -63,6 +69,7 @@ and never copied: a second machine with the same consensus key signs twice.`,
 	homeFlag(c, &home)
 	c.Flags().StringVar(&p2p, "p2p", "", "host:port on which the node listens for other nodes")
 	c.Flags().StringVar(&gateway, "gateway", "", "host:port of the HTTP gateway")
+	c.Flags().StringSliceVar(&observers, "observer", nil, "node id of another node that may connect, though it is no validator; repeated")
 	return c
 }
 
@@ -150,7 +157,7 @@ func newNodeStatusCommand() *cobra.Command {
 			return show(c, data, func(w io.Writer) { writeStatus(w, s, h) })
 		},
 	}
-	c.Flags().StringVar(&address, "node", "127.0.0.1:8080", "address of the node's gateway")
+	nodeFlag(c, &address)
 	c.Flags().Int64Var(&height, "height", 0, "wait until the node answers and has committed this height")
 	return c
 }

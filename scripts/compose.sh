@@ -70,7 +70,7 @@ start_engine() {
   [ ${#socket} -le 100 ] || fail "$socket is too long for a socket; set VOTENODE_COMPOSE to a shorter folder"
   mkdir -p "$engine"
   rm -f "$socket"
-  setsid dockerd --host "unix://$socket" --data-root "$engine/data" --exec-root "$engine/exec" --pidfile "$engine/pid" >"$engine/log" 2>&1 </dev/null &
+  setsid dockerd --host "unix://$socket" --bridge none --data-root "$engine/data" --exec-root "$engine/exec" --pidfile "$engine/pid" >"$engine/log" 2>&1 </dev/null &
   local pid=$! start=$SECONDS
   export DOCKER_HOST=unix://$socket
   until docker info >/dev/null 2>&1; do
@@ -162,7 +162,7 @@ why() {
   local id
   id=$(compose ps --quiet "$1" 2>/dev/null)
   [ -n "$id" ] || return 0
-  docker inspect --format '{{with .State.Health}}{{range .Log}}{{.Output}}{{end}}{{end}}' "$id" | tail -n 1
+  docker inspect --format '{{if .State.Running}}{{with .State.Health}}{{range .Log}}{{.Output}}{{end}}{{end}}{{end}}' "$id" | sed '/^$/d' | tail -n 1
   docker logs --tail 3 "$id" 2>&1
 }
 
@@ -208,6 +208,11 @@ election() {
 }
 
 down() {
+  if [ -e "$engine" ] && ! DOCKER_HOST=unix://$socket docker info >/dev/null 2>&1; then
+    say "the engine of this network does not run any more"
+    [ "${1:-}" = --keep ] || { rm -rf "$folder" "$folder.founding"; stop_engine; }
+    return
+  fi
   need_engine
   if [ "${1:-}" = --keep ]; then
     compose down --remove-orphans

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Everything that must hold before a change goes in: build, form, generated files, tests, races, short fuzzing, the demo and a replay of
-# real figures. Stops at the first failure. Installs what is missing where it may (Debian: gcc, protobuf-compiler).
+# real figures, a build repeated elsewhere, a network in containers. Stops at the first failure. Installs what is missing where it may (Debian: gcc,
+# protobuf-compiler, docker.io, docker-compose, iptables).
 #
 #   scripts/test.sh              all steps
 #   scripts/test.sh vet tests    only these; `scripts/test.sh help` lists them
@@ -13,7 +14,7 @@ cometbft=v0.40.0
 staticcheck=honnef.co/go/tools/cmd/staticcheck@v0.8.2
 fuzztime=${FUZZTIME:-}
 figures=${FIGURES:-../shared/data/nh-2014-republican-primary.csv}
-all="tools build form vet staticcheck versions generated tests race fuzz demo difference replay"
+all="tools build form vet staticcheck versions generated tests race fuzz demo difference replay reproducible compose"
 
 # Where goroutines share state; the mathematics below has none and takes minutes under the race detector.
 races=(./app/... ./store/... ./abci/... ./client/... ./node/... ./internal/demo/... ./internal/network/... ./internal/bench/...)
@@ -22,18 +23,22 @@ step_tools() {
   local missing=()
   command -v gcc >/dev/null || missing+=(gcc libc6-dev)
   command -v protoc >/dev/null || missing+=(protobuf-compiler)
-  [ ${#missing[@]} -gt 0 ] || return 0
+  install_packages ${missing[@]+"${missing[@]}"}
+}
+
+install_packages() {
+  [ $# -gt 0 ] || return 0
   if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-    echo "These are missing: ${missing[*]}. Install them with your system's package manager and run this again." >&2
+    echo "These are missing: $*. Install them with your system's package manager and run this again." >&2
     return 1
   fi
   apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
 step_build() {
   CGO_ENABLED=0 go build ./...
-  CGO_ENABLED=0 go build -trimpath -o bin/votenode ./cmd/votenode
+  scripts/build.sh
 }
 
 step_form() {
@@ -104,6 +109,55 @@ step_replay() {
     return 0
   fi
   scripts/demo.sh --results "$figures" --limit 5000 --record "$logs/replay-record"
+}
+
+# The same commit, cloned into two folders, gives the same program.
+step_reproducible() {
+  local clone
+  for clone in one another/and/longer; do
+    git clone -q . "$logs/$clone"
+    "$logs/$clone/scripts/build.sh"
+  done
+  "$logs/one/bin/votenode" version
+  cmp "$logs/one/bin/votenode" "$logs/another/and/longer/bin/votenode"
+  rm -rf "$logs/one" "$logs/another"
+}
+
+# The network of docker-compose.yml: brought up twice, stopped and brought up again, an election on it, and all of it gone at the end.
+step_compose() {
+  if [ "$(id -u)" != 0 ] || ! unshare --mount true 2>/dev/null; then
+    echo "SKIPPED: containers need a root that may mount file systems."
+    return 0
+  fi
+  local missing=()
+  command -v dockerd >/dev/null || missing+=(docker.io iptables)
+  docker compose version >/dev/null 2>&1 || command -v docker-compose >/dev/null || missing+=(docker-compose)
+  install_packages ${missing[@]+"${missing[@]}"}
+  export VOTENODE_COMPOSE=$logs/compose VOTENODE_PROJECT=votenode-test
+  trap 'scripts/compose.sh down >/dev/null 2>&1 || true; rm -rf "$logs"' EXIT
+  scripts/compose.sh up --dockerd
+  [ ! -S "$logs/compose.engine/docker.sock" ] || export DOCKER_HOST=unix://$logs/compose.engine/docker.sock
+  confined
+  scripts/compose.sh election --record "$logs/compose-record"
+  scripts/compose.sh down --keep
+  scripts/compose.sh up
+  scripts/compose.sh status
+  scripts/compose.sh down
+  [ -z "$(docker ps --all --quiet --filter label=com.docker.compose.project=votenode-test 2>/dev/null)" ] || { echo "down leaves containers." >&2; return 1; }
+}
+
+# confined asks the kernel what it lets the nodes do.
+confined() {
+  local id pid ids
+  ids=$(docker ps --quiet --filter label=com.docker.compose.project=votenode-test)
+  [ "$(wc -w <<<"$ids")" = 5 ] || { echo "There are not five containers: $ids" >&2; return 1; }
+  for id in $ids; do
+    pid=$(docker inspect --format '{{.State.Pid}}' "$id")
+    grep -qP '^Uid:\t65532\t65532\t65532\t65532$' "/proc/$pid/status" || { echo "A node does not run as user 65532." >&2; return 1; }
+    grep -qP '^CapBnd:\t0+$' "/proc/$pid/status" || { echo "A node may have capabilities." >&2; return 1; }
+    grep -qP '^NoNewPrivs:\t1$' "/proc/$pid/status" || { echo "A node may gain privileges." >&2; return 1; }
+    awk '$5 == "/" && $6 ~ /^ro(,|$)/ { found = 1 } END { exit !found }' "/proc/$pid/mountinfo" || { echo "A node's root file system can be written." >&2; return 1; }
+  done
 }
 
 if [ "${1:-}" = help ]; then

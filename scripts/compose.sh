@@ -153,14 +153,14 @@ found() {
 # state NODE prints what the engine says of a node's container.
 state() {
   local id
-  id=$(compose ps --quiet "$1" 2>/dev/null) && [ -n "$id" ] || { echo "not there"; return; }
+  id=$(compose ps --all --quiet "$1" 2>/dev/null) && [ -n "$id" ] || { echo "not there"; return; }
   docker inspect --format '{{if ne .State.Status "running"}}{{.State.Status}}{{else}}{{.State.Health.Status}}{{end}}' "$id"
 }
 
 # why NODE prints the last words of a health check, or of a node that does not run.
 why() {
   local id
-  id=$(compose ps --quiet "$1" 2>/dev/null)
+  id=$(compose ps --all --quiet "$1" 2>/dev/null)
   [ -n "$id" ] || return 0
   docker inspect --format '{{if .State.Running}}{{with .State.Health}}{{range .Log}}{{.Output}}{{end}}{{end}}{{end}}' "$id" | sed '/^$/d' | tail -n 1
   docker logs --tail 3 "$id" 2>&1

@@ -34,7 +34,7 @@ func Attach(ctx context.Context, from, folder, binary string, addresses []string
 		if err != nil {
 			return nil, err
 		}
-		s, err := c.AwaitHeight(ctx, 1)
+		s, err := c.Status(ctx)
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("%s: %w", address, err)

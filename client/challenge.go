@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 
 	"votenode/app/state"
 	"votenode/crypto/ballot"
@@ -40,6 +42,9 @@ func ParseChallenge(data []byte) (*Challenge, error) {
 	var c Challenge
 	if err := decoder.Decode(&c); err != nil {
 		return nil, fmt.Errorf("not an opened ballot: %w", err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("something follows the opened ballot")
 	}
 	return &c, nil
 }

@@ -148,8 +148,8 @@ func ParseConfig(b []byte) (Config, error) {
 	if _, err := d.Token(); err != io.EOF {
 		return Config{}, fmt.Errorf("%w: something follows the configuration", ErrConfig)
 	}
-	if err := c.check(); err != nil {
-		return Config{}, fmt.Errorf("%w: %w", ErrConfig, err)
+	if err := c.Check(); err != nil {
+		return Config{}, err
 	}
 	return c, nil
 }
@@ -176,7 +176,15 @@ func (c Config) Bytes() []byte {
 	return append(b, '\n')
 }
 
-func (c Config) check() error {
+// Check fails with ErrConfig where a configuration cannot be used.
+func (c Config) Check() error {
+	if err := c.fault(); err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	return nil
+}
+
+func (c Config) fault() error {
 	if _, _, err := net.SplitHostPort(c.P2P.Listen); err != nil {
 		return fmt.Errorf("p2p.listen: %w", err)
 	}

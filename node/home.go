@@ -100,7 +100,7 @@ func InitRemote(home string, c Config, consensus cmted25519.PubKey) error {
 	if c.Signer == (SignerConfig{}) {
 		return fmt.Errorf("%w: it names no signer", ErrConfig)
 	}
-	if err := c.check(); err != nil {
+	if err := c.Check(); err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	return initHome(Home(home), c, nil, consensus)

@@ -1,19 +1,21 @@
 #!/usr/bin/env bash
 # Everything that must hold before a change goes in: build, form, generated files, tests, races, short fuzzing, the demo and a replay of
-# real figures. Stops at the first failure. Installs what is missing where it may (Debian: gcc, protobuf-compiler; of prometheus the tool alone).
+# real figures, a build repeated elsewhere, a network in containers. Stops at the first failure. Installs what is missing where it may (Debian: gcc,
+# protobuf-compiler, docker.io, docker-compose, iptables; of prometheus the tool alone).
 #
 #   scripts/test.sh              all steps
 #   scripts/test.sh vet tests    only these; `scripts/test.sh help` lists them
 #
-# FUZZTIME=30s fuzzes each target for that time instead of a number of runs; FIGURES=FILE.csv names the figures to replay.
+# FIGURES=FILE.csv names the figures to replay. The step vulnerabilities runs only where it is named: what it says changes without a change here.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 cometbft=v0.40.0
 staticcheck=honnef.co/go/tools/cmd/staticcheck@v0.8.2
-fuzztime=${FUZZTIME:-}
+govulncheck=golang.org/x/vuln/cmd/govulncheck@v1.9.0
+vulndb=golang.org/x/vulndb@latest
 figures=${FIGURES:-../shared/data/nh-2014-republican-primary.csv}
-all="tools build form vet staticcheck versions generated monitoring tests race fuzz demo difference replay"
+all="tools build form vet staticcheck versions generated monitoring tests race fuzz demo difference replay reproducible compose"
 
 # Where goroutines share state; the mathematics below has none and takes minutes under the race detector.
 races=(./app/... ./store/... ./abci/... ./client/... ./node/... ./internal/demo/... ./internal/network/... ./internal/bench/...)
@@ -26,13 +28,17 @@ step_tools() {
   command -v promtool >/dev/null || fetch_promtool
   command -v gcc >/dev/null || missing+=(gcc libc6-dev)
   command -v protoc >/dev/null || missing+=(protobuf-compiler)
-  [ ${#missing[@]} -gt 0 ] || return 0
+  install_packages ${missing[@]+"${missing[@]}"}
+}
+
+install_packages() {
+  [ $# -gt 0 ] || return 0
   if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-    echo "These are missing: ${missing[*]}. Install them with your system's package manager and run this again." >&2
+    echo "These are missing: $*. Install them with your system's package manager and run this again." >&2
     return 1
   fi
   apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
 # Takes promtool out of Debian's package without installing it: that would start a service.
@@ -48,7 +54,7 @@ fetch_promtool() {
 
 step_build() {
   CGO_ENABLED=0 go build ./...
-  CGO_ENABLED=0 go build -trimpath -o bin/votenode ./cmd/votenode
+  scripts/build.sh
 }
 
 step_form() {
@@ -92,17 +98,18 @@ step_tests() { CGO_ENABLED=0 go test -timeout 20m ./...; }
 
 step_race() { CGO_ENABLED=1 go test -race -short -timeout 20m "${races[@]}"; }
 
-# By runs and not by time: Go's fuzzer may fail with "context deadline exceeded" when its time ends while an input runs. A whole audit, which
-# FuzzRecord runs, takes some hundred times longer than what the others run.
-step_fuzz() {
-  local file name runs
-  git grep -E '^func Fuzz[A-Za-z0-9_]+\(' -- '*_test.go' | sed -E 's/^([^:]+):func (Fuzz[A-Za-z0-9_]+).*/\1 \2/' |
-    while read -r file name; do
-      echo "$(dirname "$file") $name"
-      [ "$name" = FuzzRecord ] && runs=500x || runs=20000x
-      CGO_ENABLED=0 go test -run '^$' -fuzz "^$name\$" -fuzztime "${fuzztime:-$runs}" "./$(dirname "$file")" >"$logs/fuzz" 2>&1 </dev/null ||
-        { cat "$logs/fuzz" >&2; return 1; }
-    done
+step_fuzz() { scripts/fuzz.sh short; }
+
+# What is known against the modules and Go's own packages, as far as this program calls them. The database comes as the module that it is made
+# from, so that the module proxy suffices.
+step_vulnerabilities() {
+  local module
+  if ! module=$(cd "$logs" && go mod download -json "$vulndb" 2>"$logs/vulndb.err"); then
+    echo "SKIPPED: the vulnerability database cannot be fetched: $(tail -n 1 "$logs/vulndb.err")"
+    return 0
+  fi
+  (cd "$logs" && go run "${vulndb/@//cmd/indexdb@}" -vulns "$(sed -n 's/.*"Dir": "\(.*\)".*/\1/p' <<<"$module")/data/osv" -out "$logs/vulndb")
+  CGO_ENABLED=0 go run "$govulncheck" -db "file://$logs/vulndb" ./...
 }
 
 step_demo() { scripts/demo.sh --record "$logs/demo-record"; }
@@ -125,6 +132,55 @@ step_replay() {
     return 0
   fi
   scripts/demo.sh --results "$figures" --limit 5000 --record "$logs/replay-record"
+}
+
+# The same commit, cloned into two folders, gives the same program; the second time nothing is taken from Go's cache, and the environment differs.
+step_reproducible() {
+  local other=$logs/another/and/longer
+  git clone -q . "$logs/one"
+  git clone -q . "$other"
+  "$logs/one/scripts/build.sh"
+  GOCACHE=$logs/cache GOFLAGS=-buildvcs=false GOAMD64=v3 CGO_ENABLED=1 "$other/scripts/build.sh"
+  "$logs/one/bin/votenode" version
+  cmp "$logs/one/bin/votenode" "$other/bin/votenode"
+  rm -rf "$logs/one" "$logs/another" "$logs/cache"
+}
+
+# The network of docker-compose.yml: brought up twice, stopped and brought up again, an election on it, and all of it gone at the end.
+step_compose() {
+  if [ "$(id -u)" != 0 ] || ! unshare --mount true 2>/dev/null; then
+    echo "SKIPPED: containers need a root that may mount file systems."
+    return 0
+  fi
+  local missing=()
+  command -v dockerd >/dev/null || missing+=(docker.io iptables)
+  docker compose version >/dev/null 2>&1 || command -v docker-compose >/dev/null || missing+=(docker-compose)
+  install_packages ${missing[@]+"${missing[@]}"}
+  export VOTENODE_COMPOSE=$logs/compose VOTENODE_PROJECT=votenode-test
+  trap 'scripts/compose.sh down >/dev/null 2>&1 || true; rm -rf "$logs"' EXIT
+  scripts/compose.sh up --dockerd
+  [ ! -S "$logs/compose.engine/docker.sock" ] || export DOCKER_HOST=unix://$logs/compose.engine/docker.sock
+  confined
+  scripts/compose.sh election --record "$logs/compose-record"
+  scripts/compose.sh down --keep
+  scripts/compose.sh up
+  scripts/compose.sh status
+  scripts/compose.sh down
+  [ -z "$(docker ps --all --quiet --filter label=com.docker.compose.project=votenode-test 2>/dev/null)" ] || { echo "down leaves containers." >&2; return 1; }
+}
+
+# confined asks the kernel what it lets the nodes do.
+confined() {
+  local id pid ids
+  ids=$(docker ps --quiet --filter label=com.docker.compose.project=votenode-test)
+  [ "$(wc -w <<<"$ids")" = 5 ] || { echo "There are not five containers: $ids" >&2; return 1; }
+  for id in $ids; do
+    pid=$(docker inspect --format '{{.State.Pid}}' "$id")
+    grep -qP '^Uid:\t65532\t65532\t65532\t65532$' "/proc/$pid/status" || { echo "A node does not run as user 65532." >&2; return 1; }
+    grep -qP '^CapBnd:\t0+$' "/proc/$pid/status" || { echo "A node may have capabilities." >&2; return 1; }
+    grep -qP '^NoNewPrivs:\t1$' "/proc/$pid/status" || { echo "A node may gain privileges." >&2; return 1; }
+    awk '$5 == "/" && $6 ~ /^ro(,|$)/ { found = 1 } END { exit !found }' "/proc/$pid/mountinfo" || { echo "A node's root file system can be written." >&2; return 1; }
+  done
 }
 
 if [ "${1:-}" = help ]; then

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 
 	"votenode/client"
@@ -53,6 +54,9 @@ func ParseForm(data []byte) (*Form, error) {
 	var f Form
 	if err := decoder.Decode(&f); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrForm, err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%w: something follows it", ErrForm)
 	}
 	return &f, nil
 }

@@ -21,6 +21,8 @@ import (
 func newDemoCommand() *cobra.Command {
 	var (
 		results, expect, record string
+		elsewhere               string
+		nodes                   []string
 		limit                   int
 		keep                    bool
 	)
@@ -34,6 +36,10 @@ ballots, so that the result must be these figures. Bad ballots are sent, and a v
 --results replays any file of figures: CSV with the columns county, town, ballots, office, vote_for, candidate, votes,
 the lines of a town together. With --limit only as many towns from the beginning as have that many ballots.
 
+--network holds the election on a network that runs already, such as the one of scripts/compose.sh, and kills nothing: the folder
+has its genesis document and, in people, the keys of its officers and registrars, NAME.key, without passphrases; --node names the
+gateways of all its validators and of what other nodes must have the same state at the end.
+
 The exported record is kept. Exit code 3: the results differ from the figures, or the audit failed.`,
 		Example: `  votenode demo
   votenode demo --results figures.csv --limit 5000 --json`,
@@ -41,6 +47,12 @@ The exported record is kept. Exit code 3: the results differ from the figures, o
 		RunE: func(c *cobra.Command, args []string) error {
 			if limit < 0 {
 				return usagef("--limit: %d is below 0", limit)
+			}
+			if (elsewhere == "") != (len(nodes) == 0) {
+				return usagef("--network and --node go together")
+			}
+			if elsewhere != "" && keep {
+				return usagef("--keep: a network that runs already is left as it is anyway")
 			}
 			options, err := demoFigures(results, expect, limit)
 			if err != nil {
@@ -54,7 +66,7 @@ The exported record is kept. Exit code 3: the results differ from the figures, o
 					return err
 				}
 			}
-			options.Keep = keep
+			options.Keep, options.Elsewhere, options.Nodes = keep, elsewhere, nodes
 			options.Talk = &talk.Talk{To: c.ErrOrStderr(), Terminal: isTerminal(c.ErrOrStderr())}
 			report, err := demo.Run(c.Context(), options)
 			if err != nil {
@@ -75,6 +87,8 @@ The exported record is kept. Exit code 3: the results differ from the figures, o
 	c.Flags().StringVar(&expect, "expect", "", "file of figures that must come out, instead of those that are replayed: a difference must be found")
 	c.Flags().StringVar(&record, "record", "", "new folder for the exported record, instead of a temporary one")
 	c.Flags().BoolVar(&keep, "keep", false, "leave the network up, and say how to talk to it")
+	c.Flags().StringVar(&elsewhere, "network", "", "folder of a network that runs already, instead of a new one")
+	c.Flags().StringSliceVar(&nodes, "node", nil, "address of a gateway of that network, separated by commas or with the flag repeated")
 	return c
 }
 

@@ -18,8 +18,8 @@ import (
 
 func newNodeCommand() *cobra.Command {
 	return group("node", "Run a node", newNodeInitCommand(), newNodeGenesisCommand(), newNodeStartCommand(), newNodeStatusCommand(),
-		newNodeInspectCommand(), newNodeRollbackCommand(), newNodeVerifyStoreCommand(), newNodeListStateCommand(), newNodeCompareStateCommand(),
-		newMoveCommand("node", node.Seal))
+		newNodeHealthCommand(), newNodeInspectCommand(), newNodeRollbackCommand(), newNodeVerifyStoreCommand(), newNodeListStateCommand(),
+		newNodeCompareStateCommand(), newMoveCommand("node", node.Seal))
 }
 
 // homeFlag names a node's folder.
@@ -40,6 +40,7 @@ type shownNode struct {
 func newNodeInitCommand() *cobra.Command {
 	var home, p2p, gateway, metrics, consensusKey string
 	var signer node.SignerConfig
+	var observers []string
 	c := &cobra.Command{
 		Use:   "init",
 		Short: "Make a node's folder with fresh keys",
@@ -57,7 +58,10 @@ which the signer knows the node (votenode signer pair).`,
 			if gateway != "" {
 				config.Gateway.Listen = gateway
 			}
-			config.Metrics.Listen, config.Signer = metrics, signer
+			config.Metrics.Listen, config.Signer, config.P2P.Observers = metrics, signer, observers
+			if err := config.Check(); err != nil {
+				return usagef("%w", err)
+			}
 			if err := initNode(home, config, consensusKey); err != nil {
 				return err
 			}
@@ -89,6 +93,7 @@ which the signer knows the node (votenode signer pair).`,
 	c.Flags().StringVar(&consensusKey, "consensus-key", "", "the consensus key, as signer init prints it")
 	c.MarkFlagsRequiredTogether("signer-listen", "signer-key", "consensus-key")
 	c.Flags().StringVar(&metrics, "metrics", "", "host:port of the metrics for Prometheus; none without it")
+	c.Flags().StringSliceVar(&observers, "observer", nil, "node id of another node that may connect, though it is no validator; repeated")
 	return c
 }
 
@@ -203,7 +208,7 @@ for nothing else: it is 0 once the height is there.`,
 			return nil
 		},
 	}
-	c.Flags().StringVar(&address, "node", "127.0.0.1:8080", "address of the node's gateway")
+	nodeFlag(c, &address)
 	c.Flags().Int64Var(&height, "height", 0, "wait until the node answers and has committed this height")
 	return c
 }

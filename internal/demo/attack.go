@@ -38,11 +38,11 @@ func (r *run) newAttacker(ctx context.Context) (*attacker, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := client.LoadElection(ctx, v, electionID)
+	e, err := client.LoadElection(ctx, v, r.election)
 	if err != nil {
 		return nil, err
 	}
-	keys, err := client.MustLoad[pb.ElectionKeys](ctx, v, state.KeysKey(electionID))
+	keys, err := client.MustLoad[pb.ElectionKeys](ctx, v, state.KeysKey(r.election))
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func (r *run) newAttacker(ctx context.Context) (*attacker, error) {
 		return nil, err
 	}
 	return &attacker{run: r, crooks: r.crooks(), parameters: ballot.Parameters{
-		Chain: chainID, Election: electionID, Manifest: [32]byte(e.Manifest), RollRoot: [32]byte(e.RollRoot), KeyDigest: [32]byte(e.KeyDigest),
+		Chain: r.network.Document.ChainId, Election: r.election, Manifest: [32]byte(e.Manifest), RollRoot: [32]byte(e.RollRoot), KeyDigest: [32]byte(e.KeyDigest),
 		Keys: points, Styles: election.BallotStyles(r.manifest),
 	}}, nil
 }
@@ -107,7 +107,7 @@ func (r *run) attack(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	voter := client.Voter{Ledger: r.ledger, Election: electionID, Index: challenger, Key: key}
+	voter := client.Voter{Ledger: r.ledger, Election: r.election, Index: challenger, Key: key}
 	prepared, err := voter.Prepare(ctx, r.replay.Selections(challenger), rand.Reader)
 	if err != nil {
 		return err
@@ -177,12 +177,12 @@ func (a *attacker) tryForged(ctx context.Context, what string, b forge.Ballot, w
 	if err != nil {
 		return err
 	}
-	return a.try(ctx, what, envelope(b.Statement, ciphertext, proof, signature), want)
+	return a.try(ctx, what, a.envelope(b.Statement, ciphertext, proof, signature), want)
 }
 
-func envelope(st ballot.Statement, ciphertext, proof, signature []byte) []byte {
+func (a *attacker) envelope(st ballot.Statement, ciphertext, proof, signature []byte) []byte {
 	return tx.Ballot(&pb.CastBallot{
-		Election: electionID, Style: st.Style, RollIndex: st.RollIndex, Sequence: st.Sequence, Ciphertext: ciphertext, Proof: proof,
+		Election: a.run.election, Style: st.Style, RollIndex: st.RollIndex, Sequence: st.Sequence, Ciphertext: ciphertext, Proof: proof,
 	}, signature)
 }
 
@@ -275,7 +275,7 @@ func (a *attacker) othersBallots(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	raw, err := v.Leaf(ctx, state.LogBallots(electionID), 0)
+	raw, err := v.Leaf(ctx, state.LogBallots(a.run.election), 0)
 	if err != nil {
 		return err
 	}
@@ -308,7 +308,7 @@ func (a *attacker) othersBallots(ctx context.Context) error {
 	if err != nil || mine.Statement.Style != public.Style {
 		return err
 	}
-	moved := envelope(mine.Statement, public.Ciphertext, public.Proof, parsed.Signature())
+	moved := a.envelope(mine.Statement, public.Ciphertext, public.Proof, parsed.Signature())
 	if err := a.try(ctx, "another voter's ballot moved to one's own place", moved, tx.CodeBadSignature); err != nil {
 		return err
 	}
@@ -316,7 +316,7 @@ func (a *attacker) othersBallots(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	copied := envelope(mine.Statement, public.Ciphertext, public.Proof, signature)
+	copied := a.envelope(mine.Statement, public.Ciphertext, public.Proof, signature)
 	return a.try(ctx, "another voter's ballot copied and signed with one's own key", copied, tx.CodeBadProof)
 }
 
@@ -357,7 +357,7 @@ func (a *attacker) misplaced(ctx context.Context) error {
 	if err := a.try(ctx, "a ballot for another election", tx.Ballot(&body, signature), tx.CodeUnknownElection); err != nil {
 		return err
 	}
-	body.Election, body.Style = electionID, b.Statement.Style+1
+	body.Election, body.Style = a.run.election, b.Statement.Style+1
 	return a.try(ctx, "a ballot of another district's style", tx.Ballot(&body, signature), tx.CodeWrongStyle)
 }
 
@@ -371,13 +371,13 @@ func (a *attacker) damagedBytes(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	good := envelope(b.Statement, ciphertext, proof, signature)
+	good := a.envelope(b.Statement, ciphertext, proof, signature)
 	var signing error // of the random source
 	// What is wrong is signed as it should be, so that it is for the proof that it is refused.
 	signed := func(ciphertext, proof []byte) []byte {
 		signature, err := forge.Sign(a.parameters, b.Statement, ciphertext, proof, b.Key, rand.Reader)
 		signing = errors.Join(signing, err)
-		return envelope(b.Statement, ciphertext, proof, signature)
+		return a.envelope(b.Statement, ciphertext, proof, signature)
 	}
 	change := func(at int, with []byte) []byte {
 		return signed(slices.Concat(ciphertext[:at], with, ciphertext[at+len(with):]), proof)
@@ -387,7 +387,7 @@ func (a *attacker) damagedBytes(ctx context.Context) error {
 		return err
 	}
 	cancel := &pb.ProposeResolution{Resolution: pb.Resolution{
-		Decision: &pb.Resolution_CancelElection{CancelElection: &pb.CancelElection{Election: electionID}},
+		Decision: &pb.Resolution_CancelElection{CancelElection: &pb.CancelElection{Election: a.run.election}},
 	}}
 	kind := election.Encode(&pb.Envelope{Kind: 99, Body: []byte{1}, Signature: signature})
 	limit := int(genesis.DefaultParameters(2).Limits.BallotBytes)
@@ -402,13 +402,13 @@ func (a *attacker) damagedBytes(ctx context.Context) error {
 		{"a ballot with a byte behind it", append(slices.Clone(good), 0), tx.CodeMalformed},
 		{"a ballot with an unknown field", append(slices.Clone(good), 0x78, 1), tx.CodeMalformed},
 		{"a transaction of an unknown kind", kind, tx.CodeUnknownKind},
-		{"a ballot larger than any", envelope(b.Statement, ciphertext, bytes.Repeat(proof, 1+limit/len(proof)), signature), tx.CodeTooLarge},
-		{"a ballot with half a point too few", envelope(b.Statement, ciphertext[16:], proof, signature), tx.CodeInvalidField},
+		{"a ballot larger than any", a.envelope(b.Statement, ciphertext, bytes.Repeat(proof, 1+limit/len(proof)), signature), tx.CodeTooLarge},
+		{"a ballot with half a point too few", a.envelope(b.Statement, ciphertext[16:], proof, signature), tx.CodeInvalidField},
 		{"a ballot with an option too few", signed(ciphertext[32:], proof), tx.CodeBadProof},
 		{"a point that is not canonical", change(32, notEncoded), tx.CodeBadProof},
 		{"the identity for a point", change(32, make([]byte, group.PointSize)), tx.CodeBadProof},
 		{"a proof with a scalar above the group order", signed(ciphertext, slices.Concat(proof[:len(proof)-scalar.ScalarSize], notEncoded)), tx.CodeBadProof},
-		{"a resolution proposed by nobody", tx.Sign(chainID, cancel, nobody), tx.CodeNotAuthorised},
+		{"a resolution proposed by nobody", tx.Sign(a.run.network.Document.ChainId, cancel, nobody), tx.CodeNotAuthorised},
 	}
 	if signing != nil {
 		return signing

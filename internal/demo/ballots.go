@@ -95,6 +95,6 @@ func (r *run) makeBallot(voter int, sequence uint64, selections [][]int) ([]byte
 		return nil, err
 	}
 	return tx.Ballot(&pb.CastBallot{
-		Election: electionID, Style: statement.Style, RollIndex: statement.RollIndex, Sequence: sequence, Ciphertext: ciphertext, Proof: proof,
+		Election: r.election, Style: statement.Style, RollIndex: statement.RollIndex, Sequence: sequence, Ciphertext: ciphertext, Proof: proof,
 	}, signature), nil
 }

@@ -34,6 +34,7 @@ const (
 // caster sends ballots to all validators that are up, and follows the ballot log of one of them until all are there. What it
 // believes of that node is checked at the end: by proofs, and by the result.
 type caster struct {
+	election   string
 	validators []*network.Validator
 	down       []atomic.Bool // by validator
 	// since is the height that a validator must have before it is sent anything: its block time decides whether a second ballot
@@ -57,9 +58,9 @@ type onItsWay struct {
 }
 
 // newCaster begins behind the leaves that the log has already.
-func newCaster(validators []*network.Validator, leaves uint64, progress *talk.Bar, p *promised) *caster {
+func newCaster(election string, validators []*network.Validator, leaves uint64, progress *talk.Bar, p *promised) *caster {
 	return &caster{
-		promised: p, validators: validators, down: make([]atomic.Bool, len(validators)), progress: progress,
+		election: election, promised: p, validators: validators, down: make([]atomic.Bool, len(validators)), progress: progress,
 		changed: make(chan struct{}), waiting: map[[32]byte]*onItsWay{}, leaves: leaves,
 	}
 }
@@ -176,7 +177,7 @@ func (c *caster) follow(ctx context.Context) error {
 // read takes the new leaves of the log.
 func (c *caster) read(ctx context.Context, from *client.Node, height int64) error {
 	for {
-		leaves, err := from.LogLeaves(ctx, state.LogBallots(electionID), c.leaves, c.leaves+logPage)
+		leaves, err := from.LogLeaves(ctx, state.LogBallots(c.election), c.leaves, c.leaves+logPage)
 		if err != nil && !errors.Is(err, client.ErrUnknown) {
 			return err
 		}
@@ -223,29 +224,36 @@ func (c *caster) sendAgain(ctx context.Context) error {
 	return c.submit(ctx, to%len(c.validators), batch, true)
 }
 
-// vote sends all ballots: the early ones; half of the rest, upon which a validator is killed; the other half; and the second ballots
-// of those who vote twice.
+// disk is what the home of a validator occupies, bytes; 0 where that is elsewhere.
+func (r *run) disk() (int64, error) {
+	if home := r.network.Validators[0].Home; home != "" {
+		return network.Allocated(home)
+	}
+	return 0, nil
+}
+
+// vote sends all ballots: the early ones; half of the rest, upon which a validator is killed, where it is a process here; the other half;
+// and the second ballots of those who vote twice.
 func (r *run) vote(ctx context.Context) error {
 	progress := r.Talk.Bar("ballots recorded", r.report.Proven)
 	defer progress.Clear()
-	victim := r.network.Validators[1]
-	before, err := network.Allocated(r.network.Validators[0].Home)
+	before, err := r.disk()
 	if err != nil {
 		return err
 	}
-	c := newCaster(r.network.Validators, 1, progress, r.promised)
+	c := newCaster(r.election, r.network.Validators, 1, progress, r.promised)
 	following, stop := context.WithCancel(ctx)
 	defer stop()
 	g, following := errgroup.WithContext(following)
 	g.Go(func() error { return c.follow(following) })
 	g.Go(func() error {
 		defer stop()
-		return r.whileOpen(following, func(ctx context.Context) error { return r.castAll(ctx, c, victim) })
+		return r.whileOpen(following, func(ctx context.Context) error { return r.castAll(ctx, c) })
 	})
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	after, err := network.Allocated(r.network.Validators[0].Home)
+	after, err := r.disk()
 	if err != nil {
 		return err
 	}
@@ -255,7 +263,7 @@ func (r *run) vote(ctx context.Context) error {
 	return nil
 }
 
-func (r *run) castAll(ctx context.Context, c *caster, victim *network.Validator) error {
+func (r *run) castAll(ctx context.Context, c *caster) error {
 	start := time.Now()
 	if err := c.send(ctx, r.early, r.early.Size()); err != nil {
 		return err
@@ -263,12 +271,17 @@ func (r *run) castAll(ctx context.Context, c *caster, victim *network.Validator)
 	if err := c.send(ctx, r.main, r.main.Size()/2); err != nil {
 		return err
 	}
-	outage, err := r.kill(ctx, c, victim)
-	if err != nil {
-		return err
+	var killed *outage
+	if victim := r.network.Validators[1]; victim.Process != nil {
+		var err error
+		if killed, err = r.kill(ctx, c, victim); err != nil {
+			return err
+		}
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return outage.end(ctx) })
+	if killed != nil {
+		g.Go(func() error { return killed.end(ctx) })
+	}
 	g.Go(func() error {
 		if err := c.send(ctx, r.main, r.main.Size()); err != nil {
 			return err

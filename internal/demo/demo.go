@@ -1,7 +1,7 @@
 // Package demo holds a whole election on a ledger of two organisations, on one machine, and reports what came of it.
 //
 // Four validators, six trustees and the auditor are processes of the real program; officers, registrar and voters act through
-// package client. Nobody waits for a time to pass: every step waits for a height or for what it is to bring about. The ballots are
+// package client. The nodes can also be those of a network that runs elsewhere; none of these is killed. Nobody waits for a time to pass: every step waits for a height or for what it is to bring about. The ballots are
 // official figures dealt out, so the result is known before, and any difference is a failure. Dishonest voters and an outage belong
 // to it. The package decides nothing that the ledger decides, and nothing here is trusted by a real participant.
 //
@@ -14,6 +14,7 @@
 //	outage.go     a validator that is killed and returns
 //	tally.go      closing, decryption, comparison with the figures
 //	record.go     export, audit, audit of a damaged copy
+//	states.go     the state of all nodes, compared
 //	report.go     what is told at the end
 package demo
 
@@ -48,7 +49,11 @@ type Options struct {
 	Record string
 	// Keep leaves the network up.
 	Keep bool
-	Talk *talk.Talk
+	// Elsewhere is the folder of a network that runs already, see network.Attach, and Nodes the addresses of its gateways; empty means
+	// that a new one is founded.
+	Elsewhere string
+	Nodes     []string
+	Talk      *talk.Talk
 }
 
 // run is a demo on its way.
@@ -61,6 +66,7 @@ type run struct {
 	// officials are the officers and registrars.
 	officials *network.Officials
 
+	election string // its id
 	manifest *pb.Manifest
 	trustees []*network.Process
 	secrets  [][]byte // of all voters, by number, which is their place in the roll
@@ -107,7 +113,7 @@ func (r *run) all(ctx context.Context, folder string, fail context.CancelCauseFu
 		name string
 		do   func(context.Context) error
 	}{
-		{"foundation", func(ctx context.Context) error { return r.found(ctx, folder, fail) }},
+		{"foundation", func(ctx context.Context) error { return r.begin(ctx, folder, fail) }},
 		{"election and roll", r.createElection},
 		{"key ceremony", r.holdCeremony},
 		{"proving", r.proveBallots},
@@ -118,6 +124,7 @@ func (r *run) all(ctx context.Context, folder string, fail context.CancelCauseFu
 		{"promises and receipts", r.lookAtPromises},
 		{"decryption", r.decrypt},
 		{"results", r.readResults},
+		{"states", r.compareStates},
 		{"export", r.export},
 		{"audit", r.audit},
 		{"audit of a damaged copy", func(ctx context.Context) error { return r.auditDamaged(ctx, filepath.Join(folder, "damaged")) }},

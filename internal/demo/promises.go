@@ -67,7 +67,7 @@ func (r *run) lookAtPromises(ctx context.Context) error {
 		p.report.Judged++
 		p.report.Verdicts[found.Verdict.String()]++
 		s := promise.Slip
-		file, shown, err := r.ledger.Receipt(ctx, electionID, s.RollIndex, [32]byte(s.Code), true, time.Now())
+		file, shown, err := r.ledger.Receipt(ctx, r.election, s.RollIndex, [32]byte(s.Code), true, time.Now())
 		if err != nil {
 			return err
 		}

@@ -16,6 +16,7 @@ import (
 type Report struct {
 	Source      string `json:"source"`
 	GenesisHash string `json:"genesis_hash"`
+	Election    string `json:"election"`
 	Towns       int    `json:"towns"`
 	Contests    int    `json:"contests"`
 	Slots       int    `json:"slots"`
@@ -30,8 +31,9 @@ type Report struct {
 	// Refused is the number of bad transactions that nodes refused.
 	Refused  int       `json:"refused"`
 	Refusals []Refusal `json:"refusals"`
-	Outage   *Outage   `json:"outage"`
-	Promises Promises  `json:"promises"`
+	// Outage is null where the validators run elsewhere.
+	Outage   *Outage  `json:"outage"`
+	Promises Promises `json:"promises"`
 	// Absent trustees were ended before decryption.
 	Absent []string `json:"absent_trustees"`
 
@@ -41,13 +43,15 @@ type Report struct {
 	// VotingSeconds are from the first submission to the last inclusion, the outage included.
 	VotingSeconds    float64 `json:"voting_seconds"`
 	BallotsPerSecond float64 `json:"ballots_per_second"`
-	// LedgerBytesPerBallot are allocated bytes of a validator's home, after the voting minus before, by ballots sent meanwhile.
+	// LedgerBytesPerBallot are allocated bytes of a validator's home, after the voting minus before, by ballots sent meanwhile. 0 where
+	// the validators run elsewhere, and so is PeakRSSBytes.
 	LedgerBytesPerBallot float64 `json:"ledger_bytes_per_ballot"`
 	// PeakRSSBytes is the greatest resident memory of any validator process that was up at the end.
 	PeakRSSBytes int64   `json:"peak_rss_bytes"`
 	Stages       []Stage `json:"stages"`
 	Seconds      float64 `json:"seconds"`
 
+	States *States `json:"states"`
 	// Record is the exported folder, of RecordBytes allocated bytes. It is kept.
 	Record      string `json:"record"`
 	RecordBytes int64  `json:"record_bytes"`
@@ -77,6 +81,13 @@ type Outage struct {
 	Killed    int64   `json:"killed_at_height"`
 	Without   []int64 `json:"heights_without_signature"`
 	Back      int64   `json:"signs_again_at_height"`
+}
+
+// States tells that so many nodes have the same AppHash after a height.
+type States struct {
+	Height  int64  `json:"height"`
+	Nodes   int    `json:"nodes"`
+	AppHash string `json:"app_hash"`
 }
 
 // Stage is a part of the demo with its duration.
@@ -164,15 +175,20 @@ func (r *Report) Write(to io.Writer) error {
 	line("  all\t%.1f s", r.Seconds)
 	line("  %d ballots proven\t%.2f ms each on all cores", r.Proven, 1000*r.ProvingSeconds/max(float64(r.Proven), 1))
 	line("  %d ballots recorded, %d of them count\t%.0f a second", r.Recorded, r.Ballots, r.BallotsPerSecond)
-	line("  ledger\t%.0f bytes a ballot", r.LedgerBytesPerBallot)
-	line("  greatest memory of a validator\t%.0f MiB", float64(r.PeakRSSBytes)/(1<<20))
+	if r.PeakRSSBytes > 0 {
+		line("  ledger\t%.0f bytes a ballot", r.LedgerBytesPerBallot)
+		line("  greatest memory of a validator\t%.0f MiB", float64(r.PeakRSSBytes)/(1<<20))
+	}
 	line("  record %s\t%.1f MiB", r.Record, float64(r.RecordBytes)/(1<<20))
 	line("  absent at decryption\t%s", strings.Join(r.Absent, ", "))
+	if s := r.States; s != nil {
+		line("  app hash of all %d nodes after height %d\t%s", s.Nodes, s.Height, s.AppHash)
+	}
 	line("\nA copy of the record with one flipped bit\t%s", r.Damaged)
 	if n := r.Network; n != nil {
 		pids := strings.Trim(fmt.Sprint(n.PIDs), "[]")
 		line("\nThe network is up. Folder with keys and logs\t%s", n.Folder)
-		line("  look at it\tvotenode election show --genesis-hash %s --node %s %s", r.GenesisHash, n.Gateways[0], electionID)
+		line("  look at it\tvotenode election show --genesis-hash %s --node %s %s", r.GenesisHash, n.Gateways[0], r.Election)
 		line("  or\tcurl http://%s/v1/status", n.Gateways[0])
 		line("  end it\tkill %s && rm -r %s", pids, n.Folder)
 	}

@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 
 	"votenode/app/election"
@@ -36,39 +37,77 @@ func parameters() *pb.Parameters {
 	return p
 }
 
-// found makes keys, homes and the genesis document, starts the validators and waits until their blocks are certified.
-func (r *run) found(ctx context.Context, folder string, fail context.CancelCauseFunc) error {
-	n, err := network.Found(ctx, folder, r.Binary, network.Plan{Chain: chainID, Organisations: organisations, Parameters: parameters()}, fail)
-	if err != nil {
+// begin brings a network, new or running, and waits until its blocks are certified.
+func (r *run) begin(ctx context.Context, folder string, fail context.CancelCauseFunc) error {
+	bring := r.found
+	if r.Elsewhere != "" {
+		bring = r.attach
+	}
+	if err := bring(ctx, folder, fail); err != nil {
 		return err
 	}
-	r.network = n
+	n := r.network
 	r.report.GenesisHash = n.HashHex()
-	r.say("genesis hash %s", n.HashHex())
-	for _, v := range n.Validators {
-		if err := n.StartValidator(v); err != nil {
-			return err
-		}
-		r.say("%s is process %d, gateway %s", v.Name, v.Process.PID(), v.Node.Address())
-	}
 	if err := n.AwaitHeight(ctx, 2); err != nil {
 		return err
 	}
+	var err error
 	if r.ledger, err = client.Open(ctx, n.Hash, n.Addresses(), nil); err != nil {
 		return err
 	}
 	r.officials = &network.Officials{Network: n, Ledger: r.ledger, Say: r.say}
 	v, err := r.ledger.After(ctx, 0)
-	if err == nil {
-		r.say("height %d is certified by both organisations", v.Height())
+	if err != nil {
+		return err
 	}
+	r.say("height %d is certified by both organisations", v.Height())
+	r.election, err = freeID(ctx, v)
+	r.report.Election = r.election
 	return err
+}
+
+// found makes keys, homes and the genesis document, and starts the validators.
+func (r *run) found(ctx context.Context, folder string, fail context.CancelCauseFunc) (err error) {
+	plan := network.Plan{Chain: chainID, Organisations: organisations, Parameters: parameters()}
+	if r.network, err = network.Found(ctx, folder, r.Binary, plan, fail); err != nil {
+		return err
+	}
+	r.say("genesis hash %s", r.network.HashHex())
+	for _, v := range r.network.Validators {
+		if err := r.network.StartValidator(v); err != nil {
+			return err
+		}
+		r.say("%s is process %d, gateway %s", v.Name, v.Process.PID(), v.Node.Address())
+	}
+	return nil
+}
+
+// attach takes the network that runs elsewhere.
+func (r *run) attach(ctx context.Context, folder string, fail context.CancelCauseFunc) (err error) {
+	if r.network, err = network.Attach(ctx, r.Elsewhere, folder, r.Binary, r.Nodes, fail); err != nil {
+		return err
+	}
+	r.say("%d validators and %d other nodes run elsewhere, genesis hash %s", len(r.network.Validators), len(r.network.Followers), r.network.HashHex())
+	return nil
+}
+
+// freeID is the first of primary, primary-2, primary-3 and so on that no election of the ledger has.
+func freeID(ctx context.Context, v *client.View) (string, error) {
+	id := electionID
+	for i := 2; ; i++ {
+		if _, err := client.LoadElection(ctx, v, id); errors.Is(err, client.ErrAbsent) {
+			return id, nil
+		} else if err != nil {
+			return "", err
+		}
+		id = fmt.Sprintf("%s-%d", electionID, i)
+	}
 }
 
 // createElection publishes the manifest, creates the election by resolution, brings the roll and seals it.
 func (r *run) createElection(ctx context.Context) error {
 	r.manifest = &pb.Manifest{
-		Election: electionID, Title: "Primary of " + r.Source, Contests: r.replay.Contests, Styles: r.replay.Styles,
+		Election: r.election, Title: "Primary of " + r.Source, Contests: r.replay.Contests, Styles: r.replay.Styles,
 		RevoteInterval: 1, ObjectionWindow: 2, CeremonyStep: 60, OpenMin: 1,
 	}
 	if err := election.CheckManifest(r.manifest); err != nil {
@@ -83,12 +122,12 @@ func (r *run) createElection(ctx context.Context) error {
 		return err
 	}
 	progress := r.Talk.Bar("roll entries", len(roll))
-	head, err := r.officials.ImportRoll(ctx, electionID, roll, progress.Set)
+	head, err := r.officials.ImportRoll(ctx, r.election, roll, progress.Set)
 	progress.Clear()
 	if err != nil {
 		return err
 	}
-	return r.officials.SealRoll(ctx, electionID, head)
+	return r.officials.SealRoll(ctx, r.election, head)
 }
 
 // makeRoll makes a key for every voter.
@@ -107,14 +146,14 @@ func (r *run) makeRoll(ctx context.Context) ([]pb.RollEntry, error) {
 // holdCeremony appoints trustees, starts their programs and waits until the election is ready: keys made, trial decryption passed.
 func (r *run) holdCeremony(ctx context.Context) error {
 	var err error
-	if r.trustees, err = r.officials.AppointTrustees(ctx, electionID, trusteesEach, trusteeQuorum); err != nil {
+	if r.trustees, err = r.officials.AppointTrustees(ctx, r.election, trusteesEach, trusteeQuorum); err != nil {
 		return err
 	}
 	v, err := r.ledger.Certified(ctx)
 	if err != nil {
 		return err
 	}
-	r.shared, _, err = client.LoadBallotElection(ctx, v, electionID)
+	r.shared, _, err = client.LoadBallotElection(ctx, v, r.election)
 	return err
 }
 
@@ -125,7 +164,7 @@ func (r *run) open(ctx context.Context) error {
 	}
 	opening := r.officials.Opening()
 	r.closing = opening + 20 + int64(r.replay.Voters()/600)
-	return r.officials.Schedule(ctx, electionID, opening, r.closing)
+	return r.officials.Schedule(ctx, r.election, opening, r.closing)
 }
 
 // extension is by how much officers extend the voting when ballots are still on their way, seconds.
@@ -135,6 +174,6 @@ func (r *run) extension() int64 { return 20 + int64(r.replay.Voters()/1000) }
 func (r *run) extend(ctx context.Context, reason string) error {
 	r.closing += r.extension()
 	return r.officials.Decide(ctx, reason, pb.Resolution{
-		Decision: &pb.Resolution_ExtendElection{ExtendElection: &pb.ExtendElection{Election: electionID, Closing: r.closing}},
+		Decision: &pb.Resolution_ExtendElection{ExtendElection: &pb.ExtendElection{Election: r.election, Closing: r.closing}},
 	})
 }

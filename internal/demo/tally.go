@@ -15,11 +15,11 @@ import (
 // organisation away.
 func (r *run) close(ctx context.Context) error {
 	r.say("voting closes at %s", time.Unix(r.closing, 0).Format(time.TimeOnly))
-	v, err := r.officials.UntilPhase(ctx, electionID, pb.PHASE_CLOSED)
+	v, err := r.officials.UntilPhase(ctx, r.election, pb.PHASE_CLOSED)
 	if err != nil {
 		return err
 	}
-	head, err := v.Head(ctx, state.LogBallots(electionID))
+	head, err := v.Head(ctx, state.LogBallots(r.election))
 	if err != nil {
 		return err
 	}
@@ -29,7 +29,7 @@ func (r *run) close(ctx context.Context) error {
 	if err := r.tryAfterClosing(ctx); err != nil {
 		return err
 	}
-	for i := range organisations {
+	for i := range r.network.Document.Organisations {
 		trustee := r.trustees[i*trusteesEach+trusteesEach-1]
 		if err := trustee.End(); err != nil {
 			return err
@@ -45,7 +45,7 @@ func (r *run) decrypt(ctx context.Context) error {
 	progress := r.Talk.Bar("contests opened", len(r.manifest.Contests))
 	defer progress.Clear()
 	v, err := r.ledger.Until(ctx, func(ctx context.Context, v *client.View) (bool, error) {
-		e, err := client.LoadElection(ctx, v, electionID)
+		e, err := client.LoadElection(ctx, v, r.election)
 		if err != nil {
 			return false, err
 		}
@@ -62,13 +62,13 @@ func (r *run) decrypt(ctx context.Context) error {
 
 // readResults reads the result of every contest with its proof and holds it against the figures.
 func (r *run) readResults(ctx context.Context) error {
-	v, err := r.officials.UntilPhase(ctx, electionID, pb.PHASE_FINAL)
+	v, err := r.officials.UntilPhase(ctx, r.election, pb.PHASE_FINAL)
 	if err != nil {
 		return err
 	}
 	results := make([]pb.Result, len(r.manifest.Contests))
 	for c := range results {
-		result, err := client.MustLoad[pb.Result](ctx, v, state.ResultKey(electionID, uint32(c)))
+		result, err := client.MustLoad[pb.Result](ctx, v, state.ResultKey(r.election, uint32(c)))
 		if err != nil {
 			return err
 		}
@@ -78,7 +78,9 @@ func (r *run) readResults(ctx context.Context) error {
 	r.report.Mismatches = len(r.report.Differences)
 	r.report.Ballots = r.replay.Voters()
 	for _, validator := range r.network.Validators {
-		r.report.PeakRSSBytes = max(r.report.PeakRSSBytes, network.PeakMemory(validator.Process.PID()))
+		if validator.Process != nil {
+			r.report.PeakRSSBytes = max(r.report.PeakRSSBytes, network.PeakMemory(validator.Process.PID()))
+		}
 	}
 	r.say("%d figures read with proofs under certified height %d: %d differ from %s", len(r.report.Results), v.Height(), r.report.Mismatches, r.Source)
 	return nil

@@ -12,8 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"votenode/client"
 	"votenode/client/keyfile"
-	"votenode/genesis"
 	"votenode/node"
 	pb "votenode/proto/votenode/v1"
 )
@@ -29,32 +29,13 @@ func Copy(from, folder, binary string, fail context.CancelCauseFunc) (*Network, 
 	if err != nil || len(homes) == 0 {
 		return nil, fmt.Errorf("%s has no home of a node: %w", from, err)
 	}
-	document, err := os.ReadFile(homes[0])
-	if err != nil {
+	if err := n.readDocument(homes[0]); err != nil {
 		return nil, err
 	}
-	if n.Document, err = genesis.Parse(document); err != nil {
+	if err := n.readPeople(folder); err != nil {
 		return nil, err
 	}
-	n.Hash = genesis.Hash(n.Document)
-	var validators []*pb.Validator
-	for i := range n.Document.Organisations {
-		o := &n.Document.Organisations[i]
-		for j := range o.Validators {
-			validators = append(validators, &o.Validators[j])
-		}
-		for _, officer := range o.Organisation.Officers {
-			key, err := n.person(keyfile.Officer, officer.Name)
-			if err != nil {
-				return nil, err
-			}
-			n.Officers[o.Organisation.Id] = append(n.Officers[o.Organisation.Id], key)
-		}
-		if n.Registrars[o.Organisation.Id], err = n.person(keyfile.Registrar, o.Organisation.Registrars[0].Name); err != nil {
-			return nil, err
-		}
-	}
-	return n, n.settle(validators)
+	return n, n.settle(n.founders())
 }
 
 // copyFolder copies folders and files with their permissions, which keys insist on.
@@ -89,9 +70,9 @@ func copyFile(from, to string, mode fs.FileMode) error {
 	return errors.Join(err, out.Close())
 }
 
-// person reads the key of a person.
-func (n *Network) person(role keyfile.Role, name string) (ed25519.PrivateKey, error) {
-	key, err := keyfile.Load(n.KeyFile(name), nil)
+// readPerson reads the key of a person in a network's folder.
+func readPerson(folder string, role keyfile.Role, name string) (ed25519.PrivateKey, error) {
+	key, err := keyfile.Load(keyFile(folder, name), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -109,9 +90,11 @@ func (n *Network) settle(validators []*pb.Validator) error {
 		peers[hex.EncodeToString(v.NodeId)] = ports[2*i]
 	}
 	for i, v := range validators {
-		if err := n.addValidator(v, ports[2*i+1]); err != nil {
+		gateway, err := client.NewNode(ports[2*i+1])
+		if err != nil {
 			return err
 		}
+		n.addValidator(v, filepath.Join(n.Folder, v.Name), gateway)
 		file := node.Home(filepath.Join(n.Folder, v.Name)).ConfigFile()
 		c, err := node.ReadConfig(file)
 		if err != nil {

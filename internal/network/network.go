@@ -1,5 +1,5 @@
 // Package network founds a ledger of several organisations and runs it on this machine, every validator as a process of the real
-// program, joined by CometBFT's p2p over loopback. The demo and tests of whole networks use it.
+// program, joined by CometBFT's p2p over loopback; or takes one that runs elsewhere. The demo and tests of whole networks use it.
 //
 // It holds the keys of everybody, which no real participant does. It decides nothing about elections, and it ends the processes that
 // it started, each by its id, and no others.
@@ -12,7 +12,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -46,6 +45,8 @@ type Network struct {
 	Document   *pb.Genesis
 	Hash       [32]byte
 	Validators []*Validator
+	// Followers are nodes that are no validators.
+	Followers []*client.Node
 	// Officers and Registrars are keys by organisation.
 	Officers   map[string][]ed25519.PrivateKey
 	Registrars map[string]ed25519.PrivateKey
@@ -54,7 +55,8 @@ type Network struct {
 // Validator is one validator with its process.
 type Validator struct {
 	Name, Organisation string
-	Home               string
+	// Home and Process are empty where it runs elsewhere.
+	Home string
 	// Address is CometBFT's address of the consensus key, 20 bytes.
 	Address []byte
 	Node    *client.Node
@@ -64,10 +66,8 @@ type Validator struct {
 // Found makes all keys, homes and the genesis document in a folder, and starts nothing.
 func Found(ctx context.Context, folder, binary string, plan Plan, fail context.CancelCauseFunc) (*Network, error) {
 	n := in(folder, binary, fail)
-	for _, dir := range []string{n.Logs, filepath.Join(folder, "people")} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return nil, err
-		}
+	if err := n.makeFolders(); err != nil {
+		return nil, err
 	}
 	f := &founding{network: n, plan: plan}
 	for _, o := range plan.Organisations {
@@ -170,20 +170,19 @@ func (f *founding) validator(ctx context.Context, o Organisation, name string) e
 	if err := f.enter(o, entry, slip); err != nil {
 		return err
 	}
-	return f.network.addValidator(&public, ports[1])
+	gateway, err := client.NewNode(ports[1])
+	if err == nil {
+		f.network.addValidator(&public, home, gateway)
+	}
+	return err
 }
 
-// addValidator adds a validator whose home is below the folder.
-func (n *Network) addValidator(v *pb.Validator, gateway string) error {
-	node, err := client.NewNode(gateway)
-	if err != nil {
-		return err
-	}
+// addValidator adds a validator with its home and its gateway.
+func (n *Network) addValidator(v *pb.Validator, home string, gateway *client.Node) {
 	address := organisation.ConsensusAddress(v.Key)
 	n.Validators = append(n.Validators, &Validator{
-		Name: v.Name, Organisation: v.Organisation, Home: filepath.Join(n.Folder, v.Name), Address: address[:], Node: node,
+		Name: v.Name, Organisation: v.Organisation, Home: home, Address: address[:], Node: gateway,
 	})
-	return nil
 }
 
 func (f *founding) enter(o Organisation, entry *pb.GenesisEntry, key ed25519.PrivateKey) error {
@@ -193,7 +192,9 @@ func (f *founding) enter(o Organisation, entry *pb.GenesisEntry, key ed25519.Pri
 }
 
 // KeyFile is where the key of a person lies, without a passphrase.
-func (n *Network) KeyFile(name string) string { return filepath.Join(n.Folder, "people", name+".key") }
+func (n *Network) KeyFile(name string) string { return keyFile(n.Folder, name) }
+
+func keyFile(folder, name string) string { return filepath.Join(folder, "people", name+".key") }
 
 // NewPerson makes a signing key for a person of a role and writes its file.
 func (n *Network) NewPerson(role keyfile.Role, name string) (ed25519.PrivateKey, error) {

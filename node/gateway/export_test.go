@@ -9,7 +9,7 @@ import (
 func Described(t *testing.T, base string, targets map[string]string) {
 	t.Helper()
 	c := &contract{t, describe(t), map[string]bool{}}
-	w := &world{T: t, base: base}
+	w := &world{TB: t, base: base}
 	for id, target := range targets {
 		c.ask(c.operations[id], example{w, target, ""}, http.StatusOK)
 	}

@@ -29,13 +29,13 @@ func TestLedgerForPeople(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := *w
-			w.T = t
+			w.TB = t
 			ask(&w, e)
 		})
 	}
 	t.Run("results", func(t *testing.T) {
 		w := *w
-		w.T = t
+		w.TB = t
 		askForResults(&w, outcome)
 	})
 }

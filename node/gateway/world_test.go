@@ -40,7 +40,7 @@ func must[T any](v T, err error) T {
 
 // world is a gateway that serves a rehearsed ledger, on loopback, as the node of a validator would.
 type world struct {
-	*testing.T
+	testing.TB
 	ledger *rehearsal.Ledger // nil where nothing has begun
 	app    *abci.Application
 	server *Server
@@ -51,9 +51,9 @@ type world struct {
 var node = rehearsal.Validator("party", 1)
 
 // serve opens the gateway of a ledger; change may alter what it is made of. Without a ledger there is nothing but the genesis document.
-func serve(t *testing.T, l *rehearsal.Ledger, change ...func(*Config, *Source)) *world {
+func serve(t testing.TB, l *rehearsal.Ledger, change ...func(*Config, *Source)) *world {
 	t.Helper()
-	w := &world{T: t, ledger: l}
+	w := &world{TB: t, ledger: l}
 	doc, states := rehearsal.New(t).Genesis, must(state.Open(new(state.Memory)))
 	if l != nil {
 		doc, states = l.Genesis, l.State()

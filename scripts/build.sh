@@ -14,7 +14,8 @@ case "${1:-}" in
 esac
 # What the environment says of flags has no say; where GOFLAGS is set, what `go env -w` says of it does not count.
 unset GOEXPERIMENT
-export CGO_ENABLED=0 GOFLAGS=-mod=readonly GOAMD64=v1 GOARM64=v8.0 GOFIPS140=off GOWORK=off
+GOTOOLCHAIN=$(sed -n 's/^toolchain //p' go.mod) # which go fetches where the machine has another one
+export GOTOOLCHAIN CGO_ENABLED=0 GOFLAGS=-mod=readonly GOAMD64=v1 GOARM64=v8.0 GOFIPS140=off GOWORK=off
 go build -trimpath -buildvcs=true -o bin/votenode ./cmd/votenode
 if [ "${1:-}" = image ]; then
   mkdir -p bin/image/node

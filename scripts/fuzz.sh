@@ -10,6 +10,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+GOTOOLCHAIN=$(sed -n 's/^toolchain //p' go.mod) # as scripts/build.sh
+export GOTOOLCHAIN
+
 # targets prints folder and name of each.
 targets() { git grep -E '^func Fuzz[A-Za-z0-9_]+\(' -- '*_test.go' | sed -E 's#^(.*)/[^/]+:func (Fuzz[A-Za-z0-9_]+).*#\1 \2#'; }
 

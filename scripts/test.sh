@@ -10,12 +10,14 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+GOTOOLCHAIN=$(sed -n 's/^toolchain //p' go.mod) # as scripts/build.sh
+export GOTOOLCHAIN
 cometbft=v0.40.0
 staticcheck=honnef.co/go/tools/cmd/staticcheck@v0.8.2
 govulncheck=golang.org/x/vuln/cmd/govulncheck@v1.9.0
 vulndb=golang.org/x/vulndb@latest
 figures=${FIGURES:-../shared/data/nh-2014-republican-primary.csv}
-all="tools build form vet staticcheck versions generated monitoring tests race fuzz demo difference replay reproducible compose"
+all="tools build form vet staticcheck versions vulnerabilities generated monitoring tests race fuzz demo difference replay reproducible compose"
 
 # Where goroutines share state; the mathematics below has none and takes minutes under the race detector.
 races=(./app/... ./store/... ./abci/... ./client/... ./node/... ./internal/demo/... ./internal/network/... ./internal/bench/...)

@@ -102,16 +102,22 @@ step_race() { CGO_ENABLED=1 go test -race -short -timeout 20m "${races[@]}"; }
 
 step_fuzz() { scripts/fuzz.sh short; }
 
-# What is known against the modules and Go's own packages, as far as this program calls them. The database comes as the module that it is made
-# from, so that the module proxy suffices.
+# What is known of the modules and of Go's own packages, as far as this program calls it, but for what scripts/accepted-vulnerabilities gives a
+# reason for. The database comes as the module that it is made from, so that the module proxy suffices.
 step_vulnerabilities() {
-  local module
+  local module code=0 news
   if ! module=$(cd "$logs" && go mod download -json "$vulndb" 2>"$logs/vulndb.err"); then
     echo "SKIPPED: the vulnerability database cannot be fetched: $(tail -n 1 "$logs/vulndb.err")"
     return 0
   fi
   (cd "$logs" && go run "${vulndb/@//cmd/indexdb@}" -vulns "$(sed -n 's/.*"Dir": "\(.*\)".*/\1/p' <<<"$module")/data/osv" -out "$logs/vulndb")
-  CGO_ENABLED=0 go run "$govulncheck" -db "file://$logs/vulndb" ./...
+  CGO_ENABLED=0 go run "$govulncheck" -db "file://$logs/vulndb" ./... >"$logs/vulnerabilities" 2>&1 || code=$?
+  news=$(sed -n 's/^Vulnerability #[0-9]*: //p' "$logs/vulnerabilities" | grep -vxFf <(sed -n 's/^\(GO-[0-9-]*\).*/\1/p' scripts/accepted-vulnerabilities) || true)
+  if [ "$code" != 0 ] && { [ -n "$news" ] || ! grep -q '^Vulnerability' "$logs/vulnerabilities"; }; then
+    cat "$logs/vulnerabilities" >&2
+    echo "New: ${news:-govulncheck failed}" >&2
+    return 1
+  fi
 }
 
 step_demo() { scripts/demo.sh --record "$logs/demo-record"; }

@@ -3,29 +3,24 @@ package perturb
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"flag"
 	"fmt"
 	mathrand "math/rand/v2"
-	"os"
-	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"votenode/app/state"
 	"votenode/client"
 	"votenode/crypto/ballot"
-	"votenode/genesis"
 	"votenode/internal/network"
-	"votenode/node"
 	pb "votenode/proto/votenode/v1"
 	"votenode/verify/slip"
 )
 
 const (
-	electionID = "primary"
-	voters     = 6000
+	voters = 6000
 
 	trusteesEach  = 3 // of each organisation
 	trusteeQuorum = 2
@@ -37,9 +32,10 @@ const (
 )
 
 var (
-	all  = flag.Bool("all", false, "do everything in every phase, instead of a choice")
-	only = flag.String("only", "", "do this alone, in every phase")
-	seed = flag.Uint64("seed", 0, "seed of the choice; 0 takes a new one")
+	all          = flag.Bool("all", false, "do everything in every phase, instead of a choice")
+	only         = flag.String("only", "", "do this alone, in every phase")
+	inContainers = flag.Bool("containers", false, "do it to the network of docker-compose.yml, which runs already")
+	seed         = flag.Uint64("seed", 0, "seed of the choice; 0 takes a new one")
 )
 
 // organisations have two validators each, so that one of them can be lost: then nothing is certified, and blocks are still committed.
@@ -51,10 +47,11 @@ var organisations = []network.Organisation{
 // election is one that is held while things are done to its network.
 type election struct {
 	*testing.T
-	ctx       context.Context
-	random    *mathrand.Rand
+	ctx    context.Context
+	id     string // of the election
+	random *mathrand.Rand
+	controls
 	network   *network.Network
-	mesh      *mesh
 	ledger    *client.Ledger
 	officials *network.Officials
 	closing   int64
@@ -67,76 +64,6 @@ func must[T any](v T, err error) T {
 		panic(err)
 	}
 	return v
-}
-
-// found builds the program and starts a network of it whose connections go through a mesh.
-func found(t *testing.T, random *mathrand.Rand) *election {
-	t.Helper()
-	ctx, fail := context.WithCancelCause(t.Context())
-	t.Cleanup(func() { fail(nil) })
-	folder := t.TempDir()
-	binary := filepath.Join(folder, "votenode")
-	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "votenode/cmd/votenode")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	p := genesis.DefaultParameters(len(organisations))
-	p.Limits.BlockUnits /= 2
-	p.SlipMargin = 1
-	p.Timeouts = pb.Timeouts{Propose: 1_500, ProposeDelta: 500, Vote: 500, VoteDelta: 500, Commit: 200}
-	e := &election{T: t, ctx: ctx, random: random}
-	e.network = must(network.Found(ctx, folder, binary, network.Plan{Chain: "perturbed", Organisations: organisations, Parameters: p}, func(cause error) {
-		t.Error(cause)
-		fail(cause)
-	}))
-	t.Cleanup(func() {
-		if err := e.network.EndAll(); err != nil {
-			t.Error(err)
-		}
-	})
-	e.connect()
-	for _, v := range e.network.Validators {
-		e.check(e.network.StartValidator(v))
-	}
-	e.check(e.network.AwaitHeight(ctx, 2))
-	e.ledger = must(client.Open(ctx, e.network.Hash, e.network.Addresses(), nil))
-	e.officials = &network.Officials{Network: e.network, Ledger: e.ledger, Say: t.Logf}
-	return e
-}
-
-// connect lets each validator dial the others through the mesh.
-func (e *election) connect() {
-	var addresses, ids []string
-	for _, v := range e.network.Validators {
-		record := e.record(v)
-		addresses, ids = append(addresses, record.Address), append(ids, fmt.Sprintf("%x", record.NodeId))
-	}
-	e.mesh = newMesh(e, addresses)
-	for from, v := range e.network.Validators {
-		file := node.Home(v.Home).ConfigFile()
-		c := must(node.ReadConfig(file))
-		c.P2P.Peers = map[string]string{}
-		for to, id := range ids {
-			if to != from {
-				c.P2P.Peers[id] = e.mesh.address(from, to)
-			}
-		}
-		e.check(os.WriteFile(file, c.Bytes(), 0o600))
-	}
-}
-
-// record returns the validator's record in the genesis document.
-func (e *election) record(v *network.Validator) *pb.Validator {
-	for i := range e.network.Document.Organisations {
-		for j := range e.network.Document.Organisations[i].Validators {
-			if r := &e.network.Document.Organisations[i].Validators[j]; r.Name == v.Name {
-				return r
-			}
-		}
-	}
-	e.Fatalf("%s is no validator", v.Name)
-	return nil
 }
 
 // check ends the test on an error. Where a process has ended by itself that is the cause.
@@ -169,7 +96,7 @@ func (e *election) keepOpen() {
 	}
 	e.closing = time.Now().Unix() + 2*room
 	e.check(e.officials.Decide(e.ctx, "more is to be done to the network", pb.Resolution{
-		Decision: &pb.Resolution_ExtendElection{ExtendElection: &pb.ExtendElection{Election: electionID, Closing: e.closing}},
+		Decision: &pb.Resolution_ExtendElection{ExtendElection: &pb.ExtendElection{Election: e.id, Closing: e.closing}},
 	}))
 }
 
@@ -182,12 +109,19 @@ func TestElection(t *testing.T) {
 		*seed = uint64(time.Now().UnixNano())
 	}
 	t.Logf("seed %d; the same again: go test ./internal/perturb -run TestElection -seed %d", *seed, *seed)
-	e := found(t, mathrand.New(mathrand.NewPCG(*seed, 1)))
+	e := &election{T: t, ctx: t.Context(), random: mathrand.New(mathrand.NewPCG(*seed, 1)), id: fmt.Sprintf("perturbed-%d", *seed)}
+	if *inContainers {
+		attachContainers(e, environment(e, "VOTENODE_COMPOSE"), environment(e, "VOTENODE_PROJECT"), environment(e, "VOTENODE_BINARY"),
+			strings.Split(environment(e, "VOTENODE_GATEWAYS"), ","))
+	} else {
+		foundProcesses(e)
+	}
+	e.officials = &network.Officials{Network: e.network, Ledger: e.ledger, Say: t.Logf}
 	count := e.choose()
 	e.during("before there is an election")
 
 	manifest := &pb.Manifest{
-		Election: electionID, Title: "Primary", Contests: []pb.Contest{{Title: "Seat", MinSelections: 1, MaxSelections: 1}},
+		Election: e.id, Title: "Primary", Contests: []pb.Contest{{Title: "Seat", MinSelections: 1, MaxSelections: 1}},
 		Styles:         []pb.BallotStyle{{District: "everywhere", Contests: []uint32{0}}},
 		RevoteInterval: 1, ObjectionWindow: uint32(20 * count), CeremonyStep: uint32(time.Duration(count) * span / time.Second), OpenMin: 1,
 	}
@@ -202,11 +136,11 @@ func TestElection(t *testing.T) {
 		l.keys, roll = append(l.keys, key), append(roll, pb.RollEntry{Key: key.Public().Bytes()})
 	}
 	e.during("setup")
-	head := must(e.officials.ImportRoll(e.ctx, electionID, roll, func(int) {}))
-	e.check(e.officials.SealRoll(e.ctx, electionID, head))
+	head := must(e.officials.ImportRoll(e.ctx, e.id, roll, func(int) {}))
+	e.check(e.officials.SealRoll(e.ctx, e.id, head))
 
 	trustees := e.ceremony()
-	l.shared, _, _ = client.LoadBallotElection(e.ctx, must(e.ledger.Certified(e.ctx)), electionID)
+	l.shared, _, _ = client.LoadBallotElection(e.ctx, must(e.ledger.Certified(e.ctx)), e.id)
 	e.during("ready")
 	e.vote(l)
 	votes := l.check(e.until(pb.PHASE_CLOSED))
@@ -215,12 +149,12 @@ func TestElection(t *testing.T) {
 	e.results(votes)
 	e.promises(l)
 	e.audit()
-	e.same()
+	e.agree()
 }
 
 // ceremony has the trustees make keys. The last one comes when all that is done to the network in the key ceremony is done.
 func (e *election) ceremony() (trustees []*network.Process) {
-	names := must(e.officials.Appoint(e.ctx, electionID, trusteesEach, trusteeQuorum))
+	names := must(e.officials.Appoint(e.ctx, e.id, trusteesEach, trusteeQuorum))
 	last := len(names) - 1
 	for _, name := range names[:last] {
 		trustees = append(trustees, must(e.network.StartTrustee(name)))
@@ -235,7 +169,7 @@ func (e *election) ceremony() (trustees []*network.Process) {
 func (e *election) vote(l *load) {
 	opening := e.officials.Opening()
 	closing := opening + room + 5
-	e.check(e.officials.Schedule(e.ctx, electionID, opening, closing))
+	e.check(e.officials.Schedule(e.ctx, e.id, opening, closing))
 	e.closing = closing
 	stop, done := context.WithCancel(e.ctx)
 	casting := make(chan error, 1)
@@ -264,7 +198,7 @@ func (e *election) decrypt(trustees []*network.Process) {
 // until waits for a phase of the election, certified.
 func (e *election) until(phase pb.Phase) *client.View {
 	e.Helper()
-	v, err := e.officials.UntilPhase(e.ctx, electionID, phase)
+	v, err := e.officials.UntilPhase(e.ctx, e.id, phase)
 	e.check(err)
 	return v
 }
@@ -272,7 +206,7 @@ func (e *election) until(phase pb.Phase) *client.View {
 // results holds the result against the votes.
 func (e *election) results(votes [options]uint64) {
 	v := e.until(pb.PHASE_FINAL)
-	result, err := client.MustLoad[pb.Result](e.ctx, v, state.ResultKey(electionID, 0))
+	result, err := client.MustLoad[pb.Result](e.ctx, v, state.ResultKey(e.id, 0))
 	e.check(err)
 	for i, want := range votes {
 		if got := result.Votes[i]; got != want {
@@ -303,30 +237,4 @@ func (e *election) audit() {
 	e.check(err)
 	_, err = e.network.Run(e.ctx, "audit", record, "--genesis-hash", e.network.HashHex())
 	e.check(err)
-}
-
-// same stops all nodes, and holds their stores against themselves and against each other.
-func (e *election) same() {
-	e.check(e.network.EndAll())
-	first := must(node.OpenStopped(e.network.Validators[0].Home))
-	defer first.Close()
-	for i, v := range e.network.Validators {
-		s := first
-		if i > 0 {
-			s = must(node.OpenStopped(v.Home))
-		}
-		faults, err := s.Verify(e.ctx, nil)
-		e.check(err)
-		if faults != nil {
-			e.Errorf("%s: %v", v.Name, errors.Join(faults...))
-		}
-		if i == 0 {
-			continue
-		}
-		d, height, err := node.Compare(first, s)
-		if d != nil || err != nil {
-			e.Errorf("%s and %s at height %d: %+v, %v", e.network.Validators[0].Name, v.Name, height, d, err)
-		}
-		e.check(s.Close())
-	}
 }

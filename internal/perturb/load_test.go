@@ -42,7 +42,7 @@ func (l *load) ballotOf(voter int) ([]byte, error) {
 		return nil, err
 	}
 	ciphertext, proof, signature, err := draft.Cast()
-	return tx.Ballot(&pb.CastBallot{Election: electionID, RollIndex: uint64(voter), Sequence: 1, Ciphertext: ciphertext, Proof: proof}, signature), err
+	return tx.Ballot(&pb.CastBallot{Election: l.id, RollIndex: uint64(voter), Sequence: 1, Ciphertext: ciphertext, Proof: proof}, signature), err
 }
 
 // run casts ballots until stop ends or there are no voters left. A voter goes from node to node until one has promised the ballot; if a node
@@ -105,11 +105,11 @@ func (l *load) offer(n *client.Node, voter int, raw []byte) (bool, error) {
 // check reads the ballot log when voting is over: it holds ballots that were cast, each once, and every one that was promised. It returns the
 // votes by option.
 func (l *load) check(v *client.View) [options]uint64 {
-	head := must(v.Head(l.ctx, state.LogBallots(electionID)))
+	head := must(v.Head(l.ctx, state.LogBallots(l.id)))
 	var recorded map[[32]byte]bool
 	var votes [options]uint64
 	begin := func() { recorded, votes = map[[32]byte]bool{}, [options]uint64{} }
-	err := v.Leaves(l.ctx, state.LogBallots(electionID), begin, func(index uint64, leaf []byte) error {
+	err := v.Leaves(l.ctx, state.LogBallots(l.id), begin, func(index uint64, leaf []byte) error {
 		hash := sha256.Sum256(leaf)
 		voter, known := l.cast[hash]
 		if !known || recorded[hash] {

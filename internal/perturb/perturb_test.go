@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"votenode/internal/network"
@@ -19,31 +18,60 @@ type deed struct {
 // further is how many heights the others must go on by while a validator is gone.
 const further = 3
 
+// Names of deeds that not every network allows.
+const (
+	slowNode = "one is slow"
+	fullDisk = "a disk is full"
+)
+
+// controls are what can be done to the nodes of a network, which are named by their place among the validators.
+type controls interface {
+	kill(i int)
+	stop(i int)
+	start(i int)
+	pause(i int)
+	goOn(i int)
+	// cutOff takes a node off the network, joinAgain brings it back.
+	cutOff(i int)
+	joinAgain(i int)
+	// divide keeps nodes of different groups apart, slow delays what one sends, heal ends both.
+	divide(groups ...[]int)
+	slow(i int, delay time.Duration)
+	heal()
+	// fillDisk leaves no room on the disk of a node, until that signs no more, and makes room again.
+	fillDisk()
+	// agree holds the states of all nodes against each other, at the end.
+	agree()
+	// can says whether a deed can be done here.
+	can(d deed) bool
+}
+
 var deeds = []deed{
-	{"one is killed", func(e *election) { e.without(e.some(1), kill, start) }},
-	{"one of each organisation is killed", func(e *election) { e.halted(e.oneOfEach(), kill, start) }},
-	{"all are killed", func(e *election) { e.each(e.everyone(), kill); e.each(e.everyone(), start) }},
-	{"one is paused", func(e *election) { e.without(e.some(1), pause, goOn) }},
-	{"one is cut off", func(e *election) { e.without(e.some(1), cutOff, heal) }},
+	{"one is killed", func(e *election) { e.without(e.some(1), e.kill, e.start) }},
+	{"one of each organisation is killed", func(e *election) { e.halted(e.oneOfEach(), e.kill, e.start) }},
+	{"all are killed", func(e *election) { e.each(e.everyone(), e.kill); e.each(e.everyone(), e.start) }},
+	{"one is paused", func(e *election) { e.without(e.some(1), e.pause, e.goOn) }},
+	{"one is cut off", func(e *election) { e.without(e.some(1), e.cutOff, e.joinAgain) }},
 	{"the organisations are cut apart", func(e *election) {
 		var groups [][]int
 		for _, o := range organisations {
 			groups = append(groups, e.of(o.ID))
 		}
-		e.mesh.divide(groups...)
+		e.divide(groups...)
 		e.sick(e.everyone(), "has not risen")
 		e.sick(e.everyone(), "not more than 2/3")
-		e.mesh.heal()
+		e.heal()
 	}},
-	{"one is slow", func(e *election) {
+	{slowNode, func(e *election) {
 		i := e.some(1)[0]
-		e.mesh.slow(i, 150*time.Millisecond)
+		e.slow(i, 150*time.Millisecond)
 		e.rise(e.others(i), 2*further)
-		e.mesh.heal()
+		e.heal()
 	}},
-	{"one is restarted", func(e *election) { e.each(e.some(1), restart) }},
-	{"two are restarted", func(e *election) { e.each(e.some(2), restart) }},
-	{"all are restarted", func(e *election) { e.each(e.everyone(), stop); e.each(e.everyone(), start) }},
+	{"one is restarted", func(e *election) { e.each(e.some(1), e.restart) }},
+	{"two are restarted", func(e *election) { e.each(e.some(2), e.restart) }},
+	{"all are restarted", func(e *election) { e.each(e.everyone(), e.stop); e.each(e.everyone(), e.start) }},
+	{fullDisk, func(e *election) { e.fillDisk() }},
 }
 
 // choose decides what is done in each phase: everything, or two things by chance, or one. It returns how many.
@@ -57,8 +85,8 @@ func (e *election) choose() int {
 		e.deeds = func() []deed { return deeds[i : i+1] }
 		return 1
 	case *all:
-		e.deeds = func() []deed { return e.shuffled() }
-		return len(deeds)
+		e.deeds = e.shuffled
+		return len(e.shuffled())
 	default:
 		e.deeds = func() []deed { return e.shuffled()[:1] }
 		return 1
@@ -74,7 +102,7 @@ func names() []string {
 }
 
 func (e *election) shuffled() []deed {
-	list := slices.Clone(deeds)
+	list := slices.DeleteFunc(slices.Clone(deeds), func(d deed) bool { return !e.can(d) })
 	e.random.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 	return list
 }
@@ -108,44 +136,26 @@ func (e *election) oneOfEach() (some []int) {
 	return some
 }
 
-func (e *election) each(validators []int, do func(e *election, i int)) {
+func (e *election) each(validators []int, do func(i int)) {
 	for _, i := range validators {
-		do(e, i)
+		do(i)
 	}
 }
 
-func kill(e *election, i int) { e.check(e.network.Validators[i].Process.Kill()) }
-
-func stop(e *election, i int) { e.check(e.network.Validators[i].Process.End()) }
-
-func start(e *election, i int) { e.check(e.network.StartValidator(e.network.Validators[i])) }
-
-func restart(e *election, i int) {
-	stop(e, i)
-	start(e, i)
+func (e *election) restart(i int) {
+	e.stop(i)
+	e.start(i)
 }
-
-func pause(e *election, i int) {
-	e.check(syscall.Kill(e.network.Validators[i].Process.PID(), syscall.SIGSTOP))
-}
-
-func goOn(e *election, i int) {
-	e.check(syscall.Kill(e.network.Validators[i].Process.PID(), syscall.SIGCONT))
-}
-
-func cutOff(e *election, i int) { e.mesh.divide(e.others(i)) }
-
-func heal(e *election, _ int) { e.mesh.heal() }
 
 // without takes one validator away and lets the others go on by some heights before it returns.
-func (e *election) without(one []int, away, back func(e *election, i int)) {
+func (e *election) without(one []int, away, back func(i int)) {
 	e.each(one, away)
 	e.rise(e.others(one[0]), further)
 	e.each(one, back)
 }
 
 // halted takes validators away, waits until one that is left says that the height does not rise any more, and brings them back.
-func (e *election) halted(gone []int, away, back func(e *election, i int)) {
+func (e *election) halted(gone []int, away, back func(i int)) {
 	e.each(gone, away)
 	e.sick(slices.DeleteFunc(e.everyone(), func(i int) bool { return slices.Contains(gone, i) }), "has not risen")
 	e.each(gone, back)

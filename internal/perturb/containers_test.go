@@ -37,73 +37,83 @@ func (c *containers) run(name string, args ...string) string {
 	return text
 }
 
-// id returns the container of a validator, whose service has its name.
-func (c *containers) id(i int) string {
+// services are the names of all nodes, validators or not.
+func (c *containers) services() []string {
+	return strings.Fields(c.run("docker", "ps", "--all", "--filter", "label=com.docker.compose.project="+c.project,
+		"--format", `{{.Label "com.docker.compose.service"}}`))
+}
+
+// id returns the container of a node.
+func (c *containers) id(service string) string {
 	c.Helper()
 	id := c.run("docker", "ps", "--all", "--quiet", "--filter", "label=com.docker.compose.project="+c.project,
-		"--filter", "label=com.docker.compose.service="+c.network.Validators[i].Name)
+		"--filter", "label=com.docker.compose.service="+service)
 	if id == "" || strings.Contains(id, "\n") {
-		c.Fatalf("%s has not one container: %q", c.network.Validators[i].Name, id)
+		c.Fatalf("%s has not one container: %q", service, id)
 	}
 	return id
 }
 
-func (c *containers) inspect(i int, format string) string {
-	return c.run("docker", "inspect", "--format", format, c.id(i))
+// name returns the service of a validator, which has its name.
+func (c *containers) name(i int) string { return c.network.Validators[i].Name }
+
+func (c *containers) inspect(service, format string) string {
+	return c.run("docker", "inspect", "--format", format, c.id(service))
 }
 
-func (c *containers) kill(i int)  { c.run("docker", "kill", "--signal", "KILL", c.id(i)) }
-func (c *containers) stop(i int)  { c.run("docker", "stop", "--time", "60", c.id(i)) }
-func (c *containers) start(i int) { c.run("docker", "start", c.id(i)) }
-func (c *containers) pause(i int) { c.run("docker", "pause", c.id(i)) }
-func (c *containers) goOn(i int)  { c.run("docker", "unpause", c.id(i)) }
+func (c *containers) kill(i int)  { c.run("docker", "kill", "--signal", "KILL", c.id(c.name(i))) }
+func (c *containers) stop(i int)  { c.run("docker", "stop", "--time", "60", c.id(c.name(i))) }
+func (c *containers) start(i int) { c.run("docker", "start", c.id(c.name(i))) }
+func (c *containers) pause(i int) { c.run("docker", "pause", c.id(c.name(i))) }
+func (c *containers) goOn(i int)  { c.run("docker", "unpause", c.id(c.name(i))) }
 
 func (c *containers) net() string { return c.project + "_ledger" }
 
 // cutOff takes a container off its network, with its gateway.
 func (c *containers) cutOff(i int) {
-	c.run("docker", "network", "disconnect", c.net(), c.id(i))
+	c.run("docker", "network", "disconnect", c.net(), c.id(c.name(i)))
 }
 
 func (c *containers) joinAgain(i int) {
-	c.run("docker", "network", "connect", "--alias", c.network.Validators[i].Name, c.net(), c.id(i))
+	c.run("docker", "network", "connect", "--alias", c.name(i), c.net(), c.id(c.name(i)))
 }
 
 // inside runs a command in the network namespace of a container.
-func (c *containers) inside(i int, args ...string) {
-	c.run("nsenter", append([]string{"--net=/proc/" + c.inspect(i, "{{.State.Pid}}") + "/ns/net"}, args...)...)
+func (c *containers) inside(service string, args ...string) {
+	c.run("nsenter", append([]string{"--net=/proc/" + c.inspect(service, "{{.State.Pid}}") + "/ns/net"}, args...)...)
 }
 
-func (c *containers) address(i int) string {
-	return c.inspect(i, fmt.Sprintf("{{(index .NetworkSettings.Networks %q).IPAddress}}", c.net()))
-}
-
-// divide lets packets between validators of different groups vanish.
+// divide lets packets between nodes of different groups vanish. Nodes that are no validators are in no group: they would join the groups.
 func (c *containers) divide(groups ...[]int) {
+	group, addresses := map[string]int{}, map[string]string{}
 	for g, members := range groups {
-		for h, others := range groups {
-			if g == h {
-				continue
-			}
-			for _, i := range members {
-				for _, j := range others {
-					c.inside(i, "ip", "route", "add", "blackhole", c.address(j)+"/32")
-				}
+		for _, i := range members {
+			group[c.name(i)] = g + 1
+		}
+	}
+	services := c.services()
+	for _, s := range services {
+		addresses[s] = c.inspect(s, fmt.Sprintf("{{(index .NetworkSettings.Networks %q).IPAddress}}", c.net()))
+	}
+	for _, from := range services {
+		for _, to := range services {
+			if from != to && (group[from] == 0 || group[from] != group[to]) {
+				c.inside(from, "ip", "route", "add", "blackhole", addresses[to]+"/32")
 			}
 		}
 	}
 }
 
 func (c *containers) slow(i int, delay time.Duration) {
-	c.inside(i, "tc", "qdisc", "add", "dev", "eth0", "root", "netem", "delay", delay.String())
+	c.inside(c.name(i), "tc", "qdisc", "add", "dev", "eth0", "root", "netem", "delay", delay.String())
 }
 
 // heal takes back what divide and slow have done.
 func (c *containers) heal() {
-	for i := range c.network.Validators {
-		c.inside(i, "ip", "route", "flush", "type", "blackhole")
+	for _, s := range c.services() {
+		c.inside(s, "ip", "route", "flush", "type", "blackhole")
 		if c.can(deed{name: slowNode}) {
-			c.inside(i, "tc", "qdisc", "replace", "dev", "eth0", "root", "pfifo_fast")
+			c.inside(s, "tc", "qdisc", "replace", "dev", "eth0", "root", "pfifo_fast")
 		}
 	}
 }

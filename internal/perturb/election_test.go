@@ -26,7 +26,7 @@ const (
 	trusteeQuorum = 2
 
 	// span is how long a perturbation may take until the network is well again, on a slow machine. Times of the election are set by it.
-	span = 2 * time.Minute
+	span = 4 * time.Minute
 	// room is how long the voting is open, at least, when something begins to be done in it, seconds.
 	room = 45
 )

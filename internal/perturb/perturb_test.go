@@ -59,7 +59,6 @@ var deeds = []deed{
 		}
 		e.divide(groups...)
 		e.sick(e.everyone(), "has not risen")
-		e.sick(e.everyone(), "not more than 2/3")
 		e.heal()
 	}},
 	{slowNode, func(e *election) {

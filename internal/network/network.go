@@ -11,6 +11,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	mathrand "math/rand/v2"
 	"net"
 	"path/filepath"
 	"strings"
@@ -215,18 +216,25 @@ func NewSigner() (ed25519.PrivateKey, error) {
 	return key, err
 }
 
-// FreePorts returns addresses on loopback that nobody listens on at the moment.
+// FreePorts returns addresses on loopback that nobody listens on at the moment. Their ports are below those that the system takes by itself
+// for connections: one of these could take the port of a node that is restarted.
 func FreePorts(n int) ([]string, error) {
+	const lowest, count = 10_000, 22_000
 	var addresses []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	var last error
+	for range 1_000 {
+		if len(addresses) == n {
+			return addresses, nil
+		}
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", lowest+mathrand.IntN(count)))
 		if err != nil {
-			return nil, err
+			last = err
+			continue
 		}
 		defer l.Close() // only then: no port twice
 		addresses = append(addresses, l.Addr().String())
 	}
-	return addresses, nil
+	return nil, fmt.Errorf("no port is free: %w", last)
 }
 
 // StartValidator starts a validator's process, and does not wait for it.

@@ -11,8 +11,6 @@ import (
 	"io"
 	"log/slog"
 	"maps"
-	mathrand "math/rand/v2"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,6 +18,7 @@ import (
 	"time"
 
 	"votenode/genesis"
+	"votenode/internal/network"
 	"votenode/node"
 	pb "votenode/proto/votenode/v1"
 )
@@ -241,20 +240,14 @@ func SortedValidators(set []pb.Validator) []pb.Validator {
 // freePort returns a port of loopback that nobody listens on, below those that the system gives to outgoing connections: it must
 // still be free after a node was stopped. No port is given out twice: that of a node that does not run is free only for a while.
 func (n *Network) freePort() string {
-	const lowest, count = 10_000, 22_000
-	for range 1_000 {
-		address := fmt.Sprintf("127.0.0.1:%d", lowest+mathrand.IntN(count))
-		if n.taken[address] {
-			continue
-		}
-		if l, err := net.Listen("tcp", address); err == nil {
-			l.Close()
-			n.taken[address] = true
-			return address
+	for {
+		address, err := network.FreePorts(1)
+		n.must(err)
+		if !n.taken[address[0]] {
+			n.taken[address[0]] = true
+			return address[0]
 		}
 	}
-	n.t.Fatal("no port is free")
-	return ""
 }
 
 // Start starts nodes in process, all where none is named.

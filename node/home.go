@@ -39,7 +39,6 @@ import (
 //	data/epoch-000002 ...    proofs of the validator sets after the first
 //	data/snapshots           what other nodes may begin with (docs/spec chapter 14)
 //	data.new                 data in the making, from a snapshot; what a kill leaves of it is dropped when it is tried again
-//	lock                     of the process that runs
 //	move.key, moved          where the home is being moved to, or was moved from: see signing.PrepareMove
 type Home string
 
@@ -200,9 +199,9 @@ func ValidatorOf(home string) (pb.Validator, error) {
 
 // readConsensusKey reads the consensus key, whose private part may be with a signer.
 func (h Home) readConsensusKey() (privval.FilePVKey, error) {
-	var key privval.FilePVKey
-	if err := signing.ReadJSON(h.consensusKey(), &key); err != nil {
-		return key, fmt.Errorf("the consensus key: %w", err)
+	key, err := signing.ReadKey(h.consensusKey())
+	if err != nil {
+		return key, err
 	}
 	if key.PrivKey != nil {
 		key.PubKey = key.PrivKey.PubKey()

@@ -7,8 +7,6 @@ import (
 	"io/fs"
 	"path/filepath"
 
-	"github.com/cometbft/cometbft/privval"
-
 	"votenode/app/state"
 	"votenode/genesis"
 	"votenode/node/signing"
@@ -114,9 +112,7 @@ func (h Home) lastSigned(chain string) (signing.Position, error) {
 	if key.PrivKey == nil {
 		return signing.LastAsked(h.asked(), chain)
 	}
-	var last privval.FilePVLastSignState
-	err = signing.ReadState(h.signState(), &last)
-	return signing.Position{Height: last.Height, Round: last.Round, Step: last.Step}, err
+	return signing.LastSigned(h.signState())
 }
 
 // next says what the node does when it is started.

@@ -26,6 +26,8 @@ const (
 	idleTimeout = 10 * time.Second
 	// redialInterval is how long the signer waits before it dials again.
 	redialInterval = 500 * time.Millisecond
+	// tellInterval is how often at most the log speaks of something that others can bring about as often as they like.
+	tellInterval = time.Minute
 	// maxMessage bounds a message, bytes. The longest that is sent is a vote, below one kilobyte.
 	maxMessage = 16 << 10
 )

@@ -26,7 +26,6 @@ import (
 //	keys/consensus.json    the consensus key, CometBFT's format
 //	keys/connection.json   the key by which the node knows the signer, CometBFT's format of p2p keys
 //	sign-state/state.json  what the consensus key has signed last, CometBFT's format: never copied, never restored
-//	lock                   of the process that runs
 //	move.key, moved        where the folder is being moved to, or was moved from: see PrepareMove
 type Home string
 
@@ -84,6 +83,9 @@ func NewConnectionKey(path string) error {
 
 // ConnectionKey reads the key for one end of a connection.
 func ConnectionKey(path string) (cmted25519.PrivKey, error) {
+	if err := checkPrivate(path); err != nil {
+		return nil, fmt.Errorf("the connection key: %w", err)
+	}
 	key, err := p2p.LoadNodeKey(path)
 	if err != nil {
 		return nil, fmt.Errorf("the connection key: %w", err)
@@ -117,9 +119,9 @@ func CreateFile(path string, data []byte) error {
 // PublicKeys returns the public keys of a signer's folder.
 func PublicKeys(home string) (Keys, error) {
 	h := Home(home)
-	var key privval.FilePVKey
-	if err := ReadJSON(h.consensusKey(), &key); err != nil {
-		return Keys{}, fmt.Errorf("the consensus key: %w", err)
+	key, err := ReadKey(h.consensusKey())
+	if err != nil {
+		return Keys{}, err
 	}
 	connection, err := ConnectionKey(h.connection())
 	if err != nil {
@@ -145,9 +147,17 @@ func (p Pairing) check() error {
 	return nil
 }
 
-// Pair says for which node a signer signs. Later on only the address may change.
+// Pair says for which node a signer signs. Later on only the address may change. It fails with ErrRunning, ErrMoved and ErrMoving.
 func Pair(home string, p Pairing) error {
 	if err := p.check(); err != nil {
+		return err
+	}
+	lock, err := Lock(home)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if err := CheckMoved(home); err != nil {
 		return err
 	}
 	if _, err := PublicKeys(home); err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,11 +18,11 @@ import (
 // maxHandshakes bounds how many who dial in may be proving themselves at once.
 const maxHandshakes = 16
 
-// refusedInterval is how often at most the log speaks of those who were refused.
-const refusedInterval = time.Minute
-
 // ErrUnreached says that the signer is not connected.
 var ErrUnreached = errors.New("the signer is not reached")
+
+// errTwin says that there are two signers for this node, of which one must be a copy.
+var errTwin = errors.New("another signer with the same connection key is connected and answers; if two run, stop the one that is a copy, and delete its folder")
 
 // LinkOptions say who may answer for a key.
 type LinkOptions struct {
@@ -36,8 +37,8 @@ type LinkOptions struct {
 	Logger    *slog.Logger
 }
 
-// Link is the node's end of the connection to its signer. The signer dials in; the newest connection on which it proved itself is the
-// one that is used. Nobody is ever waited for who is not connected. It is safe for concurrent use.
+// Link is the node's end of the connection to its signer. The signer dials in; a connection on which it proved itself is used as long as
+// it answers. Nobody is ever waited for who is not connected. It is safe for concurrent use.
 type Link struct {
 	o        LinkOptions
 	listener net.Listener
@@ -51,6 +52,8 @@ type Link struct {
 	conn  net.Conn  // nil while the signer is not reached
 	since time.Time // when that began or ended
 	why   error     // of the end of the last connection
+
+	unproven []net.Conn // those who have not proven yet who they are, the oldest first
 
 	refused int       // who dialled in, since that was said
 	told    time.Time // when it was
@@ -76,7 +79,9 @@ func (l *Link) Addr() string { return l.listener.Addr().String() }
 func (l *Link) Close() error {
 	l.close()
 	err := l.listener.Close()
-	l.drop(nil, errors.New("the node stops"))
+	if conn, unreached := l.current(); unreached == nil {
+		l.drop(conn, errors.New("the node stops"))
+	}
 	l.work.Wait()
 	return err
 }
@@ -85,15 +90,26 @@ func (l *Link) Close() error {
 func (l *Link) Reached() (since time.Time, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.conn != nil {
-		return l.since, nil
-	}
-	return l.since, fmt.Errorf("%w since %s: %w", ErrUnreached, l.since.UTC().Format(time.RFC3339), l.why)
+	return l.since, l.unreached()
 }
 
-// accept lets everybody who dials in prove who they are, so many at a time. Who says nothing is cut off, and keeps nobody else waiting.
+// unreached returns why the signer is not connected, nil where it is; mu is held.
+func (l *Link) unreached() error {
+	if l.conn != nil {
+		return nil
+	}
+	return fmt.Errorf("%w since %s: %w", ErrUnreached, l.since.UTC().Format(time.RFC3339), l.why)
+}
+
+// current returns the connection to the signer. It fails with ErrUnreached.
+func (l *Link) current() (net.Conn, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.conn, l.unreached()
+}
+
+// accept lets everybody who dials in prove who they are. Who says nothing is cut off, and keeps nobody else waiting.
 func (l *Link) accept() {
-	places := make(chan struct{}, maxHandshakes)
 	for {
 		conn, err := l.listener.Accept()
 		if err != nil {
@@ -105,14 +121,9 @@ func (l *Link) accept() {
 				continue
 			}
 		}
-		select {
-		case places <- struct{}{}:
-		case <-l.closed.Done():
-			conn.Close()
-			return
-		}
+		l.enter(conn)
 		go func() {
-			defer func() { <-places }()
+			defer l.leave(conn)
 			if err := l.admit(conn); err != nil {
 				l.tellRefused(conn, err)
 			}
@@ -120,29 +131,54 @@ func (l *Link) accept() {
 	}
 }
 
+// enter counts one who has to prove who it is. Where there are too many the oldest is cut off: the signer needs a moment only, and so
+// gets in however many there are who say nothing.
+func (l *Link) enter(conn net.Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.unproven = append(l.unproven, conn)
+	if len(l.unproven) > maxHandshakes {
+		l.unproven[0].Close()
+		l.unproven = slices.Delete(l.unproven, 0, 1)
+	}
+}
+
+// leave counts one no more, who has proven who it is or has gone.
+func (l *Link) leave(conn net.Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.unproven = slices.DeleteFunc(l.unproven, func(c net.Conn) bool { return c == conn })
+}
+
 // tellRefused says that somebody was refused, once a minute however many there are.
 func (l *Link) tellRefused(conn net.Conn, why error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.refused++
-	if time.Since(l.told) < refusedInterval {
+	if time.Since(l.told) < tellInterval {
 		return
 	}
 	l.o.Logger.Warn("somebody who dialled in as the signer was refused", "address", conn.RemoteAddr(), "error", why, "times", l.refused)
 	l.refused, l.told = 0, time.Now()
 }
 
-// admit takes a connection in the place of the one before, if it is the signer's, and the signer has the right key.
+// admit takes a connection, if it is the signer's, the signer has the right key, and none is connected that answers.
 func (l *Link) admit(conn net.Conn) error {
 	secret, err := secure(conn, l.o.Own, l.o.Signer)
 	if err != nil {
 		return err
 	}
+	l.leave(conn)
 	answer, err := exchange(secret, &privvalproto.Message{Sum: &privvalproto.Message_PubKeyRequest{
 		PubKeyRequest: &privvalproto.PubKeyRequest{ChainId: l.o.Chain},
 	}})
 	if err == nil {
 		err = l.checkKey(answer.GetPubKeyResponse())
+	}
+	if err == nil {
+		if before, unreached := l.current(); unreached == nil {
+			l.pingOn(before) // a connection whose other end is gone ends by that
+		}
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -157,7 +193,8 @@ func (l *Link) admit(conn net.Conn) error {
 		return secret.Close()
 	}
 	if l.conn != nil {
-		l.conn.Close() // whoever waits there for an answer gets none
+		secret.Close()
+		return errTwin
 	}
 	l.conn, l.since, l.why = secret, time.Now(), nil
 	l.o.Logger.Info("the signer is connected", "address", conn.RemoteAddr())
@@ -177,11 +214,11 @@ func (l *Link) checkKey(r *privvalproto.PubKeyResponse) error {
 	return nil
 }
 
-// drop ends a connection, whichever it is where it is nil, unless another has taken its place.
+// drop ends a connection, unless that has ended.
 func (l *Link) drop(conn net.Conn, why error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.conn == nil || conn != nil && conn != l.conn {
+	if conn != l.conn {
 		return
 	}
 	l.conn.Close()
@@ -189,19 +226,22 @@ func (l *Link) drop(conn net.Conn, why error) {
 	l.o.Logger.Error("the signer is lost, nothing is signed until it is back", "reason", why)
 }
 
-// ask sends a request and returns its answer. It fails with ErrUnreached, at once where there is no connection; one that fails or does
-// not answer in time is given up.
-func (l *Link) ask(m *privvalproto.Message) (*privvalproto.Message, error) {
+// ask sends a request over a connection and returns its answer. It fails with ErrUnreached, at once where the connection is not the
+// present one. A connection that fails, that does not answer in time, or whose answer check does not take for one to the request is given
+// up: whatever comes over it later would be an answer to something else.
+func (l *Link) ask(conn net.Conn, m *privvalproto.Message, check func(answer *privvalproto.Message) error) (*privvalproto.Message, error) {
 	l.asking.Lock()
 	defer l.asking.Unlock()
-	l.mu.Lock()
-	conn := l.conn
-	l.mu.Unlock()
-	if conn == nil {
-		_, err := l.Reached()
+	switch now, err := l.current(); {
+	case err != nil:
 		return nil, err
+	case now != conn:
+		return nil, fmt.Errorf("%w: it has dialled in anew", ErrUnreached)
 	}
 	answer, err := exchange(conn, m)
+	if err == nil {
+		err = check(answer)
+	}
 	if err != nil {
 		l.drop(conn, err)
 		return nil, fmt.Errorf("%w: %w", ErrUnreached, err)
@@ -225,7 +265,20 @@ func (l *Link) ping() {
 		case <-l.closed.Done():
 			return
 		case <-ticker.C:
-			l.ask(&privvalproto.Message{Sum: &privvalproto.Message_PingRequest{PingRequest: &privvalproto.PingRequest{}}})
+			if conn, err := l.current(); err == nil {
+				l.pingOn(conn)
+			}
 		}
 	}
+}
+
+// pingOn gives up a connection whose other end does not answer.
+func (l *Link) pingOn(conn net.Conn) {
+	l.ask(conn, &privvalproto.Message{Sum: &privvalproto.Message_PingRequest{PingRequest: &privvalproto.PingRequest{}}},
+		func(answer *privvalproto.Message) error {
+			if answer.GetPingResponse() == nil {
+				return fmt.Errorf("the signer answers a ping with a %T", answer.Sum)
+			}
+			return nil
+		})
 }

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"filippo.io/age"
@@ -44,11 +45,11 @@ func CheckMoved(dir string) error {
 	case err != nil:
 		return err
 	case to != "":
-		return fmt.Errorf("%s: %w; the new place is the one that has the key of %s", dir, ErrMoved, to)
+		return fmt.Errorf("%s: %w; the new place is the folder for which 'move prepare' printed %s", dir, ErrMoved, to)
 	}
 	switch _, err := os.Lstat(filepath.Join(dir, moveKey)); {
 	case err == nil:
-		return fmt.Errorf("%s: %w; open that first", dir, ErrMoving)
+		return fmt.Errorf("%s: %w; run 'move open' with it", dir, ErrMoving)
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
@@ -77,7 +78,8 @@ func PrepareMove(dir string) (recipient string, err error) {
 		}
 		return identity.Recipient().String(), nil
 	}
-	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
+	entries, err := os.ReadDir(dir)
+	if err == nil && slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return !strings.HasPrefix(e.Name(), "."+moveKey+".") }) {
 		return "", fmt.Errorf("%s is not empty; choose a new folder", dir)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -87,7 +89,10 @@ func PrepareMove(dir string) (recipient string, err error) {
 	if err != nil {
 		return "", err
 	}
-	return identity.Recipient().String(), abci.WriteFile(path, []byte(identity.String()+"\n"))
+	if err := abci.WriteFile(path, []byte(identity.String()+"\n")); err != nil {
+		return "", err
+	}
+	return identity.Recipient().String(), abci.SyncDir(filepath.Dir(dir))
 }
 
 // Seal marks a folder as moved to a recipient and returns the bundle of its files, by their paths in it; optional ones may be absent. The
@@ -104,8 +109,11 @@ func Seal(dir, recipient string, required, optional []string) ([]byte, error) {
 	}
 	defer lock.Close()
 	if err := CheckMoved(dir); err != nil {
-		if before, _ := movedRecipient(dir); before != recipient {
+		switch before, _ := movedRecipient(dir); {
+		case before == "":
 			return nil, err
+		case before != recipient:
+			return nil, fmt.Errorf("%w; it can be sealed for that one again, and for no other", err)
 		}
 	}
 	files, err := pack(dir, required, optional)
@@ -146,12 +154,18 @@ func pack(dir string, required, optional []string) ([]byte, error) {
 }
 
 // Unseal fills a folder that PrepareMove made. The key of the bundle is removed last, and nothing runs in the folder before: after a crash
-// the same bundle is opened again, and once it is open no bundle can be.
+// the same bundle is opened again, and once it is open no bundle can be. Where the folder has been used all the same, with a key that was
+// put back, nothing is written: the bundle's sign state is old there. It fails with ErrRunning.
 func Unseal(dir string, bundle []byte) error {
+	lock, err := Lock(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	defer lock.Close()
 	path := filepath.Join(dir, moveKey)
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s was not prepared for a bundle, or has opened its one", dir)
+		return fmt.Errorf("%s was not prepared for a bundle, or has opened its one: run 'move prepare' for a new place, or start what is here", dir)
 	}
 	if err != nil {
 		return err
@@ -160,14 +174,18 @@ func Unseal(dir string, bundle []byte) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	lock, err := Lock(dir)
-	if err != nil {
-		return err
-	}
-	defer lock.Close()
 	files, err := unpack(bundle, identity)
 	if err != nil {
-		return fmt.Errorf("the bundle does not open here: %w", err)
+		return fmt.Errorf("the bundle does not open here: it is damaged, or sealed for another than %s: %w", identity.Recipient(), err)
+	}
+	for _, f := range files {
+		switch before, err := os.ReadFile(filepath.Join(dir, f.name)); {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return err
+		case !bytes.Equal(before, f.data):
+			return fmt.Errorf("the bundle does not open here: %s has another %s already; remove %s if this is the place that ran last, else move to a new folder", dir, f.name, path)
+		}
 	}
 	for _, f := range files {
 		to := filepath.Join(dir, f.name)

@@ -49,7 +49,7 @@ func TestMoveSigner(t *testing.T) {
 			t.Error("a damaged bundle opens")
 		}
 	}
-	if entries, err := os.ReadDir(to); err != nil || len(entries) != 2 { // its key and the lock
+	if entries, err := os.ReadDir(to); err != nil || len(entries) != 1 { // its key
 		t.Error("something was written of a damaged bundle:", entries, err)
 	}
 
@@ -71,8 +71,30 @@ func TestMoveSigner(t *testing.T) {
 	p.signer = to
 	p.run()
 	v := vote(5, 0, 2)
-	if _, err := p.key().ask(voteRequest(chain, v)); err == nil {
+	if _, err := p.key().ask(must(p.link.current()), voteRequest(chain, v)); err == nil {
 		t.Error("signed twice after the move")
 	}
 	p.must(p.key().SignVote(chain, vote(6, 0, 1)))
+
+	// Its key is put back from a copy after it has signed: the old sign state does not come back with the bundle.
+	p.must(os.WriteFile(filepath.Join(to, moveKey), key, 0o600))
+	if err := Unseal(to, bundle); !errors.Is(err, ErrRunning) {
+		t.Error("opened under a signer that runs:", err)
+	}
+	p.stop()
+	signed := must(os.ReadFile(Home(to).signState()))
+	if err := Unseal(to, bundle); err == nil || !bytes.Equal(signed, must(os.ReadFile(Home(to).signState()))) {
+		t.Error("the old sign state is back:", err)
+	}
+}
+
+// TestMovePrepareInterrupted: what a kill left of preparing a folder does not keep it from being prepared.
+func TestMovePrepareInterrupted(t *testing.T) {
+	to := t.TempDir()
+	if err := os.WriteFile(filepath.Join(to, "."+moveKey+".123"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := PrepareMove(to); err != nil {
+		t.Error(err)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/cometbft/cometbft/crypto"
@@ -33,7 +34,7 @@ func (e *RefusedError) Error() string { return "the signer refuses: " + e.Reason
 // side never asks for two signatures at one position, whatever the signer remembers, and knows of every position at which the signer may
 // have signed.
 //
-// Before the first signature of a process the signer must sign again what was asked last. A signer that remembers it gives the same
+// Before the first signature over a connection the signer must sign again what was asked last. A signer that remembers it gives the same
 // signature; one whose memory is older learns it; one that has signed anything later refuses, and then this home is not the one, or not
 // the state of the one, that asked for that. A home that has asked for nothing asks for a nil prevote of height 0, which means nothing
 // on any chain.
@@ -43,7 +44,7 @@ type RemoteKey struct {
 	chain  string
 	link   *Link
 	asked  asked
-	agreed bool // the signer has signed again what was asked last
+	agreed net.Conn // over which the signer has signed again what had been asked last
 	failed error
 }
 
@@ -117,22 +118,28 @@ func proposalRequest(chain string, proposal *cmtproto.Proposal) *privvalproto.Me
 	}}
 }
 
-// checkRequest says whether a message asks for a signature that there is, on the chain.
+// checkRequest says whether a message asks for a signature that there is, on the chain. CometBFT panics over a block id that is none.
 func checkRequest(m *privvalproto.Message, chain string) error {
 	var of string
+	var block cmtproto.BlockID
 	switch {
 	case m.GetSignVoteRequest().GetVote() != nil:
-		of = m.GetSignVoteRequest().ChainId
-		if t := m.GetSignVoteRequest().Vote.Type; t != cmtproto.PrevoteType && t != cmtproto.PrecommitType {
+		r := m.GetSignVoteRequest()
+		of, block = r.ChainId, r.Vote.BlockID
+		if t := r.Vote.Type; t != cmtproto.PrevoteType && t != cmtproto.PrecommitType {
 			return fmt.Errorf("there is no vote of the type %d", t)
 		}
 	case m.GetSignProposalRequest().GetProposal() != nil:
-		of = m.GetSignProposalRequest().ChainId
+		r := m.GetSignProposalRequest()
+		of, block = r.ChainId, r.Proposal.BlockID
 	default:
 		return errors.New("it asks for the signature of nothing")
 	}
 	if of != chain {
 		return fmt.Errorf("it asks for a signature on the chain %q; this key signs on %q", of, chain)
+	}
+	if _, err := cmttypes.BlockIDFromProto(&block); err != nil {
+		return fmt.Errorf("the block id: %w", err)
 	}
 	return nil
 }
@@ -150,17 +157,27 @@ func position(m *privvalproto.Message) Position {
 	return Position{v.Height, v.Round, step}
 }
 
+// signBytes returns what a request wants signed.
+func signBytes(m *privvalproto.Message) []byte {
+	if r := m.GetSignProposalRequest(); r != nil {
+		return cmttypes.ProposalSignBytes(r.ChainId, r.Proposal)
+	}
+	r := m.GetSignVoteRequest()
+	return cmttypes.VoteSignBytes(r.ChainId, r.Vote)
+}
+
 // content returns what a request wants signed, but for the time: of the same vote at another time the signer gives the first one.
 func content(m *privvalproto.Message) []byte {
+	epoch := time.Unix(0, 0).UTC()
 	if r := m.GetSignProposalRequest(); r != nil {
 		p := *r.Proposal
-		p.Timestamp = time.Unix(0, 0).UTC()
-		return cmttypes.ProposalSignBytes(r.ChainId, &p)
+		p.Timestamp = epoch
+		return signBytes(proposalRequest(r.ChainId, &p))
 	}
 	r := m.GetSignVoteRequest()
 	v := *r.Vote
-	v.Timestamp = time.Unix(0, 0).UTC()
-	return cmttypes.VoteSignBytes(r.ChainId, &v)
+	v.Timestamp = epoch
+	return signBytes(voteRequest(r.ChainId, &v))
 }
 
 // Public implements Key.
@@ -181,7 +198,7 @@ func (k *RemoteKey) SignVote(chainID string, vote *cmtproto.Vote) error {
 		return err
 	}
 	signed := answer.GetSignedVoteResponse().Vote
-	vote.Timestamp, vote.Signature, vote.ExtensionSignature = signed.Timestamp, signed.Signature, signed.ExtensionSignature
+	vote.Timestamp, vote.Signature, vote.ExtensionSignature = signed.Timestamp, signed.Signature, nil // there are no extensions
 	return nil
 }
 
@@ -206,29 +223,32 @@ func (k *RemoteKey) sign(m *privvalproto.Message) (*privvalproto.Message, error)
 	if err := checkRequest(m, k.chain); err != nil {
 		return nil, err
 	}
-	if _, err := k.link.Reached(); err != nil {
+	conn, err := k.link.current()
+	if err != nil {
 		return nil, err
 	}
-	if err := k.agree(); err != nil {
+	if err := k.agree(conn); err != nil {
 		return nil, err
 	}
 	if err := k.remember(m); err != nil {
 		return nil, err
 	}
-	return k.ask(m)
+	return k.ask(conn, m)
 }
 
-// agree holds the signer's memory against this home's.
-func (k *RemoteKey) agree() error {
-	if k.agreed {
+// agree holds the memory of the signer at the other end of a connection against this home's.
+func (k *RemoteKey) agree(conn net.Conn) error {
+	if k.agreed == conn {
 		return nil
 	}
-	_, err := k.ask(k.asked.request)
+	_, err := k.ask(conn, k.asked.request)
 	var refused *RefusedError
 	if errors.As(err, &refused) {
 		return fmt.Errorf("%w, %v: this home or the signer's was restored, or the signer has served another home; retire the key: %w", ErrSignerAhead, k.Last(), err)
 	}
-	k.agreed = err == nil
+	if err == nil {
+		k.agreed = conn
+	}
 	return err
 }
 
@@ -258,35 +278,46 @@ func (k *RemoteKey) remember(m *privvalproto.Message) error {
 	return nil
 }
 
-// ask sends a request and returns an answer whose signature is that of what was asked for, at whatever time.
-func (k *RemoteKey) ask(m *privvalproto.Message) (*privvalproto.Message, error) {
-	answer, err := k.link.ask(m)
-	if err != nil {
-		return nil, err
+// ask sends a request and returns an answer whose signature is that of what was asked for, at whatever time. It fails with ErrUnreached and
+// RefusedError.
+func (k *RemoteKey) ask(conn net.Conn, m *privvalproto.Message) (*privvalproto.Message, error) {
+	var refused *RefusedError
+	answer, err := k.link.ask(conn, m, func(answer *privvalproto.Message) error {
+		err := k.check(m, answer)
+		if errors.As(err, &refused) {
+			return nil
+		}
+		return err
+	})
+	if err == nil && refused != nil {
+		return nil, refused
 	}
+	return answer, err
+}
+
+// check says whether an answer brings the signature of what was asked for. It fails with RefusedError.
+func (k *RemoteKey) check(m, answer *privvalproto.Message) error {
 	var refused *privvalproto.RemoteSignerError
 	var signed *privvalproto.Message
-	var bytesSigned, signature []byte
+	var signature []byte
 	switch r := answer.Sum.(type) {
 	case *privvalproto.Message_SignedVoteResponse:
 		refused, signature = r.SignedVoteResponse.Error, r.SignedVoteResponse.Vote.Signature
 		signed = voteRequest(k.chain, &r.SignedVoteResponse.Vote)
-		bytesSigned = cmttypes.VoteSignBytes(k.chain, &r.SignedVoteResponse.Vote)
 	case *privvalproto.Message_SignedProposalResponse:
 		refused, signature = r.SignedProposalResponse.Error, r.SignedProposalResponse.Proposal.Signature
 		signed = proposalRequest(k.chain, &r.SignedProposalResponse.Proposal)
-		bytesSigned = cmttypes.ProposalSignBytes(k.chain, &r.SignedProposalResponse.Proposal)
 	default:
-		return nil, fmt.Errorf("the signer answers with a %T", answer.Sum)
+		return fmt.Errorf("the signer answers with a %T", answer.Sum)
 	}
 	if refused != nil {
-		return nil, &RefusedError{refused.Description}
+		return &RefusedError{refused.Description}
 	}
 	if checkRequest(signed, k.chain) != nil || position(signed) != position(m) || !bytes.Equal(content(signed), content(m)) {
-		return nil, errors.New("the signer has signed something else than it was asked for")
+		return errors.New("the signer has signed something else than it was asked for")
 	}
-	if !k.public.VerifySignature(bytesSigned, signature) {
-		return nil, errors.New("the signer's signature does not hold")
+	if !k.public.VerifySignature(signBytes(signed), signature) {
+		return errors.New("the signer's signature does not hold")
 	}
-	return answer, nil
+	return nil
 }

@@ -23,7 +23,10 @@ type Signer struct {
 	key        *FileKey
 	lock       *os.File
 	log        *slog.Logger
-	told       string // what was last said of the connection
+
+	served bool      // the log says that the node is served
+	lost   int       // connections that ended or did not come about, since that was said
+	told   time.Time // when it was
 }
 
 // Open takes a signer's folder. It fails with ErrRunning, ErrMoved, ErrMoving, ErrSignStateMissing and ErrSignStateForeign.
@@ -74,7 +77,7 @@ func (s *Signer) Run(ctx context.Context) error {
 		if fault := s.key.Fault(); fault != nil {
 			return fault
 		}
-		s.tell(err.Error())
+		s.tellLost(err)
 		timer := time.NewTimer(redialInterval)
 		select {
 		case <-ctx.Done():
@@ -85,12 +88,22 @@ func (s *Signer) Run(ctx context.Context) error {
 	}
 }
 
-// tell says what has become of the connection, once.
-func (s *Signer) tell(what string) {
-	if what != s.told {
-		s.log.Warn("the node is not served", "reason", what)
+// tellLost says that the node is not served, once a minute however often it dials.
+func (s *Signer) tellLost(why error) {
+	s.lost++
+	if time.Since(s.told) < tellInterval {
+		return
 	}
-	s.told = what
+	s.log.Warn("the node is not served", "reason", why, "times", s.lost)
+	s.served, s.lost, s.told = false, 0, time.Now()
+}
+
+// tellServed says that the node is served, where the log says otherwise.
+func (s *Signer) tellServed(address net.Addr) {
+	if !s.served {
+		s.log.Info("the node is served", "address", address)
+	}
+	s.served = true
 }
 
 // serve dials the node and answers it until the connection ends.
@@ -107,8 +120,7 @@ func (s *Signer) serve(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close()
-	s.told = ""
-	s.log.Info("the node is served", "address", plain.RemoteAddr())
+	s.tellServed(plain.RemoteAddr())
 	for {
 		m, err := receive(conn, idleTimeout)
 		if err != nil {
@@ -121,13 +133,10 @@ func (s *Signer) serve(ctx context.Context) error {
 		if err := send(conn, answer, answerTimeout); err != nil {
 			return fmt.Errorf("the connection to the node ended: %w", err)
 		}
-		if fault := s.key.Fault(); fault != nil {
-			return fault
-		}
 	}
 }
 
-// answer answers one message.
+// answer answers one message. It fails with ErrNotOnDisk: a refusal would say that the key has signed something else.
 func (s *Signer) answer(m *privvalproto.Message) (*privvalproto.Message, error) {
 	switch r := m.Sum.(type) {
 	case *privvalproto.Message_PingRequest:
@@ -147,7 +156,7 @@ func (s *Signer) answer(m *privvalproto.Message) (*privvalproto.Message, error) 
 		} else {
 			answer.Vote = *r.SignVoteRequest.Vote
 		}
-		return &privvalproto.Message{Sum: &privvalproto.Message_SignedVoteResponse{SignedVoteResponse: answer}}, nil
+		return &privvalproto.Message{Sum: &privvalproto.Message_SignedVoteResponse{SignedVoteResponse: answer}}, s.key.Fault()
 	case *privvalproto.Message_SignProposalRequest:
 		answer := &privvalproto.SignedProposalResponse{}
 		if err := s.sign(m); err != nil {
@@ -155,7 +164,7 @@ func (s *Signer) answer(m *privvalproto.Message) (*privvalproto.Message, error) 
 		} else {
 			answer.Proposal = *r.SignProposalRequest.Proposal
 		}
-		return &privvalproto.Message{Sum: &privvalproto.Message_SignedProposalResponse{SignedProposalResponse: answer}}, nil
+		return &privvalproto.Message{Sum: &privvalproto.Message_SignedProposalResponse{SignedProposalResponse: answer}}, s.key.Fault()
 	}
 	return nil, fmt.Errorf("the node asks with a %T", m.Sum)
 }

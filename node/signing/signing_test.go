@@ -10,10 +10,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	cmted25519 "github.com/cometbft/cometbft/crypto/ed25519"
+	privvalproto "github.com/cometbft/cometbft/proto/tendermint/privval"
 	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
 	cmttypes "github.com/cometbft/cometbft/types"
 )
@@ -42,12 +44,13 @@ type pair struct {
 	keys       Keys
 	asked      string
 	link       *Link
+	log        *slog.Logger // of the link
 	stopSigner func() error
 }
 
 func newPair(t *testing.T) *pair {
 	t.Helper()
-	p := &pair{t: t, own: cmted25519.GenPrivKey(), signer: filepath.Join(t.TempDir(), "signer"), asked: filepath.Join(t.TempDir(), "asked.json")}
+	p := &pair{t: t, log: quiet, own: cmted25519.GenPrivKey(), signer: filepath.Join(t.TempDir(), "signer"), asked: filepath.Join(t.TempDir(), "asked.json")}
 	p.must(Init(p.signer))
 	keys, err := PublicKeys(p.signer)
 	p.must(err)
@@ -76,7 +79,7 @@ func (p *pair) listen() {
 	if address == "" {
 		address = "127.0.0.1:0"
 	}
-	link, err := Listen(LinkOptions{Listen: address, Own: p.own, Signer: p.keys.Connection, Consensus: p.keys.Consensus, Chain: chain, Logger: quiet})
+	link, err := Listen(LinkOptions{Listen: address, Own: p.own, Signer: p.keys.Connection, Consensus: p.keys.Consensus, Chain: chain, Logger: p.log})
 	p.must(err)
 	p.link, p.node = link, link.Addr()
 	p.t.Cleanup(func() { link.Close() })
@@ -179,7 +182,7 @@ func TestRemoteNeverSignsTwice(t *testing.T) {
 			t.Errorf("signed %d/%d: %v", v.Height, v.Round, err)
 		}
 		// The node's memory apart: the signer refuses by its own.
-		_, err := k.ask(voteRequest(chain, v))
+		_, err := k.ask(must(p.link.current()), voteRequest(chain, v))
 		var refused *RefusedError
 		if !errors.As(err, &refused) {
 			t.Errorf("the signer signed %d/%d: %v", v.Height, v.Round, err)
@@ -324,7 +327,7 @@ func TestWrongKeyOrChain(t *testing.T) {
 // and without one the node does not wait.
 func TestSilence(t *testing.T) {
 	p := newPair(t)
-	for range maxHandshakes - 1 {
+	for range 40 * maxHandshakes {
 		conn, err := net.Dial("tcp", p.node)
 		p.must(err)
 		defer conn.Close()
@@ -334,21 +337,7 @@ func TestSilence(t *testing.T) {
 	p.must(k.SignVote(chain, vote(5, 0, 1)))
 	p.stop()
 
-	// The signer's key on a connection that is open and dead.
-	connection, err := ConnectionKey(Home(p.signer).connection())
-	p.must(err)
-	conn, err := net.Dial("tcp", p.node)
-	p.must(err)
-	secret, err := secure(conn, connection, p.own.PubKey().(cmted25519.PubKey))
-	p.must(err)
-	defer secret.Close()
-	s := &Signer{pairing: p.pairing(), log: quiet, key: must(OpenFileKey(Home(p.signer).consensusKey(), Home(p.signer).signState()))}
-	m, err := receive(secret, patience)
-	p.must(err)
-	answer, err := s.answer(m)
-	p.must(err)
-	p.must(send(secret, answer, patience))
-	p.wait(true)
+	p.dial() // a connection that is open and dead
 	v := vote(6, 0, 1)
 	if err := k.SignVote(chain, v); !errors.Is(err, ErrUnreached) || v.Signature != nil {
 		t.Error(err)
@@ -360,11 +349,263 @@ func TestSilence(t *testing.T) {
 	if err := k.SignVote(chain, vote(7, 0, 1)); !errors.Is(err, ErrUnreached) {
 		t.Error(err)
 	}
-	if k.Last().Height != 6 {
+	if k.Last().Height != 5 {
 		t.Error("what could not be asked is remembered as asked:", k.Last())
 	}
 	p.run() // a new connection, and it goes on
-	p.must(k.SignVote(chain, vote(7, 0, 2)))
+	p.must(k.SignVote(chain, vote(6, 0, 2)))
+}
+
+// dial connects with the signer's keys and answers what the node asks of a new connection, and no more. It ends with the test.
+func (p *pair) dial() (net.Conn, *Signer) {
+	p.t.Helper()
+	h := Home(p.signer)
+	secret, err := secure(must(net.Dial("tcp", p.node)), must(ConnectionKey(h.connection())), p.own.PubKey().(cmted25519.PubKey))
+	p.must(err)
+	p.t.Cleanup(func() { secret.Close() })
+	s := &Signer{pairing: p.pairing(), log: quiet, key: must(OpenFileKey(h.consensusKey(), h.signState()))}
+	answer, err := s.answer(must(receive(secret, patience)))
+	p.must(err)
+	p.must(send(secret, answer, patience))
+	p.wait(true)
+	return secret, s
+}
+
+// wrongly connects as a signer that answers pings and the first requests for a signature, so many, and then otherwise.
+func (p *pair) wrongly(rightly int, otherwise func(answer *privvalproto.Message) []*privvalproto.Message) {
+	p.t.Helper()
+	conn, s := p.dial()
+	go func() {
+		for {
+			m, err := receive(conn, patience)
+			if err != nil {
+				return
+			}
+			answer := must(s.answer(m))
+			answers := []*privvalproto.Message{answer}
+			if m.GetPingRequest() == nil {
+				if rightly--; rightly < 0 {
+					answers = otherwise(answer)
+				}
+			}
+			for _, answer := range answers {
+				if send(conn, answer, patience) != nil {
+					return
+				}
+			}
+		}
+	}()
+}
+
+// TestWrongAnswers: no answer brings out anything but the signature that was asked for, and a connection that brought a wrong one is given
+// up: with the signer on a new one the node goes on.
+func TestWrongAnswers(t *testing.T) {
+	other := cmted25519.GenPrivKey()
+	for name, change := range map[string]func(v *cmtproto.Vote){
+		"other bytes":     func(v *cmtproto.Vote) { v.BlockID.Hash = bytes.Repeat([]byte{9}, 32) },
+		"another height":  func(v *cmtproto.Vote) { v.Height++ },
+		"another step":    func(v *cmtproto.Vote) { v.Type = cmtproto.PrevoteType },
+		"another key":     func(v *cmtproto.Vote) { v.Signature = must(other.Sign(cmttypes.VoteSignBytes(chain, v))) },
+		"another time":    func(v *cmtproto.Vote) { v.Timestamp = v.Timestamp.Add(time.Second) },
+		"no block id":     func(v *cmtproto.Vote) { v.BlockID.Hash = []byte{1} },
+		"no type":         func(v *cmtproto.Vote) { v.Type = 0 },
+		"no signature":    func(v *cmtproto.Vote) { v.Signature = nil },
+		"not the vote":    nil,
+		"nothing at all":  nil,
+		"each one twice":  nil,
+		"a ping's answer": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPair(t)
+			p.wrongly(1, func(answer *privvalproto.Message) []*privvalproto.Message {
+				switch {
+				case name == "not the vote":
+					return []*privvalproto.Message{{Sum: &privvalproto.Message_SignedProposalResponse{SignedProposalResponse: &privvalproto.SignedProposalResponse{}}}}
+				case name == "nothing at all":
+					return []*privvalproto.Message{{}}
+				case name == "each one twice":
+					return []*privvalproto.Message{answer, answer}
+				case name == "a ping's answer":
+					return []*privvalproto.Message{{Sum: &privvalproto.Message_PingResponse{PingResponse: &privvalproto.PingResponse{}}}}
+				}
+				change(&answer.GetSignedVoteResponse().Vote)
+				return []*privvalproto.Message{answer}
+			})
+			k := p.key()
+			v := vote(5, 0, 1)
+			err := k.SignVote(chain, v)
+			if name != "each one twice" && (!errors.Is(err, ErrUnreached) || v.Signature != nil) {
+				t.Fatal(err)
+			}
+			p.wait(false) // after two of one the next ping, if nothing else, gets the answer to something else
+			p.run()
+			p.must(k.SignVote(chain, vote(6, 0, 1)))
+		})
+	}
+}
+
+// TestExtensionSignature: there are no vote extensions, and CometBFT stops for good over a prevote that comes with the signature of one.
+func TestExtensionSignature(t *testing.T) {
+	p := newPair(t)
+	p.wrongly(1, func(answer *privvalproto.Message) []*privvalproto.Message {
+		answer.GetSignedVoteResponse().Vote.ExtensionSignature = make([]byte, 64)
+		return []*privvalproto.Message{answer}
+	})
+	v := vote(5, 0, 1)
+	v.Type = cmtproto.PrevoteType
+	p.must(p.key().SignVote(chain, v))
+	if v.ExtensionSignature != nil {
+		t.Errorf("%x", v.ExtensionSignature)
+	}
+}
+
+// TestAgreeAnew: whoever is at the other end of a new connection has to sign again what was asked last, before anything else is asked: a
+// signer that was lost in that moment, and one that has served another home since, while this one ran.
+func TestAgreeAnew(t *testing.T) {
+	p := newPair(t)
+	p.wrongly(0, func(*privvalproto.Message) []*privvalproto.Message { return nil })
+	k := p.key()
+	if err := k.SignVote(chain, vote(5, 0, 1)); !errors.Is(err, ErrUnreached) {
+		t.Fatal(err)
+	}
+	p.wait(false)
+	ahead := func(height int64) {
+		t.Helper()
+		key := must(OpenFileKey(Home(p.signer).consensusKey(), Home(p.signer).signState()))
+		p.must(key.SignVote(chain, vote(height, 0, 1)))
+	}
+	ahead(9)
+	p.run()
+	if err := k.SignVote(chain, vote(20, 0, 1)); !errors.Is(err, ErrSignerAhead) {
+		t.Error("a signer that could not be asked at the start counts as agreed:", err)
+	}
+
+	p = newPair(t)
+	p.run()
+	k = p.key()
+	p.must(k.SignVote(chain, vote(5, 0, 1)))
+	p.stop()
+	ahead(6)
+	p.run()
+	v := vote(20, 0, 1)
+	if err := k.SignVote(chain, v); !errors.Is(err, ErrSignerAhead) || v.Signature != nil {
+		t.Error("a signer that has served another home meanwhile signs on:", err)
+	}
+}
+
+// TestTwoSigners: of two that have the same folder's copies the one that is connected stays, and the log says that there is another.
+func TestTwoSigners(t *testing.T) {
+	p := newPair(t)
+	p.must(p.link.Close())
+	said := &lines{found: make(chan struct{}), text: "another signer with the same connection key"}
+	p.log = slog.New(slog.NewTextHandler(said, nil))
+	p.listen()
+	p.run()
+	k := p.key()
+	p.must(k.SignVote(chain, vote(5, 0, 1)))
+	connected := must(p.link.current())
+	copied := filepath.Join(t.TempDir(), "copy")
+	p.must(os.CopyFS(copied, os.DirFS(p.signer)))
+	for _, file := range []string{Home(copied).consensusKey(), Home(copied).connection()} {
+		p.must(os.Chmod(file, 0o600))
+	}
+	twin, err := Open(copied, quiet)
+	p.must(err)
+	defer twin.Close()
+	if err := twin.serve(t.Context()); err == nil {
+		t.Error("served")
+	}
+	select {
+	case <-said.found:
+	case <-time.After(patience):
+		t.Error("nothing is said of it")
+	}
+	if now, err := p.link.current(); err != nil || now != connected {
+		t.Error("it took the place of the one that is connected", err)
+	}
+	p.must(k.SignVote(chain, vote(6, 0, 1)))
+}
+
+// lines waits for a text in what is written.
+type lines struct {
+	text  string
+	once  sync.Once
+	found chan struct{}
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	if bytes.Contains(b, []byte(l.text)) {
+		l.once.Do(func() { close(l.found) })
+	}
+	return len(b), nil
+}
+
+// TestTold: the log says once a minute that the node is not served, with another reason each time though it be.
+func TestTold(t *testing.T) {
+	var out bytes.Buffer
+	s := &Signer{log: slog.New(slog.NewTextHandler(&out, nil))}
+	for port := range 100 {
+		s.tellLost(fmt.Errorf("read tcp 127.0.0.1:%d: connection reset by peer", 40_000+port))
+		s.tellServed(&net.TCPAddr{})
+	}
+	if n := strings.Count(out.String(), "\n"); n != 2 {
+		t.Errorf("%d lines", n)
+	}
+	s.told = s.told.Add(-tellInterval)
+	s.tellLost(errors.New("again"))
+	if !strings.Contains(out.String(), "times=100") {
+		t.Error(out.String())
+	}
+}
+
+// TestWrongStates: a sign state that is not what was written, or contradicts itself, is never read as that of a key that has signed less.
+func TestWrongStates(t *testing.T) {
+	p := newPair(t)
+	p.run()
+	k := p.key()
+	p.must(k.SignVote(chain, vote(5, 0, 1)))
+	p.stop()
+	h := Home(p.signer)
+	open := map[string]func() error{
+		h.signState(): func() error { _, err := OpenFileKey(h.consensusKey(), h.signState()); return err },
+		p.asked:       func() error { _, err := OpenRemoteKey(p.link, p.asked); return err },
+	}
+	for path, open := range open {
+		p.must(open())
+		good := must(os.ReadFile(path))
+		for _, wrong := range []string{
+			"", "{}", "null", "[]", `{"height": "0", "round": 0, "step": 0}`, string(good) + "{}",
+			strings.Replace(string(good), `"height": "5"`, `"height": "4"`, 1),
+			strings.Replace(string(good), `"step": 3`, `"step": 2`, 1),
+			strings.Replace(string(good), `"request"`, `"Request"`, 1),
+			strings.Replace(string(good), "{", `{"more": 1,`, 1),
+		} {
+			if wrong == string(good) {
+				continue
+			}
+			p.must(os.WriteFile(path, []byte(wrong), 0o600))
+			if err := open(); !errors.Is(err, ErrSignStateDamaged) {
+				t.Errorf("%s: %q: %v", path, wrong, err)
+			}
+		}
+		p.must(os.WriteFile(path, append(good, '\n'), 0o600))
+		p.must(open())
+	}
+}
+
+// TestPermissions: a key that others may read is not used.
+func TestPermissions(t *testing.T) {
+	p := newPair(t)
+	for _, file := range []string{Home(p.signer).consensusKey(), Home(p.signer).connection()} {
+		p.must(os.Chmod(file, 0o640))
+		if _, err := Open(p.signer, quiet); !errors.Is(err, ErrPermissions) {
+			t.Error(file, err)
+		}
+		p.must(os.Chmod(file, 0o600))
+	}
+	s, err := Open(p.signer, quiet)
+	p.must(err)
+	p.must(s.Close())
 }
 
 func must[T any](v T, err error) T {
@@ -380,8 +621,9 @@ func TestAnswers(t *testing.T) {
 	s, err := Open(p.signer, quiet)
 	p.must(err)
 	defer s.Close()
-	strange := vote(5, 0, 1)
+	strange, torn := vote(5, 0, 1), vote(5, 0, 1)
 	strange.Type = 7
+	torn.BlockID.Hash = []byte{1}
 	for name, m := range map[string]func() (string, error){
 		"no vote": func() (string, error) {
 			a, err := s.answer(voteRequest(chain, nil))
@@ -389,6 +631,10 @@ func TestAnswers(t *testing.T) {
 		},
 		"strange vote": func() (string, error) {
 			a, err := s.answer(voteRequest(chain, strange))
+			return a.GetSignedVoteResponse().Error.GetDescription(), err
+		},
+		"no block id": func() (string, error) {
+			a, err := s.answer(voteRequest(chain, torn))
 			return a.GetSignedVoteResponse().Error.GetDescription(), err
 		},
 		"no proposal": func() (string, error) {
@@ -409,7 +655,8 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestSignerEndsOnABadDisk: when the sign state cannot be written no signature leaves, and the signer ends with the reason.
+// TestSignerEndsOnABadDisk: when the sign state cannot be written no signature leaves, and the signer ends with the reason; the node does not
+// take that for a signer that has signed more.
 func TestSignerEndsOnABadDisk(t *testing.T) {
 	p := newPair(t)
 	s, err := Open(p.signer, quiet)
@@ -423,8 +670,7 @@ func TestSignerEndsOnABadDisk(t *testing.T) {
 	dir := filepath.Dir(Home(p.signer).signState())
 	p.must(os.Rename(dir, dir+".gone"))
 	v := vote(6, 0, 1)
-	var refused *RefusedError
-	if err := k.SignVote(chain, v); !errors.As(err, &refused) || v.Signature != nil {
+	if err := k.SignVote(chain, v); !errors.Is(err, ErrUnreached) || v.Signature != nil {
 		t.Error(err)
 	}
 	select {
@@ -460,8 +706,12 @@ func TestSignerFolder(t *testing.T) {
 	}
 	s, err := Open(p.signer, quiet)
 	p.must(err)
+	os.Remove(filepath.Join(p.signer, "lock")) // as who thinks it a remnant would
 	if _, err := Open(p.signer, quiet); !errors.Is(err, ErrRunning) {
 		t.Error(err)
+	}
+	if err := Pair(p.signer, p.pairing()); !errors.Is(err, ErrRunning) {
+		t.Error("the address changes, and the signer goes on with the old one", err)
 	}
 	p.must(s.Close())
 	p.must(os.Remove(Home(p.signer).signState()))

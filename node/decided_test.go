@@ -76,7 +76,7 @@ func TestDecidedBeforeSigned(t *testing.T) {
 	if err := signAt(h.signer(t, blocks(4, 9, 0)), 5); err != nil {
 		t.Fatal(err)
 	}
-	before, err := os.ReadFile(h.signState())
+	before, err := os.ReadFile(h.state())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func TestDecidedBeforeSigned(t *testing.T) {
 		}
 		s.home = h
 	}
-	if after, err := os.ReadFile(h.signState()); err != nil || !bytes.Equal(before, after) {
+	if after, err := os.ReadFile(h.state()); err != nil || !bytes.Equal(before, after) {
 		t.Error("the sign state has moved", err)
 	}
 	if d := h.read(t); d.Height != 4 {
@@ -202,15 +202,17 @@ func TestDecidedFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := h.open(blocks(5, 9, 0))
-		if err == nil || errors.Is(err, ErrSignStateOld) != (text == string(older) || text == "{}") {
+		if err == nil || errors.Is(err, ErrSignStateOld) != (text == string(older)) || errors.Is(err, signing.ErrSignStateDamaged) != (text != string(older)) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
 	if _, err := os.Stat(h.retired()); err == nil {
 		t.Error("a damaged file retires the key")
 	}
-	if err := (decided{Hash: make([]byte, 32)}).check(0); err == nil {
-		t.Error("a block of height 0")
+	for _, wrong := range []decided{{Hash: make([]byte, 32)}, {Height: 6, Hash: make([]byte, 2)}, {Height: 6}, {Height: -1, Hash: make([]byte, 32)}} {
+		if err := wrong.check(0); err == nil {
+			t.Errorf("%+v", wrong)
+		}
 	}
 }
 

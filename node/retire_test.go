@@ -20,7 +20,7 @@ import (
 func keep(t *testing.T, e *testnet.Node) string {
 	t.Helper()
 	copied := filepath.Join(t.TempDir(), "home")
-	if err := os.CopyFS(copied, os.DirFS(e.Home)); err != nil {
+	if err := testnet.CopyHome(copied, e.Home); err != nil {
 		t.Fatal(err)
 	}
 	return copied
@@ -32,13 +32,8 @@ func putBack(t *testing.T, e *testnet.Node, snapshot string) {
 	if err := os.RemoveAll(e.Home); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.CopyFS(e.Home, os.DirFS(snapshot)); err != nil {
+	if err := testnet.CopyHome(e.Home, snapshot); err != nil {
 		t.Fatal(err)
-	}
-	for _, secret := range []string{"keys", "sign-state"} { // CopyFS adds to the permissions what the umask lets it
-		if err := os.Chmod(filepath.Join(e.Home, secret), 0o700); err != nil {
-			t.Fatal(err)
-		}
 	}
 }
 
@@ -133,6 +128,9 @@ func fork(t *testing.T, n *testnet.Network, liars, honest []int, victim *testnet
 	}
 	n.Start(append(slices.Clone(liars), victim.Index)...)
 	abandoned := tip(victim) + 4
+	for _, i := range liars { // who may have been stopped later, with a block that the victim has not signed
+		abandoned = max(abandoned, tip(n.Nodes[i])+4)
+	}
 	victim.WaitHeight(abandoned + 3)
 	branch := victim.Running().Blocks().LoadBlockMeta(abandoned).BlockID
 	address := organisation.ConsensusAddress(victim.Validator.Key)

@@ -2,6 +2,7 @@ package node
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -61,23 +62,136 @@ func blocks(height, fork int64, branch byte) stored {
 	return s
 }
 
+// TestRemoteKeyRules: what a node asks of its own key it asks of one that a signer has, too.
+func TestRemoteKeyRules(t *testing.T) {
+	for name, test := range map[string]func(*testing.T){
+		"never twice": TestSignerNeverSignsTwice, "state missing": TestSignStateMissing, "state old": TestSignStateOld,
+		"state old after sync": TestSignStateOldAfterSync, "either commit": TestSignStateOldEitherCommit, "state old while signing": TestSignStateOldWhileSigning,
+		"state old, fresh": TestSignStateOldFresh, "failed write": TestSignerAfterAFailedWrite, "begins": TestSignerBegins, "decided": TestDecided,
+		"decided before signed": TestDecidedBeforeSigned, "decided, then killed": TestDecidedThenKilled, "abandoned branch": TestAbandonedBranch,
+		"short chain": TestShortChain, "decided file": TestDecidedFile, "retired": TestRetired,
+	} {
+		t.Run(name, func(t *testing.T) {
+			remoteHomes = map[Home]*remoteHome{}
+			t.Cleanup(func() { remoteHomes = nil })
+			test(t)
+		})
+	}
+}
+
+// remoteHomes are the homes of a test whose keys are with signers; nil where they are in the homes.
+var remoteHomes map[Home]*remoteHome
+
+// remoteHome is the signer of a home. It runs while the home is open.
+type remoteHome struct {
+	folder string
+	keys   signing.Keys
+	stop   func() error // nil before it is opened
+}
+
 // home returns a fresh home.
 func home(t *testing.T) Home {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "node")
-	if err := Init(dir, DefaultConfig()); err != nil {
+	if remoteHomes == nil {
+		if err := Init(dir, DefaultConfig()); err != nil {
+			t.Fatal(err)
+		}
+		return Home(dir)
+	}
+	r := &remoteHome{folder: dir + "-signer"}
+	if err := signing.Init(r.folder); err != nil {
 		t.Fatal(err)
 	}
+	var err error
+	if r.keys, err = signing.PublicKeys(r.folder); err != nil {
+		t.Fatal(err)
+	}
+	c := DefaultConfig()
+	c.Signer = SignerConfig{Listen: "127.0.0.1:0", Key: signing.Hex(r.keys.Connection)}
+	if err := InitRemote(dir, c, r.keys.Consensus); err != nil {
+		t.Fatal(err)
+	}
+	remoteHomes[Home(dir)] = r
+	t.Cleanup(func() {
+		if err := r.close(); err != nil {
+			t.Error(err)
+		}
+	})
 	return Home(dir)
+}
+
+// state is the file of what the key has signed last, or was asked to sign.
+func (h Home) state() string {
+	if remoteHomes[h] != nil {
+		return h.asked()
+	}
+	return h.signState()
 }
 
 // open opens the signer of a home over a chain.
 func (h Home) open(s stored) (*signer, error) {
-	key, err := signing.OpenFileKey(h.consensusKey(), h.signState())
+	var key signing.Key
+	var err error
+	if r := remoteHomes[h]; r != nil {
+		key, err = r.open(h)
+	} else {
+		key, err = signing.OpenFileKey(h.consensusKey(), h.signState())
+	}
 	if err != nil {
 		return nil, err
 	}
 	return openSigner(h, key, s, slog.New(slog.DiscardHandler))
+}
+
+func (r *remoteHome) close() error {
+	if r.stop == nil {
+		return nil
+	}
+	return r.stop()
+}
+
+// open opens the key anew, as a process does that was started again, and waits for the signer, which ends with the connection.
+func (r *remoteHome) open(h Home) (signing.Key, error) {
+	if err := r.close(); err != nil {
+		return nil, err
+	}
+	own, err := signing.ConnectionKey(h.connectionKey())
+	if err != nil {
+		return nil, err
+	}
+	quiet := slog.New(slog.DiscardHandler)
+	link, err := signing.Listen(signing.LinkOptions{
+		Listen: "127.0.0.1:0", Own: own, Signer: r.keys.Connection, Consensus: r.keys.Consensus, Chain: "chain", Logger: quiet,
+	})
+	if err != nil {
+		return nil, err
+	}
+	public, err := ConnectionKey(string(h))
+	if err != nil {
+		return nil, err
+	}
+	if err := signing.Pair(r.folder, signing.Pairing{Node: link.Addr(), NodeKey: signing.Hex(public), Chain: "chain"}); err != nil {
+		return nil, err
+	}
+	s, err := signing.Open(r.folder, quiet)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- errors.Join(s.Run(ctx), s.Close()) }()
+	r.stop = func() error {
+		r.stop = nil
+		cancel()
+		return errors.Join(link.Close(), <-ended)
+	}
+	again := time.NewTicker(time.Millisecond)
+	defer again.Stop()
+	for _, err := link.Reached(); err != nil; _, err = link.Reached() {
+		<-again.C
+	}
+	return signing.OpenRemoteKey(link, h.asked())
 }
 
 func (h Home) signer(t *testing.T, s stored) *signer {
@@ -138,7 +252,7 @@ func TestSignerNeverSignsTwice(t *testing.T) {
 }
 
 func TestSignStateMissing(t *testing.T) {
-	for _, file := range []func(Home) string{Home.signState, Home.decided} {
+	for _, file := range []func(Home) string{Home.state, Home.decided} {
 		h := home(t)
 		if err := os.Remove(file(h)); err != nil {
 			t.Fatal(err)
@@ -315,7 +429,7 @@ func TestSignStateForeign(t *testing.T) {
 	if err := os.WriteFile(h.signState(), b[:len(b)/2], 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.open(stored(nil)); err == nil {
+	if _, err := h.open(stored(nil)); !errors.Is(err, signing.ErrSignStateDamaged) {
 		t.Error("half a sign state is read")
 	}
 }

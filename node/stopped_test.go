@@ -31,7 +31,7 @@ func stopped(t *testing.T, home string) *node.Stopped {
 func copyHome(t *testing.T, home string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "home")
-	if err := os.CopyFS(dir, os.DirFS(home)); err != nil {
+	if err := testnet.CopyHome(dir, home); err != nil {
 		t.Fatal(err)
 	}
 	return dir

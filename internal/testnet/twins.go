@@ -1,6 +1,7 @@
 package testnet
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -24,9 +25,22 @@ func (n *Network) Twin(i int) *Node {
 		p2p: n.freePort(), gateway: n.freePort(), network: n,
 	}
 	twin.Home = filepath.Join(n.dir, twin.Name)
-	n.must(os.CopyFS(twin.Home, os.DirFS(original.Home)))
+	n.must(CopyHome(twin.Home, original.Home))
 	n.Nodes = append(n.Nodes, twin)
 	return twin
+}
+
+// CopyHome copies a home that is not in use to a folder that is not there yet. CopyFS adds to the permissions what the umask lets it, and a
+// secret key that others may read is refused.
+func CopyHome(to, home string) error {
+	if err := os.CopyFS(to, os.DirFS(home)); err != nil {
+		return err
+	}
+	keys, err := filepath.Glob(filepath.Join(to, "keys", "*"))
+	for _, key := range keys {
+		err = errors.Join(err, os.Chmod(key, 0o600))
+	}
+	return err
 }
 
 // Partition cuts the network into groups, from the next start of each node on: a node knows the addresses of those who are in a group

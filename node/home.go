@@ -89,7 +89,7 @@ func (h Home) stores() map[string]string {
 }
 
 // Init makes a home with fresh keys, from the randomness of the operating system, and a configuration. It fails where there is
-// one already: keys are never overwritten.
+// one already: keys are never overwritten. It fails with signing.ErrMoved and signing.ErrMoving.
 func Init(home string, c Config) error {
 	return initHome(Home(home), c, cmted25519.GenPrivKey(), nil)
 }
@@ -107,6 +107,9 @@ func InitRemote(home string, c Config, consensus cmted25519.PubKey) error {
 
 // initHome makes a home with a consensus key, or for the public key of one elsewhere.
 func initHome(h Home, c Config, private cmted25519.PrivKey, public cmted25519.PubKey) error {
+	if err := signing.CheckMoved(string(h)); err != nil {
+		return err
+	}
 	if _, err := os.Lstat(h.ConfigFile()); !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s is a node's home already (%v)", h, err)
 	}

@@ -55,9 +55,12 @@ type Keys struct {
 	Connection cmted25519.PubKey
 }
 
-// Init makes a folder with fresh keys. It fails where there is one already: keys are never overwritten.
+// Init makes a folder with fresh keys. It fails where there is one already: keys are never overwritten. It fails with ErrMoved and ErrMoving.
 func Init(home string) error {
 	h := Home(home)
+	if err := CheckMoved(home); err != nil {
+		return err
+	}
 	if _, err := os.Lstat(h.consensusKey()); !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s is a signer's home already (%v)", home, err)
 	}

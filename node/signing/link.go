@@ -223,7 +223,9 @@ func (l *Link) drop(conn net.Conn, why error) {
 	}
 	l.conn.Close()
 	l.conn, l.since, l.why = nil, time.Now(), why
-	l.o.Logger.Error("the signer is lost, nothing is signed until it is back", "reason", why)
+	if l.closed.Err() == nil {
+		l.o.Logger.Error("the signer is lost, nothing is signed until it is back", "reason", why)
+	}
 }
 
 // ask sends a request over a connection and returns its answer. It fails with ErrUnreached, at once where the connection is not the

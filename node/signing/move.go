@@ -184,7 +184,7 @@ func Unseal(dir string, bundle []byte) error {
 		case err != nil:
 			return err
 		case !bytes.Equal(before, f.data):
-			return fmt.Errorf("the bundle does not open here: %s has another %s already; remove %s if this is the place that ran last, else move to a new folder", dir, f.name, path)
+			return fmt.Errorf("the bundle does not open here: %s has another %s already; if what is here has run since, it is the newest, so remove %s and start it; if it never ran, remove all but that file and open again", dir, f.name, path)
 		}
 	}
 	for _, f := range files {

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"filippo.io/age"
 )
 
 // TestMoveSigner: of two folders at most one can be used at every step, whatever is repeated, copied or interrupted.
@@ -24,6 +27,9 @@ func TestMoveSigner(t *testing.T) {
 		t.Error(err)
 	}
 	p.stop()
+	if err := Init(to); !errors.Is(err, ErrMoving) {
+		t.Error("keys are made where a bundle will be opened:", err)
+	}
 	elsewhere := filepath.Join(t.TempDir(), "elsewhere")
 	other, err := PrepareMove(elsewhere)
 	p.must(err)
@@ -75,6 +81,25 @@ func TestMoveSigner(t *testing.T) {
 		t.Error("signed twice after the move")
 	}
 	p.must(p.key().SignVote(chain, vote(6, 0, 1)))
+
+	// Killed at each of its files, and in the middle of one: nothing runs there, and the bundle opens.
+	identity := must(age.ParseX25519Identity(strings.TrimSpace(string(key))))
+	files := must(unpack(bundle, identity))
+	for written := range files {
+		torn := filepath.Join(t.TempDir(), "torn")
+		p.must(os.MkdirAll(filepath.Join(torn, "keys"), 0o700))
+		p.must(os.MkdirAll(filepath.Join(torn, "sign-state"), 0o700))
+		p.must(os.WriteFile(filepath.Join(torn, moveKey), key, 0o600))
+		for _, f := range files[:written] {
+			p.must(os.WriteFile(filepath.Join(torn, f.name), f.data, 0o600))
+		}
+		p.must(os.WriteFile(filepath.Join(torn, filepath.Dir(files[written].name), ".half.1"), files[written].data[:10], 0o600))
+		if _, err := Open(torn, quiet); !errors.Is(err, ErrMoving) {
+			t.Error(err)
+		}
+		p.must(Unseal(torn, bundle))
+		p.must(must(Open(torn, quiet)).Close())
+	}
 
 	// Its key is put back from a copy after it has signed: the old sign state does not come back with the bundle.
 	p.must(os.WriteFile(filepath.Join(to, moveKey), key, 0o600))

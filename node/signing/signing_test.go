@@ -132,6 +132,23 @@ func (p *pair) wait(reached bool) {
 	}
 }
 
+// waitOther waits until the node's end has another connection, and returns it.
+func (p *pair) waitOther(than net.Conn) net.Conn {
+	p.t.Helper()
+	limit, again := time.After(patience), time.NewTicker(5*time.Millisecond)
+	defer again.Stop()
+	for {
+		if conn, err := p.link.current(); err == nil && conn != than {
+			return conn
+		}
+		select {
+		case <-again.C:
+		case <-limit:
+			p.t.Fatal("no other connection")
+		}
+	}
+}
+
 func (p *pair) stop() {
 	p.t.Helper()
 	p.must(p.stopSigner())
@@ -503,7 +520,17 @@ func TestTwoSigners(t *testing.T) {
 	p.run()
 	k := p.key()
 	p.must(k.SignVote(chain, vote(5, 0, 1)))
-	connected := must(p.link.current())
+
+	first := must(p.link.current())
+	p.must(p.stopSigner()) // and started again before the node has noticed
+	p.run()
+	connected := p.waitOther(first)
+	select {
+	case <-said.found:
+		t.Error("a signer that was started again is taken for a copy of itself")
+	default:
+	}
+
 	copied := filepath.Join(t.TempDir(), "copy")
 	p.must(os.CopyFS(copied, os.DirFS(p.signer)))
 	for _, file := range []string{Home(copied).consensusKey(), Home(copied).connection()} {

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cometbft/cometbft/crypto"
 	cmted25519 "github.com/cometbft/cometbft/crypto/ed25519"
 	privvalproto "github.com/cometbft/cometbft/proto/tendermint/privval"
 	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
@@ -418,8 +419,12 @@ func (p *pair) wrongly(rightly int, otherwise func(answer *privvalproto.Message)
 // up: with the signer on a new one the node goes on.
 func TestWrongAnswers(t *testing.T) {
 	other := cmted25519.GenPrivKey()
+	var own crypto.PrivKey // the signer's
+	sign := func(v *cmtproto.Vote) { v.Signature = must(own.Sign(cmttypes.VoteSignBytes(chain, v))) }
 	for name, change := range map[string]func(v *cmtproto.Vote){
 		"other bytes":     func(v *cmtproto.Vote) { v.BlockID.Hash = bytes.Repeat([]byte{9}, 32) },
+		"another block":   func(v *cmtproto.Vote) { v.BlockID.Hash = bytes.Repeat([]byte{9}, 32); sign(v) },
+		"another round":   func(v *cmtproto.Vote) { v.Round++; sign(v) },
 		"another height":  func(v *cmtproto.Vote) { v.Height++ },
 		"another step":    func(v *cmtproto.Vote) { v.Type = cmtproto.PrevoteType },
 		"another key":     func(v *cmtproto.Vote) { v.Signature = must(other.Sign(cmttypes.VoteSignBytes(chain, v))) },
@@ -434,6 +439,7 @@ func TestWrongAnswers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPair(t)
+			own = must(ReadKey(Home(p.signer).consensusKey())).PrivKey
 			p.wrongly(1, func(answer *privvalproto.Message) []*privvalproto.Message {
 				switch {
 				case name == "not the vote":

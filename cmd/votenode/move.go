@@ -86,7 +86,11 @@ func newMoveOpenCommand(what string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return signing.Unseal(home, bundle)
+			if err := signing.Unseal(home, bundle); err != nil {
+				return err
+			}
+			say(c, "%s has the keys and the sign state of the old place now, and can be started", home)
+			return nil
 		},
 	}
 	moveHome(c, &home, what)

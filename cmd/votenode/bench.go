@@ -16,7 +16,7 @@ import (
 
 func newBenchCommand() *cobra.Command {
 	return group("bench", "Measure what this machine and a network on it can do, to plan one",
-		newBenchCryptoCommand(), newBenchNetworkCommand(), newBenchOverloadCommand(), newBenchColdCommand(), newBenchReceiptsCommand(), newBenchRollCommand(), newBenchTallyCommand(), newBenchAuditCommand(), newBenchSnapshotCommand())
+		newBenchCryptoCommand(), newBenchNetworkCommand(), newBenchOverloadCommand(), newBenchColdCommand(), newBenchReceiptsCommand(), newBenchRollCommand(), newBenchTallyCommand(), newBenchAuditCommand(), newBenchSnapshotCommand(), newBenchJoinCommand())
 }
 
 // talkOf tells a person who calls a command how far it is.

@@ -13,6 +13,7 @@
 //	overload.go        more than a network can carry, and what becomes of it
 //	flood.go           floods beside honest voters
 //	receipts.go        readers of receipts beside voters
+//	join.go            a fresh node that joins a ledger with history
 //	cold.go            full blocks of which validators have seen nothing
 //	roll.go            the import of a roll
 //	tally.go           the opening of sums

@@ -33,6 +33,9 @@ type Network struct {
 	NoCeiling bool
 	// Profile, if not empty, is a file for a CPU profile of this process while ballots are offered.
 	Profile string
+
+	// adjust, if not nil, changes the copy of the stage's network before any node starts.
+	adjust func(copied *network.Network) error
 }
 
 // Run prepares what is not on disk yet and measures. Where the accounts do not add up it fails.
@@ -78,6 +81,11 @@ func (n *Network) run(ctx context.Context, folder string, fail context.CancelCau
 	copied, err := network.Copy(n.networkFolder(), filepath.Join(folder, "network"), n.Binary, fail)
 	if err != nil {
 		return err
+	}
+	if n.adjust != nil {
+		if err := n.adjust(copied); err != nil {
+			return err
+		}
 	}
 	network.ResetPeakMemory()
 	var running nodes

@@ -14,7 +14,6 @@ import (
 
 	"votenode/app"
 	"votenode/app/state"
-	"votenode/genesis"
 )
 
 // Sink takes the stored form of a state, as store.Load does.
@@ -167,9 +166,10 @@ func (r *Restorer) ApplySnapshotChunk(_ context.Context, req *abcitypes.RequestA
 	return &abcitypes.ResponseApplySnapshotChunk{Result: abcitypes.ResponseApplySnapshotChunk_ACCEPT}, nil
 }
 
-// Info implements proxy.AppConnQuery: CometBFT asks whether the state that it wanted is there.
+// Info implements proxy.AppConnQuery: CometBFT asks whether the state that it wanted is there. The protocol version is left at 0: it is that of the
+// certified header, which whoever restores holds against the records when all is there.
 func (r *Restorer) Info(context.Context, *abcitypes.RequestInfo) (*abcitypes.ResponseInfo, error) {
-	info := &abcitypes.ResponseInfo{AppVersion: genesis.AppVersion}
+	info := new(abcitypes.ResponseInfo)
 	if r.restored {
 		info.LastBlockHeight, info.LastBlockAppHash = r.height, r.appHash[:]
 	}

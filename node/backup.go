@@ -6,15 +6,14 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
-	"time"
 
 	"votenode/abci"
 	"votenode/app/election"
 	"votenode/app/state"
 	"votenode/genesis"
+	"votenode/node/signing"
 	pb "votenode/proto/votenode/v1"
 )
 
@@ -125,10 +124,14 @@ func copyFile(from, to string) error {
 
 // Restore makes the data of a home that has none out of a backup of the ledger with a genesis hash, everything verified, and gives the home the
 // genesis document where it has none. It returns the height with which the node will begin. Keys and sign state are the home's own: it fails
-// with ErrHasData, with ErrHasSigned, with ErrBackup where a file is missing or of another ledger, with ErrSnapshotProof, and with
-// state.ErrSnapshot or state.ErrChunk where the content is not that of the certified state. Then the home is as before, but for the document.
-func Restore(home, folder string, genesisHash [32]byte, log *slog.Logger) (height int64, err error) {
-	n := &Node{home: Home(home), log: log, now: time.Now}
+// with ErrHasData, with ErrHasSigned, with ErrBackup where a file is missing or of another ledger, with ErrSnapshotProof, with state.ErrSnapshot or
+// state.ErrChunk where the content is not that of the certified state, with an *UpgradeError where another program is needed, and with
+// signing.ErrMoved or signing.ErrMoving. Then the home is as before, but for the document.
+func Restore(home, folder string, genesisHash [32]byte, o Options) (height int64, err error) {
+	n := newNode(home, o)
+	if err := signing.CheckMoved(home); err != nil {
+		return 0, err
+	}
 	if n.config, err = ReadConfig(n.home.ConfigFile()); err != nil {
 		return 0, fmt.Errorf("%w; make the home with `node init` first", err)
 	}
@@ -160,7 +163,7 @@ func Restore(home, folder string, genesisHash [32]byte, log *slog.Logger) (heigh
 	if !fresh && !bytes.Equal(own, document) {
 		return 0, fmt.Errorf("%w: the home has another genesis document", ErrBackup)
 	}
-	o, err := n.readOrigin(folder)
+	begin, err := n.readOrigin(folder)
 	if err != nil {
 		return 0, err
 	}
@@ -173,7 +176,7 @@ func Restore(home, folder string, genesisHash [32]byte, log *slog.Logger) (heigh
 			return 0, err
 		}
 	}
-	return o.state.Height, n.restore(folder, o)
+	return begin.state.Height, n.restore(folder, begin)
 }
 
 // readOrigin reads and verifies the proof of a backup.
@@ -186,7 +189,7 @@ func (n *Node) readOrigin(folder string) (*origin, error) {
 	if err := election.Decode(b, proof); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrSnapshotProof, err)
 	}
-	return verifyOrigin(n.doc, proof, n.now())
+	return n.verifyOrigin(proof)
 }
 
 // restore takes in a backup's chunks beside the data and puts them in place.

@@ -62,7 +62,13 @@ func (s *Stopped) Inspect() (*Inspection, error) {
 		}
 		i.Bytes[filepath.Base(dir)] = size
 	}
-	i.Next = i.next()
+	bare, err := n.bareSnapshot(s.states)
+	switch i.Next = i.next(bare); {
+	case s.moved != nil:
+		i.Next = "it does not start: " + s.moved.Error()
+	case err != nil:
+		i.Next = "it stops at once: " + err.Error()
+	}
 	return i, nil
 }
 
@@ -115,13 +121,17 @@ func (h Home) lastSigned(chain string) (signing.Position, error) {
 	return signing.LastSigned(h.signState())
 }
 
-// next says what the node does when it is started.
-func (i *Inspection) next() string {
+// next says what the node does when it is started; bare is the height of a snapshot after which it has no block yet, 0 where it has.
+func (i *Inspection) next(bare int64) string {
 	switch {
 	case i.AppHash != i.Expected && i.Expected != "":
 		return "it stops at once: the ledger's AppHash is not the one that CometBFT has stored"
+	case bare > 0:
+		return fmt.Sprintf("it goes on from the snapshot of height %d, with block %d", bare, bare+1)
 	case i.LastBlock == 0:
 		return "it begins with the genesis document"
+	case i.Ledger+1 < i.FirstBlock:
+		return fmt.Sprintf("it stops at once: it began with a snapshot, and lacks the blocks %d to %d that it would have to execute; remove data and begin with a snapshot again", i.Ledger+1, i.FirstBlock-1)
 	case i.Ledger < i.LastBlock:
 		return fmt.Sprintf("it executes the blocks %d to %d again, and goes on with block %d", i.Ledger+1, i.LastBlock, i.LastBlock+1)
 	default:

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"votenode/app/organisation"
@@ -43,6 +44,24 @@ func TestMove(t *testing.T) {
 	moved.Home = to
 	if err := moved.Start(); !errors.Is(err, signing.ErrMoving) {
 		t.Error(err)
+	}
+	if _, err := node.OpenStopped(to); !errors.Is(err, signing.ErrMoving) {
+		t.Error(err)
+	}
+	for home, want := range map[string]error{old: signing.ErrMoved, to: signing.ErrMoving} {
+		if _, err := node.Restore(home, t.TempDir(), n.Hash, quiet); !errors.Is(err, want) {
+			t.Errorf("%s: %v", home, err)
+		}
+	}
+	left := stopped(t, old) // which may be looked at, and is not put right any more
+	if i := inspected(t, left); !strings.HasPrefix(i.Next, "it does not start") || !strings.Contains(i.Next, recipient) || i.LastBlock == 0 {
+		t.Errorf("%+v", i)
+	}
+	if _, err := left.Rollback(); !errors.Is(err, signing.ErrMoved) {
+		t.Error(err)
+	}
+	if err := left.Close(); err != nil {
+		t.Fatal(err)
 	}
 	if err := signing.Unseal(to, bundle); err != nil {
 		t.Fatal(err)

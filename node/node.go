@@ -106,6 +106,17 @@ func Start(ctx context.Context, home string) error {
 	return errors.Join(err, n.Close())
 }
 
+// newNode returns the node of a home of which nothing is read yet.
+func newNode(home string, o Options) *Node {
+	n := &Node{
+		home: Home(home), protocol: cmp.Or(o.Protocol, app.Protocol), log: o.Logger, now: o.Now, freeSpace: o.FreeSpace, died: make(chan struct{}),
+	}
+	if n.now == nil {
+		n.now = time.Now
+	}
+	return n
+}
+
 // Open reads a home and makes everything ready: a snapshot fetched where the node begins with one, stores opened and compared, blocks
 // replayed that the state lacks, the gateway listening. Nothing is signed before Run. It fails with *UpgradeError where the ledger needs
 // another program.
@@ -113,12 +124,7 @@ func Open(ctx context.Context, home string, o Options) (_ *Node, err error) {
 	if os.Getenv("FAIL_TEST_INDEX") != "" {
 		return nil, errCrashTest
 	}
-	n := &Node{
-		home: Home(home), protocol: cmp.Or(o.Protocol, app.Protocol), log: o.Logger, now: o.Now, freeSpace: o.FreeSpace, died: make(chan struct{}),
-	}
-	if n.now == nil {
-		n.now = time.Now
-	}
+	n := newNode(home, o)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.Close())

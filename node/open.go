@@ -248,19 +248,32 @@ func (n *Node) openComet(ctx context.Context) error {
 // tellSnapshot tells CometBFT where to go on while there is a state of a snapshot and no block after it yet. It forgets that when it is
 // made, and then would not start again.
 func (n *Node) tellSnapshot() error {
-	if n.blocks.Height() > 0 {
-		return nil
-	}
 	db, err := n.dbs.get("state")
 	if err != nil {
 		return err
 	}
 	states := cmtstate.NewStore(db, cmtstate.StoreOptions{DiscardABCIResponses: true})
-	s, err := states.Load()
-	if err != nil || s.IsEmpty() || s.LastBlockHeight == 0 {
+	height, err := n.bareSnapshot(states)
+	if err != nil || height == 0 {
 		return err
 	}
-	return states.SetOfflineStateSyncHeight(s.LastBlockHeight)
+	return states.SetOfflineStateSyncHeight(height)
+}
+
+// bareSnapshot returns the height of the snapshot with which the node began, while it has no block after it; 0 where there are blocks, or nothing
+// is there yet. It fails with ErrDamaged where there is a state without blocks that came with no snapshot: with one comes the commit for its block.
+func (n *Node) bareSnapshot(states cmtstate.Store) (int64, error) {
+	if n.blocks.Height() > 0 {
+		return 0, nil
+	}
+	s, err := states.Load()
+	if err != nil || s.LastBlockHeight == 0 {
+		return 0, err
+	}
+	if n.blocks.LoadSeenCommit(s.LastBlockHeight) == nil {
+		return 0, fmt.Errorf("%w: CometBFT's state is of height %d, and its blocks are not there", ErrDamaged, s.LastBlockHeight)
+	}
+	return s.LastBlockHeight, nil
 }
 
 // parameters returns those on the ledger, before the first block those of the genesis document.

@@ -14,20 +14,32 @@ import (
 	"votenode/store"
 )
 
-// ErrNothingToRollBack says that the newest block has not been executed: the next start does that anyway.
-var ErrNothingToRollBack = errors.New("there is nothing to roll back")
+var (
+	// ErrNothingToRollBack says that the newest block has not been executed, which the next start does anyway, or that there is none.
+	ErrNothingToRollBack = errors.New("there is nothing to roll back")
+	// ErrCannotRollBack says that the state before the newest block cannot be put in its place.
+	ErrCannotRollBack = errors.New("this node cannot be rolled back")
+)
 
 // rollbackBatch is about how many bytes of the state are copied at once.
 const rollbackBatch = 8 << 20
 
 // Rollback takes the ledger and CometBFT's state back to the height before the newest block, and returns that height. The block stays, and so do
 // sign state and all that was signed on: the next start executes the block again, and decides nothing anew. The states of earlier heights
-// are kept no more.
+// are kept no more, and snapshots above the height neither. It fails with ErrNothingToRollBack; with ErrCannotRollBack for an archive, which
+// would be none afterwards, and where the newest block is the first that is there; and with signing.ErrMoved. Then all is as before.
 //
 // Crash points. The new ledger is whole before anything else changes, and takes the place of the old one last; until then Rollback can be
 // called again. What is left between the renames is finished by whoever opens the stores next (finishRollback).
 func (s *Stopped) Rollback() (height int64, err error) {
 	n := s.node
+	if s.moved != nil {
+		return 0, s.moved
+	}
+	if n.config.Store.Archive {
+		return 0, fmt.Errorf("%w: store.archive keeps the state of every height, of which one would be left; remove data and begin with block 1 again, its keys and sign state stay",
+			ErrCannotRollBack)
+	}
 	comet, err := s.states.Load()
 	if err != nil {
 		return 0, fmt.Errorf("CometBFT's state: %w", err)
@@ -35,12 +47,18 @@ func (s *Stopped) Rollback() (height int64, err error) {
 	newest, _ := n.disk.Height()
 	last := n.blocks.Height()
 	switch {
+	case last == 0:
+		return 0, fmt.Errorf("%w: it has no block yet", ErrNothingToRollBack)
 	case newest < last && comet.LastBlockHeight < last:
 		return 0, fmt.Errorf("%w: block %d is executed at the next start", ErrNothingToRollBack, last)
 	case newest != last:
 		return 0, fmt.Errorf("%w: the ledger is at height %d, CometBFT's state at %d, the newest block is %d", ErrDamaged, newest, comet.LastBlockHeight, last)
 	}
 	height = last - 1
+	if height < n.blocks.Base() {
+		return 0, fmt.Errorf("%w: block %d is the first that it has; remove data and let it begin again, with block 1 or, where its key has not signed, with a snapshot",
+			ErrCannotRollBack, last)
+	}
 	reader, err := n.disk.At(height)
 	if err != nil {
 		return 0, fmt.Errorf("the state before block %d: %w", last, err)
@@ -50,6 +68,9 @@ func (s *Stopped) Rollback() (height int64, err error) {
 		return 0, err
 	}
 	if err := copyState(fresh, height, reader); err != nil {
+		return 0, err
+	}
+	if err := dropSnapshots(n.home, height); err != nil {
 		return 0, err
 	}
 	if _, _, err := sm.Rollback(n.blocks, s.states, false); err != nil {
@@ -63,6 +84,21 @@ func (s *Stopped) Rollback() (height int64, err error) {
 		return 0, err
 	}
 	return height, finishRollback(n.home)
+}
+
+// dropSnapshots removes the snapshots above a height: what was executed wrongly is in them.
+func dropSnapshots(h Home, above int64) error {
+	kept, err := abci.OpenSnapshots(h.snapshots())
+	if err != nil {
+		return err
+	}
+	heights, err := kept.Heights(false)
+	for _, height := range heights {
+		if height > above {
+			err = errors.Join(err, kept.Drop(height))
+		}
+	}
+	return err
 }
 
 // copyState writes the state of a height into a new store.

@@ -2,9 +2,15 @@ package node_test
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
+
+	dbm "github.com/cometbft/cometbft-db"
+	sm "github.com/cometbft/cometbft/state"
+	cmtstore "github.com/cometbft/cometbft/store"
 
 	"votenode/node"
 )
@@ -17,6 +23,13 @@ func TestRollback(t *testing.T) {
 	before := inspected(t, stopped(t, copyHome(t, victim.Home)))
 	signed := files(t, filepath.Join(victim.Home, "sign-state"))
 	twice := copyHome(t, victim.Home)
+	snapshots := filepath.Join(victim.Home, "data", "snapshots")
+	above, below := fmt.Sprintf("%012d", before.LastBlock), fmt.Sprintf("%012d", before.LastBlock-1)
+	for _, name := range []string{above, below} {
+		if err := os.Mkdir(filepath.Join(snapshots, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
 
 	s := stopped(t, victim.Home)
 	height, err := s.Rollback()
@@ -24,6 +37,15 @@ func TestRollback(t *testing.T) {
 		t.Fatal(height, err)
 	}
 	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(snapshots, above)); !errors.Is(err, fs.ErrNotExist) {
+		t.Error("the snapshot of the height that was taken back is still there", err)
+	}
+	if _, err := os.Stat(filepath.Join(snapshots, below)); err != nil {
+		t.Error(err)
+	}
+	if err := os.Remove(filepath.Join(snapshots, below)); err != nil { // there is nothing in it
 		t.Fatal(err)
 	}
 	s = stopped(t, victim.Home)
@@ -61,6 +83,51 @@ func TestRollback(t *testing.T) {
 	}
 	if got := inspected(t, stopped(t, twice)); got.Ledger != height || got.AppHash != after.AppHash {
 		t.Errorf("%+v", got)
+	}
+}
+
+// TestCannotRollBack: where the state before the newest block cannot be put in its place nothing is touched, and the reason is told.
+func TestCannotRollBack(t *testing.T) {
+	n := stoppedNetwork(t)
+	for name, change := range map[string]func(home string){
+		"an archive": func(home string) { configureHome(t, home, func(c *node.Config) { c.Store.Archive = true }) },
+		"one block":  func(home string) { forgetBlocks(t, home) },
+	} {
+		home := copyHome(t, n.Nodes[0].Home)
+		change(home)
+		s := stopped(t, home)
+		before := inspected(t, s)
+		if _, err := s.Rollback(); !errors.Is(err, node.ErrCannotRollBack) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if after := inspected(t, s); after.Ledger != before.Ledger || after.Consensus != before.Consensus {
+			t.Errorf("%s: %+v", name, after)
+		}
+		if _, err := os.Stat(filepath.Join(home, "data", "ledger-rolled-back")); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: something is left over: %v", name, err)
+		}
+	}
+}
+
+// forgetBlocks leaves a home that is not in use its newest block only, as one has that began with a snapshot of the height before.
+func forgetBlocks(t *testing.T, home string) {
+	t.Helper()
+	dir := filepath.Join(home, "data", "comet")
+	db := map[string]dbm.DB{}
+	for _, name := range []string{"blockstore", "state"} {
+		var err error
+		if db[name], err = dbm.NewGoLevelDB(name, dir); err != nil {
+			t.Fatal(err)
+		}
+		defer db[name].Close()
+	}
+	comet, err := sm.NewStore(db["state"], sm.StoreOptions{}).Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := cmtstore.NewBlockStore(db["blockstore"])
+	if _, _, err := blocks.PruneBlocks(blocks.Height(), comet); err != nil {
+		t.Fatal(err)
 	}
 }
 

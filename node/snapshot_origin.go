@@ -12,6 +12,7 @@ import (
 	cmttypes "github.com/cometbft/cometbft/types"
 	cmtversion "github.com/cometbft/cometbft/version"
 
+	"votenode/app"
 	"votenode/app/organisation"
 	"votenode/app/state"
 	"votenode/genesis"
@@ -32,14 +33,15 @@ type origin struct {
 	commit *pb.SignedHeader // for the block
 }
 
-// verifyOrigin verifies the proof of a snapshot from the genesis document alone (docs/spec section 14.3). It fails with ErrSnapshotProof.
-func verifyOrigin(doc *pb.Genesis, proof *pb.SnapshotProof, now time.Time) (*origin, error) {
-	trust, proven, err := certified.FromLedgerState(genesis.Hash(doc), proof.GetState())
+// verifyOrigin verifies the proof of a snapshot from the genesis document alone (docs/spec section 14.3). It fails with ErrSnapshotProof, and with
+// an *UpgradeError where this program does not know the rules by which the ledger goes on from there.
+func (n *Node) verifyOrigin(proof *pb.SnapshotProof) (*origin, error) {
+	trust, proven, err := certified.FromLedgerState(genesis.Hash(n.doc), proof.GetState())
 	if err == nil && !proven.Certified {
 		err = fmt.Errorf("%w: %s", certified.ErrNotCertified, proven.Signers())
 	}
 	if err == nil {
-		err = proven.CheckTime(now)
+		err = proven.CheckTime(n.now())
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrSnapshotProof, err)
@@ -52,12 +54,10 @@ func verifyOrigin(doc *pb.Genesis, proof *pb.SnapshotProof, now time.Time) (*ori
 	if !before.Committed || !id.Equals(proven.BlockID) {
 		return nil, fmt.Errorf("%w: the block that comes with it is not the certified one, or too few precommits for it do", ErrSnapshotProof)
 	}
-	return &origin{doc: doc, proof: proof, trust: trust, state: proven, header: before.Child, commit: proof.Block}, nil
-}
-
-// version returns CometBFT's versions.
-func (o *origin) version() cmtstate.Version {
-	return cmtstate.Version{Consensus: o.state.Child.Version, Software: cmtversion.TMCoreSemVer}
+	if version := proven.Child.Version.App; version > n.protocol {
+		return nil, &UpgradeError{Known: n.protocol, Needed: version, Height: proven.Height}
+	}
+	return &origin{doc: n.doc, proof: proof, trust: trust, state: proven, header: before.Child, commit: proof.Block}, nil
 }
 
 // cometState returns CometBFT's state after the block, with the records of the restored ledger, and the commit for the block. Nothing of it is
@@ -78,11 +78,20 @@ func (o *origin) cometState(ledger state.View) (sm.State, *cmttypes.Commit, erro
 		return sm.State{}, nil, err
 	}
 	child := o.state.Child
+	version, err := app.VersionAt(ledger, height+1)
+	if err != nil {
+		return sm.State{}, nil, err
+	}
+	if version != child.Version.App {
+		return sm.State{}, nil, fmt.Errorf("%w: the protocol version is %d, the ledger's records give %d", ErrSnapshotProof, child.Version.App, version)
+	}
+	params := *genesis.ConsensusParams(parameters)
+	params.Version.App = version
 	s := sm.State{
-		Version: o.version(), ChainID: o.doc.ChainId, InitialHeight: organisation.FirstHeight,
+		Version: cmtstate.Version{Consensus: child.Version, Software: cmtversion.TMCoreSemVer}, ChainID: o.doc.ChainId, InitialHeight: organisation.FirstHeight,
 		LastBlockHeight: height, LastBlockID: o.state.BlockID, LastBlockTime: o.header.Time,
 		LastValidators: sets[0], Validators: sets[1], NextValidators: sets[2], LastHeightValidatorsChanged: height + 2,
-		ConsensusParams: *genesis.ConsensusParams(parameters), LastHeightConsensusParamsChanged: height + 1,
+		ConsensusParams: params, LastHeightConsensusParamsChanged: height + 1,
 		LastResultsHash: child.LastResultsHash, AppHash: o.state.AppHash[:],
 	}
 	for _, f := range []struct {

@@ -70,7 +70,9 @@ func (n *Node) fetchSnapshot(ctx context.Context, c *newcomer) (*origin, error) 
 		return nil, err
 	}
 	defer setTemporary(n.home.newData())()
-	restorer, origins := c.restorer(), &origins{ctx: ctx, node: n}
+	ctx, refuse := context.WithCancelCause(ctx)
+	defer refuse(nil)
+	restorer, origins := c.restorer(), &origins{ctx: ctx, refuse: refuse, node: n}
 	reactor := statesync.NewReactor(*cmtcfg.DefaultStateSyncConfig(), restorer, restorer, statesync.NopMetrics())
 	log := cometLogger{n.log.With("part", "cometbft")}
 	reactor.SetLogger(log)
@@ -129,7 +131,7 @@ func snapshotSwitch(config *cmtcfg.Config, chain string, key *p2p.NodeKey, react
 }
 
 // dialUntil keeps the switch connected to the validators of the genesis document and to the peers of the configuration until done brings an
-// error or nil, or ctx is done.
+// error or nil, or ctx is done, whose cause it returns.
 func (n *Node) dialUntil(ctx context.Context, sw *p2p.Switch, self p2p.ID, done <-chan error) error {
 	addresses := map[string]string{}
 	for _, v := range organisation.FirstEpoch(n.doc).Validators {
@@ -158,7 +160,7 @@ func (n *Node) dialUntil(ctx context.Context, sw *p2p.Switch, self p2p.ID, done 
 		case err := <-done:
 			return err
 		case <-ctx.Done():
-			return ctx.Err()
+			return context.Cause(ctx)
 		case <-ticker.C:
 		}
 	}
@@ -167,8 +169,9 @@ func (n *Node) dialUntil(ctx context.Context, sw *p2p.Switch, self p2p.ID, done 
 // origins has the states of snapshots proven by the gateways of the configuration. It is what CometBFT calls a state provider. It trusts
 // nothing but the genesis document.
 type origins struct {
-	ctx  context.Context
-	node *Node
+	ctx    context.Context
+	refuse context.CancelCauseFunc // of ctx
+	node   *Node
 
 	mu     sync.Mutex
 	ledger *client.Ledger
@@ -178,7 +181,7 @@ type origins struct {
 var _ statesync.StateProvider = (*origins)(nil)
 
 // at returns the proven state of a height. While the gateways cannot be reached or are not so far it tries again until ctx is done; it fails at
-// once where they show that the state is not certified.
+// once where they show that the state is not certified, and where another program is needed, which ends the whole attempt.
 func (o *origins) at(ctx context.Context, height int64) (*origin, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -192,7 +195,11 @@ func (o *origins) at(ctx context.Context, height int64) (*origin, error) {
 			return found, nil
 		}
 		o.node.log.Debug("a snapshot is not proven", "height", height, "error", err)
-		if errors.Is(err, ErrSnapshotProof) || errors.Is(err, client.ErrVerification) {
+		var upgrade *UpgradeError
+		if errors.As(err, &upgrade) {
+			o.refuse(err)
+		}
+		if upgrade != nil || errors.Is(err, ErrSnapshotProof) || errors.Is(err, client.ErrVerification) {
 			return nil, err
 		}
 		timer := time.NewTimer(originPause)
@@ -224,7 +231,7 @@ func (o *origins) fetch(ctx context.Context, height int64) (*origin, error) {
 	if err != nil {
 		return nil, err
 	}
-	return verifyOrigin(o.node.doc, &pb.SnapshotProof{State: ledger, Block: before.State.Children[0]}, o.node.now())
+	return o.node.verifyOrigin(&pb.SnapshotProof{State: ledger, Block: before.State.Children[0]})
 }
 
 // last returns the state that was restored: the one that was asked for last.
@@ -246,13 +253,11 @@ func (o *origins) AppHash(ctx context.Context, height uint64) ([]byte, error) {
 	return found.state.AppHash[:], nil
 }
 
-// State implements statesync.StateProvider. CometBFT takes the version from it; the rest is made when the records are there.
+// State implements statesync.StateProvider. What CometBFT would take from it is made when the records are there; until then it compares the
+// version with that of the restorer, and neither has one.
 func (o *origins) State(ctx context.Context, height uint64) (sm.State, error) {
-	found, err := o.at(ctx, int64(height))
-	if err != nil {
-		return sm.State{}, err
-	}
-	return sm.State{Version: found.version()}, nil
+	_, err := o.at(ctx, int64(height))
+	return sm.State{}, err
 }
 
 // Commit implements statesync.StateProvider, as State does.

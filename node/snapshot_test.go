@@ -34,7 +34,12 @@ func snapshotNetwork(t *testing.T, observers int) *testnet.Network {
 // configure changes the configuration of a node that does not run.
 func configure(t *testing.T, e *testnet.Node, change func(c *node.Config)) {
 	t.Helper()
-	file := node.Home(e.Home).ConfigFile()
+	configureHome(t, e.Home, change)
+}
+
+func configureHome(t *testing.T, home string, change func(c *node.Config)) {
+	t.Helper()
+	file := node.Home(home).ConfigFile()
 	c, err := node.ReadConfig(file)
 	if err != nil {
 		t.Fatal(err)
@@ -155,6 +160,24 @@ func TestStateSync(t *testing.T) {
 	n.Stop(4)
 	n.Start(4)
 	n.RequireAgreement(deliver(t, late, document(n, 3)) + 1)
+	// What it has stored is whole, and its newest block can be executed again.
+	n.Stop(4)
+	s := stopped(t, late.Home)
+	i := inspected(t, s)
+	if i.FirstBlock != base+1 {
+		t.Errorf("%+v", i)
+	}
+	if faults, err := s.Verify(t.Context(), nil); faults != nil || err != nil {
+		t.Error(faults, err)
+	}
+	if back, err := s.Rollback(); err != nil || back != i.LastBlock-1 {
+		t.Error(back, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	n.Start(4)
+	n.RequireAgreement(i.LastBlock + 3)
 	if r, ok := late.Running().App().Results().Find(sha256.Sum256(document(n, 3))); !ok || r.Code != tx.CodeOK {
 		t.Error("the result is not known")
 	}
@@ -182,7 +205,7 @@ func badBackups(t *testing.T, n *testnet.Network) {
 		t.Error(err)
 	}
 	restore := func(from string) error {
-		_, err := node.Restore(home, from, n.Hash, slog.New(slog.DiscardHandler))
+		_, err := node.Restore(home, from, n.Hash, quiet)
 		return err
 	}
 	content := folderFiles(t, good)
@@ -265,7 +288,44 @@ func badBackups(t *testing.T, n *testnet.Network) {
 	if err := restore(good); !errors.Is(err, node.ErrHasData) {
 		t.Error(err)
 	}
+	withoutBlocks(t, home)
 }
+
+// withoutBlocks looks into a home that has a snapshot and no block after it: that is nothing wrong, unless there were blocks.
+func withoutBlocks(t *testing.T, home string) {
+	t.Helper()
+	s := stopped(t, home)
+	i := inspected(t, s)
+	if want := fmt.Sprintf("it goes on from the snapshot of height %d, with block %d", i.Ledger, i.Ledger+1); i.LastBlock != 0 || i.Ledger == 0 || i.Next != want {
+		t.Errorf("%+v", i)
+	}
+	if faults, err := s.Verify(t.Context(), nil); faults != nil || err != nil {
+		t.Error(faults, err)
+	}
+	if _, err := s.Rollback(); !errors.Is(err, node.ErrNothingToRollBack) {
+		t.Error(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	lost := copyHome(t, home)
+	if err := os.RemoveAll(filepath.Join(lost, "data", "comet", "blockstore.db")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := node.Open(t.Context(), lost, quiet); !errors.Is(err, node.ErrDamaged) {
+		t.Errorf("a node starts that has lost its blocks: %v", err)
+	}
+	s = stopped(t, lost)
+	if i := inspected(t, s); !strings.Contains(i.Next, "it stops at once") {
+		t.Errorf("%+v", i)
+	}
+	if faults, err := s.Verify(t.Context(), nil); err != nil || !errors.Is(errors.Join(faults...), node.ErrDamaged) {
+		t.Error(faults, err)
+	}
+}
+
+// quiet are the options of a node that says nothing.
+var quiet = node.Options{Logger: slog.New(slog.DiscardHandler)}
 
 // fetched asks a node's gateway.
 func fetched(t *testing.T, e *testnet.Node, path string) (status int, text string) {
@@ -338,14 +398,14 @@ func TestSnapshotAcrossEpochs(t *testing.T) {
 	restored := n.Nodes[6]
 	copyKey(t, n.Nodes[3], restored)
 	n.Stop(3)
-	if _, err := node.Restore(restored.Home, backup, [32]byte{1}, slog.New(slog.DiscardHandler)); !errors.Is(err, node.ErrBackup) {
+	if _, err := node.Restore(restored.Home, backup, [32]byte{1}, quiet); !errors.Is(err, node.ErrBackup) {
 		t.Fatal(err)
 	}
-	from, err := node.Restore(restored.Home, backup, n.Hash, slog.New(slog.DiscardHandler))
+	from, err := node.Restore(restored.Home, backup, n.Hash, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := node.Restore(restored.Home, backup, n.Hash, slog.New(slog.DiscardHandler)); !errors.Is(err, node.ErrHasData) {
+	if _, err := node.Restore(restored.Home, backup, n.Hash, quiet); !errors.Is(err, node.ErrHasData) {
 		t.Fatal(err)
 	}
 	n.Start(6)

@@ -18,9 +18,11 @@ import (
 type Stopped struct {
 	node   *Node
 	states sm.Store
+	moved  error // signing.ErrMoved where the node was moved from here
 }
 
-// OpenStopped opens the stores of a home. It fails where the node runs. What lies in the stores is not looked at yet.
+// OpenStopped opens the stores of a home. It fails where the node runs, and with signing.ErrMoving where it is still to be moved to. What lies in
+// the stores is not looked at yet.
 func OpenStopped(home string) (_ *Stopped, err error) {
 	s := &Stopped{node: &Node{home: Home(home), log: slog.New(slog.NewTextHandler(io.Discard, nil))}}
 	defer func() {
@@ -30,6 +32,9 @@ func OpenStopped(home string) (_ *Stopped, err error) {
 	}()
 	if s.node.lock, err = signing.Lock(home); err != nil {
 		return nil, err
+	}
+	if s.moved = signing.CheckMoved(home); s.moved != nil && !errors.Is(s.moved, signing.ErrMoved) {
+		return nil, s.moved
 	}
 	if err := s.node.readHome(); err != nil {
 		return nil, err

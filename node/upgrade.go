@@ -16,12 +16,17 @@ type UpgradeError struct {
 	// Needed is the version behind the height Height.
 	Needed uint64
 	Height int64
-	// Binary is SHA-256 of the program that the organisations agreed on.
+	// Binary is SHA-256 of the program that the organisations agreed on; zero where a certified header of the height after Height, which names
+	// the version, is all that is known.
 	Binary [32]byte
 }
 
 // Error says what to install.
 func (e *UpgradeError) Error() string {
+	if e.Binary == [32]byte{} {
+		return fmt.Sprintf("this binary speaks protocol version %d; the ledger needs %d at height %d; install the binary that the organisations agreed on, "+
+			"with the SHA-256 that GET /v1/upgrades of any node names, and start again", e.Known, e.Needed, e.Height+1)
+	}
 	return fmt.Sprintf("this binary speaks protocol version %d; the ledger needs %d since height %d; install the binary with the SHA-256 %x and start the node again",
 		e.Known, e.Needed, e.Height+1, e.Binary)
 }

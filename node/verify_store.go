@@ -28,6 +28,9 @@ var databaseNames = []string{"blockstore", "state", "evidence", "results", "slip
 // with the store and the place, nil where nothing is. The error says that it could not be done.
 func (s *Stopped) Verify(ctx context.Context, progress Progress) (faults []error, err error) {
 	v := &storeCheck{Stopped: s, ctx: ctx, progress: progress, all: s.node.blocks.Height()}
+	if v.bare, err = s.node.bareSnapshot(s.states); err != nil {
+		v.fault("blockstore", err)
+	}
 	var newest *state.Snapshot
 	if height, begun := s.node.disk.Height(); begun {
 		if newest, err = state.OpenAt(s.node.ledger, height); err != nil {
@@ -69,6 +72,7 @@ type storeCheck struct {
 	ctx       context.Context
 	progress  Progress
 	done, all int64
+	bare      int64 // height of a snapshot after which there is no block yet, 0 where there are blocks
 	faults    []error
 }
 
@@ -115,7 +119,7 @@ func (v *storeCheck) blockLeaf(raw []byte) error {
 	if err := election.Decode(raw, leaf); err != nil {
 		return fmt.Errorf("%w: a leaf of the blocks log: %w", ErrDamaged, err)
 	}
-	if leaf.Height < v.node.blocks.Base() {
+	if leaf.Height < v.node.blocks.Base() || leaf.Height <= v.bare {
 		return nil
 	}
 	meta := v.node.blocks.LoadBlockMeta(leaf.Height)
@@ -168,7 +172,7 @@ func (v *storeCheck) heights(newest *state.Snapshot) error {
 	if err != nil || newest == nil {
 		return err
 	}
-	height, blocks := newest.Height(), v.node.blocks.Height()
+	height, blocks := newest.Height(), max(v.node.blocks.Height(), v.bare)
 	// A block is stored first, then comes the ledger, then CometBFT's state: a kill leaves them at most one height apart. The ledger alone may
 	// be further behind, and is executed again.
 	if height > blocks || height > comet.LastBlockHeight+1 || comet.LastBlockHeight > blocks || comet.LastBlockHeight < blocks-1 {

@@ -57,7 +57,7 @@ by a resolution. The node fetches the blocks after the backup from its peers, an
 			if err != nil {
 				return err
 			}
-			height, err := node.Restore(home, from, want, log)
+			height, err := node.Restore(home, from, want, node.Options{Logger: log})
 			for _, bad := range []error{node.ErrBackup, node.ErrSnapshotProof, state.ErrSnapshot, state.ErrChunk} {
 				if errors.Is(err, bad) {
 					return fmt.Errorf("%w: %w", client.ErrVerification, err)

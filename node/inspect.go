@@ -131,7 +131,7 @@ func (i *Inspection) next(bare int64) string {
 	case i.LastBlock == 0:
 		return "it begins with the genesis document"
 	case i.Ledger+1 < i.FirstBlock:
-		return fmt.Sprintf("it stops at once: it began with a snapshot, and lacks the blocks %d to %d that it would have to execute; remove data and begin with a snapshot again", i.Ledger+1, i.FirstBlock-1)
+		return fmt.Sprintf("it stops at once: it began with a snapshot, and lacks the blocks %d to %d that it would have to execute; see docs/runbook/corrupted-store.md", i.Ledger+1, i.FirstBlock-1)
 	case i.Ledger < i.LastBlock:
 		return fmt.Sprintf("it executes the blocks %d to %d again, and goes on with block %d", i.Ledger+1, i.LastBlock, i.LastBlock+1)
 	default:

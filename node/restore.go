@@ -24,6 +24,8 @@ var (
 	ErrHasData = errors.New("the home has data already")
 	// ErrHasSigned says that the key of a home that was to begin with a snapshot has signed already.
 	ErrHasSigned = errors.New("the consensus key of this home has signed already")
+	// ErrLeftOver says that a home that was to begin with a snapshot has no data, but some file of earlier ones.
+	ErrLeftOver = errors.New("the home has a file of earlier data")
 )
 
 // newcomer makes the data of a home that has none out of a snapshot, in a folder beside, and puts it in place when it is whole and verified.
@@ -45,8 +47,23 @@ func (h Home) hasData() (bool, error) {
 	return false, nil
 }
 
-// newNewcomer begins anew beside the data of a home. It fails with ErrHasData, and with ErrHasSigned: a key that has signed goes on with the
-// blocks that it signed, or never again (docs/spec section 7.6).
+// leftOver returns the path of a file in the data folder, "" where there is none.
+func (h Home) leftOver() (found string, err error) {
+	err = filepath.WalkDir(h.data(), func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil || d.IsDir() {
+			return err
+		}
+		found = path
+		return fs.SkipAll
+	})
+	return found, err
+}
+
+// newNewcomer begins anew beside the data of a home. It fails with ErrHasData, with ErrLeftOver, and with ErrHasSigned: a key that has signed goes
+// on with the blocks that it signed, or never again (docs/spec section 7.6).
 func newNewcomer(n *Node) (*newcomer, error) {
 	has, err := n.home.hasData()
 	if err != nil {
@@ -65,6 +82,13 @@ func newNewcomer(n *Node) (*newcomer, error) {
 	}
 	if last.Height > 0 || on.Height > 0 {
 		return nil, fmt.Errorf("%w, at height %d: it may begin with block 1 and its own sign state, but not with a snapshot; %s", ErrHasSigned, max(last.Height, on.Height), remedy)
+	}
+	left, err := n.home.leftOver()
+	if err != nil {
+		return nil, err
+	}
+	if left != "" {
+		return nil, fmt.Errorf("%w: %s; move it away: the key has signed nothing, so the node owes nobody what is in it", ErrLeftOver, left)
 	}
 	c := &newcomer{node: n}
 	return c, c.clear()
@@ -115,7 +139,7 @@ func (c *newcomer) adopt(o *origin) error {
 	if err := errors.Join(abci.SyncDir(comet.dir), abci.SyncDir(c.ledger()), abci.SyncDir(dir)); err != nil {
 		return err
 	}
-	// What Init has made of the folder holds no file. Remove takes away nothing else.
+	// What is there of the folder holds no file. Remove takes away nothing else.
 	for _, empty := range []string{c.node.home.comet(), c.node.home.data()} {
 		if err := os.Remove(empty); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err

@@ -37,7 +37,7 @@ func (s *Stopped) Rollback() (height int64, err error) {
 		return 0, s.moved
 	}
 	if n.config.Store.Archive {
-		return 0, fmt.Errorf("%w: store.archive keeps the state of every height, of which one would be left; remove data and begin with block 1 again, its keys and sign state stay",
+		return 0, fmt.Errorf("%w: store.archive keeps the state of every height, of which one would be left; let it begin with block 1 again, as docs/runbook/corrupted-store.md says",
 			ErrCannotRollBack)
 	}
 	comet, err := s.states.Load()
@@ -56,8 +56,7 @@ func (s *Stopped) Rollback() (height int64, err error) {
 	}
 	height = last - 1
 	if height < n.blocks.Base() {
-		return 0, fmt.Errorf("%w: block %d is the first that it has; remove data and let it begin again, with block 1 or, where its key has not signed, with a snapshot",
-			ErrCannotRollBack, last)
+		return 0, fmt.Errorf("%w: block %d is the first that it has; let it begin again, as docs/runbook/corrupted-store.md says", ErrCannotRollBack, last)
 	}
 	reader, err := n.disk.At(height)
 	if err != nil {

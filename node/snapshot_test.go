@@ -282,6 +282,18 @@ func badBackups(t *testing.T, n *testnet.Network) {
 		t.Fatal(err)
 	}
 	write(filepath.Join(home, "data.new", "ledger", "MANIFEST"), []byte("half"))
+	// What is left of earlier data is not, and is told before anything is taken in.
+	left := filepath.Join(home, "data", "comet", "slips.db", "000001.log")
+	if err := os.Mkdir(filepath.Dir(left), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(left, []byte("promises"))
+	if err := restore(good); !errors.Is(err, node.ErrLeftOver) {
+		t.Error(err)
+	}
+	if err := os.RemoveAll(filepath.Dir(left)); err != nil {
+		t.Fatal(err)
+	}
 	if err := restore(good); err != nil {
 		t.Error(err)
 	}

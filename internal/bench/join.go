@@ -21,8 +21,8 @@ import (
 type Join struct {
 	// Network says what runs, each node a process. All its ballots are recorded before the fresh node starts.
 	Network
-	// Interval is that of the snapshots, heights.
-	Interval int64
+	// Interval is that of the snapshots, heights. The fresh node starts Behind heights after the snapshot was shown, fewer than the interval.
+	Interval, Behind int64
 }
 
 // JoinReport is what came of it.
@@ -35,8 +35,8 @@ type JoinReport struct {
 	// Height is that of the others when the node was with them, Snapshot that of the snapshot with which it began.
 	Height   int64 `json:"height"`
 	Snapshot int64 `json:"snapshot_height"`
-	// BeganSeconds is from the start of its process until it had the snapshot in place and its gateway answered, HealthySeconds until it was healthy at the height of the
-	// others, too.
+	// BeganSeconds is from the start of its process until it had the snapshot in place and its gateway answered, HealthySeconds until it was
+	// healthy at the height of the others, too.
 	BeganSeconds   float64 `json:"began_seconds"`
 	HealthySeconds float64 `json:"healthy_seconds"`
 	// SnapshotBytes are those of the snapshot with its proof, BlockBytes those of the blocks after it.
@@ -108,7 +108,7 @@ func (j *Join) measure(ctx context.Context, copied *network.Network, fresh *netw
 	first := (last + j.Interval - 1) / j.Interval * j.Interval
 	j.Talk.Say("waiting for the snapshot of height %d", first)
 	other := copied.Validators[0]
-	if _, err := other.Node.WaitHeight(ctx, first+shown); err != nil {
+	if _, err := other.Node.WaitHeight(ctx, first+shown+j.Behind); err != nil {
 		return err
 	}
 	start := time.Now()

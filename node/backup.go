@@ -124,7 +124,7 @@ func copyFile(from, to string) error {
 
 // Restore makes the data of a home that has none out of a backup of the ledger with a genesis hash, everything verified, and gives the home the
 // genesis document where it has none. It returns the height with which the node will begin. Keys and sign state are the home's own: it fails
-// with ErrHasData, with ErrHasSigned, with ErrBackup where a file is missing or of another ledger, with ErrSnapshotProof, with state.ErrSnapshot or
+// with ErrHasData, ErrLeftOver or ErrHasSigned, with ErrBackup where a file is missing or of another ledger, with ErrSnapshotProof, with state.ErrSnapshot or
 // state.ErrChunk where the content is not that of the certified state, with an *UpgradeError where another program is needed, and with
 // signing.ErrMoved or signing.ErrMoving. Then the home is as before, but for the document.
 func Restore(home, folder string, genesisHash [32]byte, o Options) (height int64, err error) {

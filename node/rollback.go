@@ -131,16 +131,19 @@ func copyState(dir string, height int64, from state.Reader) (err error) {
 	return err
 }
 
-// finishRollback puts a ledger that was rolled back in the place of the one that was taken away.
+// finishRollback puts a ledger that was rolled back in the place of the one that was taken away, and removes that. Until one is taken away a copy in
+// the making means nothing.
 func finishRollback(h Home) error {
-	if _, err := os.Lstat(h.ledger()); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(h.abandoned()); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
 		return err
 	}
-	if _, err := os.Lstat(h.rolledBack()); errors.Is(err, fs.ErrNotExist) {
-		return nil // there was never one
-	}
-	if err := os.Rename(h.rolledBack(), h.ledger()); err != nil {
-		return err
+	if _, err := os.Lstat(h.ledger()); errors.Is(err, fs.ErrNotExist) {
+		if err := os.Rename(h.rolledBack(), h.ledger()); err != nil {
+			return err
+		}
 	}
 	return errors.Join(abci.SyncDir(filepath.Dir(h.ledger())), os.RemoveAll(h.abandoned()))
 }

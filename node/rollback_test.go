@@ -69,7 +69,7 @@ func TestRollback(t *testing.T) {
 	n.WaitHeight(before.LastBlock + 3)
 	n.RequireAgreement(before.LastBlock + 3)
 
-	// Killed between the two renames: whoever opens it next goes on where it was left.
+	// Killed between the two renames: whoever opens it next goes on where it was left; but not with a copy that was in the making before them.
 	s = stopped(t, twice)
 	if _, err := s.Rollback(); err != nil {
 		t.Fatal(err)
@@ -79,6 +79,12 @@ func TestRollback(t *testing.T) {
 	}
 	data := filepath.Join(twice, "data")
 	if err := os.Rename(filepath.Join(data, "ledger"), filepath.Join(data, "ledger-rolled-back")); err != nil {
+		t.Fatal(err)
+	}
+	if got := inspected(t, stopped(t, copyHome(t, twice))); got.AppHash != "" {
+		t.Errorf("%+v", got)
+	}
+	if err := os.Mkdir(filepath.Join(data, "ledger-abandoned"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if got := inspected(t, stopped(t, twice)); got.Ledger != height || got.AppHash != after.AppHash {

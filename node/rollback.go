@@ -37,7 +37,7 @@ func (s *Stopped) Rollback() (height int64, err error) {
 		return 0, s.moved
 	}
 	if n.config.Store.Archive {
-		return 0, fmt.Errorf("%w: store.archive keeps the state of every height, of which one would be left; let it begin with block 1 again, as docs/runbook/corrupted-store.md says",
+		return 0, fmt.Errorf("%w: store.archive keeps the state of every height, of which one would be left; let it begin with block 1 again, as docs/runbook/app-hash-mismatch.md says",
 			ErrCannotRollBack)
 	}
 	comet, err := s.states.Load()
@@ -56,7 +56,7 @@ func (s *Stopped) Rollback() (height int64, err error) {
 	}
 	height = last - 1
 	if height < n.blocks.Base() {
-		return 0, fmt.Errorf("%w: block %d is the first that it has; let it begin again, as docs/runbook/corrupted-store.md says", ErrCannotRollBack, last)
+		return 0, fmt.Errorf("%w: block %d is the first that it has; let it begin again, as docs/runbook/app-hash-mismatch.md says", ErrCannotRollBack, last)
 	}
 	reader, err := n.disk.At(height)
 	if err != nil {

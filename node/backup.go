@@ -136,6 +136,9 @@ func Restore(home, folder string, genesisHash [32]byte, o Options) (height int64
 		return 0, fmt.Errorf("%w; make the home with `node init` first", err)
 	}
 	defer func() { err = errors.Join(err, n.Close()) }()
+	if err := n.openLog(); err != nil {
+		return 0, err
+	}
 	if err := n.lockHome(); err != nil {
 		return 0, err
 	}

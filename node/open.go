@@ -37,10 +37,8 @@ func (n *Node) readHome() (err error) {
 	if n.config, err = ReadConfig(n.home.ConfigFile()); err != nil {
 		return err
 	}
-	if n.log == nil {
-		if n.log, err = NewLogger(os.Stderr, n.config.Log); err != nil {
-			return err
-		}
+	if err := n.openLog(); err != nil {
+		return err
 	}
 	if n.document, err = os.ReadFile(n.home.GenesisFile()); err != nil {
 		return fmt.Errorf("the genesis document: %w", err)
@@ -59,6 +57,14 @@ func (n *Node) readHome() (err error) {
 		return fmt.Errorf("%s: %w", n.home.ApprovalsFile(), err)
 	}
 	return nil
+}
+
+// openLog makes the logger that the configuration asks for, where none is given.
+func (n *Node) openLog() (err error) {
+	if n.log == nil {
+		n.log, err = NewLogger(os.Stderr, n.config.Log)
+	}
+	return err
 }
 
 // openStores opens the stores of the state and of the blocks.

@@ -176,6 +176,16 @@ func TestStateSync(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
+	lost := copyHome(t, late.Home)
+	if err := os.RemoveAll(filepath.Join(lost, "data", "ledger")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := node.Open(t.Context(), lost, quiet); err == nil {
+		t.Error("a node starts that cannot execute its blocks again")
+	}
+	if i := inspected(t, stopped(t, lost)); !strings.Contains(i.Next, fmt.Sprintf("lacks the blocks 1 to %d", base)) {
+		t.Errorf("%+v", i)
+	}
 	n.Start(4)
 	n.RequireAgreement(i.LastBlock + 3)
 	if r, ok := late.Running().App().Results().Find(sha256.Sum256(document(n, 3))); !ok || r.Code != tx.CodeOK {

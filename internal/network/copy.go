@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -95,18 +96,11 @@ func (n *Network) settle(validators []*pb.Validator) error {
 			return err
 		}
 		n.addValidator(v, filepath.Join(n.Folder, v.Name), gateway)
-		file := node.Home(filepath.Join(n.Folder, v.Name)).ConfigFile()
-		c, err := node.ReadConfig(file)
+		err = Configure(filepath.Join(n.Folder, v.Name), func(c *node.Config) {
+			c.P2P.Listen, c.Gateway.Listen, c.P2P.Peers = ports[2*i], ports[2*i+1], maps.Clone(peers)
+			delete(c.P2P.Peers, hex.EncodeToString(v.NodeId))
+		})
 		if err != nil {
-			return err
-		}
-		c.P2P.Listen, c.Gateway.Listen, c.P2P.Peers = ports[2*i], ports[2*i+1], map[string]string{}
-		for id, address := range peers {
-			if id != hex.EncodeToString(v.NodeId) {
-				c.P2P.Peers[id] = address
-			}
-		}
-		if err := os.WriteFile(file, c.Bytes(), 0o600); err != nil {
 			return err
 		}
 	}

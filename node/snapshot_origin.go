@@ -32,9 +32,10 @@ type origin struct {
 	commit *pb.SignedHeader // for the block
 }
 
-// verifyOrigin verifies the proof of a snapshot from the genesis document alone (docs/spec section 14.3). It fails with ErrSnapshotProof.
+// verifyOrigin verifies the proof of a snapshot from the genesis document alone (docs/spec section 14.3), of whatever protocol version: whether
+// this program knows the rules is asked at every start (7.13). It fails with ErrSnapshotProof.
 func verifyOrigin(doc *pb.Genesis, proof *pb.SnapshotProof, now time.Time) (*origin, error) {
-	trust, proven, err := certified.FromLedgerState(genesis.Hash(doc), proof.GetState())
+	trust, proven, err := certified.FromLedgerStateOf(genesis.Hash(doc), proof.GetState(), certified.AnyProtocol)
 	if err == nil && !proven.Certified {
 		err = fmt.Errorf("%w: %s", certified.ErrNotCertified, proven.Signers())
 	}

@@ -94,6 +94,8 @@ type Application struct {
 	reports reports // of the caller of ReportIntake
 
 	beyond   atomic.Pointer[pb.UpgradeSoftware] // in force at the next height, and not known to this program; nil mostly
+	holds    atomic.Bool                        // blocks beyond are held
+	held     atomic.Bool                        // one is
 	tip      atomic.Pointer[Tip]
 	advanced struct {
 		sync.Mutex
@@ -229,6 +231,24 @@ func (a *Application) advance(tip *Tip) {
 // Beyond returns the upgrade behind which this program cannot go on: its rules are in force at the next height, and another program knows
 // them. It returns nil where this one goes on.
 func (a *Application) Beyond() *pb.UpgradeSoftware { return a.beyond.Load() }
+
+// HoldBeyond has FinalizeBlock hold, from now on and until Close, a block whose rules this program does not know. CometBFT takes an error for
+// a corrupted store and ends the process at once, while it fetches blocks, or its consensus; but nothing is wrong, and the node is to end
+// by itself. Blocks that CometBFT replays before it starts fail without that.
+func (a *Application) HoldBeyond() { a.holds.Store(true) }
+
+// Held says whether a block is held: then CometBFT does not stop.
+func (a *Application) Held() bool { return a.held.Load() }
+
+// hold holds a block where Beyond says so, and then fails with app.ErrProtocol.
+func (a *Application) hold() error {
+	if !a.holds.Load() || a.Beyond() == nil {
+		return nil
+	}
+	a.held.Store(true)
+	<-a.stopping
+	return a.beyondFault()
+}
 
 // lookBeyond sets what Beyond returns.
 func (a *Application) lookBeyond(newest *state.Snapshot) error {

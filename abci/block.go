@@ -25,8 +25,11 @@ type finalized struct {
 
 // FinalizeBlock implements CometBFT's Application: it executes a decided block on the newest state and stores nothing. A bad
 // transaction gets a code: block sync and replay bring blocks that were never seen as proposals. An error means that the ledger
-// is corrupted, and stops the node.
+// is corrupted, or that another program is needed, and stops the node; see HoldBeyond.
 func (a *Application) FinalizeBlock(_ context.Context, req *abcitypes.RequestFinalizeBlock) (*abcitypes.ResponseFinalizeBlock, error) {
+	if err := a.hold(); err != nil {
+		return nil, err
+	}
 	newest := a.ledger.Newest()
 	if newest == nil || newest.Height()+1 != req.Height {
 		return nil, fmt.Errorf("block %d does not follow the newest state", req.Height)

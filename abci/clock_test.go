@@ -18,7 +18,7 @@ func TestAheadOfClock(t *testing.T) {
 		ahead int64
 		want  bool
 	}{{app.MaxAhead, true}, {app.MaxAhead + 1, false}, {0, true}, {-3_600e9, true}, {60e9, false}} {
-		if got := l.processAt(l.now+c.ahead, publish(1)); got != c.want {
+		if got := l.processAt(l.now.Load()+c.ahead, publish(1)); got != c.want {
 			t.Errorf("%d ns ahead: accepted is %v", c.ahead, got)
 		}
 	}
@@ -29,7 +29,7 @@ func TestAheadOfClock(t *testing.T) {
 func edge(t *testing.T, relative int64) (*ledger, *booth) {
 	t.Helper()
 	l, b := newLedger(t), newBooth(t)
-	l.now = closing*1e9 + app.MaxLate + relative
+	l.now.Store(closing*1e9 + app.MaxLate + relative)
 	plant(l, b)
 	return l, b
 }
@@ -41,7 +41,7 @@ func TestLateBallots(t *testing.T) {
 	if !l.process(ballot) {
 		t.Error("a ballot at the last moment is refused")
 	}
-	l.now += 3_600e9
+	l.now.Add(3_600e9)
 	if !l.process(ballot) {
 		t.Error("the answer changes within the height")
 	}
@@ -64,7 +64,7 @@ func TestLockedAcrossTheEdge(t *testing.T) {
 		if !l.process(ballot) {
 			t.Fatalf("refused in round %d", round)
 		}
-		l.now += 100e9
+		l.now.Add(100e9)
 	}
 	l.close()
 	l.open()
@@ -92,7 +92,7 @@ func TestPrepareByTheClockOfTheMoment(t *testing.T) {
 	if n := len(l.prepare(math.MaxInt64)); n != 2 {
 		t.Errorf("%d transactions at the last moment", n)
 	}
-	l.now++
+	l.now.Add(1)
 	if n := len(l.prepare(math.MaxInt64)); n != 1 {
 		t.Errorf("%d transactions after it", n)
 	}

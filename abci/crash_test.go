@@ -18,12 +18,12 @@ func TestCrashPoints(t *testing.T) {
 	}{
 		{"after FinalizeBlock", func(*ledger) {}, false},
 		{"after the local time", func(l *ledger) {
-			if err := l.app.clock.set(l.app.next.tip.Height, l.now); err != nil {
+			if err := l.app.clock.set(l.app.next.tip.Height, l.now.Load()); err != nil {
 				t.Fatal(err)
 			}
 		}, false},
 		{"after the state", func(l *ledger) {
-			if err := l.app.clock.set(l.app.next.tip.Height, l.now); err != nil {
+			if err := l.app.clock.set(l.app.next.tip.Height, l.now.Load()); err != nil {
 				t.Fatal(err)
 			}
 			if err := l.app.ledger.Commit(l.app.next.block); err != nil {
@@ -50,7 +50,7 @@ func TestCrashPoints(t *testing.T) {
 				killed.app.Recover(2, block, res)
 			} else {
 				killed.time -= 1e9
-				killed.now += 3_600e9 // the node was down for an hour
+				killed.now.Add(3_600e9) // the node was down for an hour
 				if again := killed.finalize(block...); !bytes.Equal(again.AppHash, want.AppHash) {
 					t.Error("the block gives another state the second time")
 				}

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -81,8 +82,8 @@ type ledger struct {
 	doc   *pb.Genesis
 	app   *Application
 	store *store.Store
-	time  int64 // of the newest block, unix nanoseconds
-	now   int64 // local clock, unix nanoseconds
+	time  int64        // of the newest block, unix nanoseconds
+	now   atomic.Int64 // local clock, unix nanoseconds; the application reads it at any time
 
 	amend func(*Options) // of the application when it is opened; nil changes nothing
 }
@@ -114,7 +115,7 @@ func (l *ledger) tryOpen() (err error) {
 	}
 	options := Options{
 		Genesis: l.doc, GenesisHash: genesis.Hash(l.doc), Ledger: kept, ClockFile: filepath.Join(l.dir, "clock.json"), Results: results,
-		Now:     func() time.Time { return time.Unix(0, l.now) },
+		Now:     func() time.Time { return time.Unix(0, l.now.Load()) },
 		SlipKey: key(own + " slip"), Validator: public(own), Slips: slips, Start: 1,
 		Turns: func(after, through int64) (int, error) { return int(through-after) / 4, nil },
 		Pool:  PoolLimits{Bytes: 8 << 20, Count: 1_000, PerVoter: 2, PerSigner: 8}, Welcome: []string{"00000000000000000000000000000000000000aa"},
@@ -149,7 +150,8 @@ func newLedger(t testing.TB) *ledger {
 // newLedgerOf returns an application with other options after InitChain.
 func newLedgerOf(t testing.TB, amend func(*Options)) *ledger {
 	t.Helper()
-	l := &ledger{t: t, dir: t.TempDir(), doc: document(t), time: begin * 1e9, now: begin * 1e9, amend: amend}
+	l := &ledger{t: t, dir: t.TempDir(), doc: document(t), time: begin * 1e9, amend: amend}
+	l.now.Store(begin * 1e9)
 	l.open()
 	t.Cleanup(func() { l.close() })
 	l.initChain()
@@ -190,7 +192,7 @@ func (l *ledger) request(txs [][]byte) *abcitypes.RequestFinalizeBlock {
 func (l *ledger) finalize(txs ...[]byte) *abcitypes.ResponseFinalizeBlock {
 	l.t.Helper()
 	l.time += 1e9
-	l.now = max(l.now, l.time)
+	l.now.Store(max(l.now.Load(), l.time))
 	res, err := l.app.FinalizeBlock(context.Background(), l.request(txs))
 	if err != nil {
 		l.t.Fatal(err)
@@ -225,7 +227,7 @@ func (l *ledger) process(txs ...[]byte) bool {
 
 func (l *ledger) processAt(blockTime int64, txs ...[]byte) bool {
 	l.t.Helper()
-	return l.processWhole(blockTime, l.authored(other, l.now, txs...))
+	return l.processWhole(blockTime, l.authored(other, l.now.Load(), txs...))
 }
 
 // processWhole asks for a verdict on a block as it is.
@@ -250,7 +252,7 @@ func (l *ledger) prepare(maxBytes int64) [][]byte {
 	if len(txs) == 0 {
 		l.t.Fatal("a block that does not say who made it")
 	}
-	if want := l.authored(own, l.now, txs[1:]...); !bytes.Equal(txs[0], want[0]) {
+	if want := l.authored(own, l.now.Load(), txs[1:]...); !bytes.Equal(txs[0], want[0]) {
 		l.t.Fatal("the block does not begin with its author's signature")
 	}
 	return txs[1:]
@@ -354,7 +356,7 @@ func plant(l *ledger, b *booth) {
 func (l *ledger) edit(write func(w state.Writer)) {
 	l.t.Helper()
 	l.time += 1e9
-	l.now = max(l.now, l.time)
+	l.now.Store(max(l.now.Load(), l.time))
 	draft := l.app.ledger.NewDraft()
 	outcome, err := l.app.app.Execute(draft, blockOf(l.request(nil), nil))
 	if err != nil {

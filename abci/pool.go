@@ -127,17 +127,40 @@ func (p *pool) add(v *tx.Verified, local bool, height int64) (ok bool, replaced 
 			replaced = append(replaced, l.verified.Parsed().Hash())
 			p.drop(l)
 		}
-		w.element = p.order.PushBack(w)
-		p.byHash[v.Parsed().Hash()] = w
-		p.owners[w.owner] = append(p.owners[w.owner], w)
-		p.bytes += w.size()
-		p.memory += w.memory()
+		p.insert(w)
 	}
-	if local && !w.local {
+	if local {
+		p.toPeers(w)
+	}
+	return true, replaced
+}
+
+// addOwn takes in what this node has made itself, one small transaction at a time, though the pool be full.
+func (p *pool) addOwn(v *tx.Verified, height int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	w := p.byHash[v.Parsed().Hash()]
+	if w == nil {
+		w = newWaiting(v, height)
+		p.insert(w)
+	}
+	p.toPeers(w)
+}
+
+func (p *pool) insert(w *waiting) {
+	w.element = p.order.PushBack(w)
+	p.byHash[w.verified.Parsed().Hash()] = w
+	p.owners[w.owner] = append(p.owners[w.owner], w)
+	p.bytes += w.size()
+	p.memory += w.memory()
+}
+
+// toPeers has a transaction offered to the peers, as what arrived here is.
+func (p *pool) toPeers(w *waiting) {
+	if !w.local {
 		w.local = true
 		w.moveTo(p.fresh)
 	}
-	return true, replaced
 }
 
 func newWaiting(v *tx.Verified, height int64) *waiting {
@@ -325,7 +348,7 @@ func (p *pool) roomy() bool {
 }
 
 // MemoryBound is what an application with these limits holds at most of transactions that are not in blocks, bytes: what waits for the
-// verifier and the batch that it has in hand, what waits for a block, and what is remembered to be right.
+// verifier and the batch that it has in hand, what waits for a block, and what is remembered to be right; but for its own report.
 func (l PoolLimits) MemoryBound() int64 {
 	const queues = clientBytes + inboxBytes + (clientCount+inboxCount+batchCount)*memoryOverhead
 	return queues + ballotMemory*batchCount*ballotBytes + int64(l.Bytes) + verdictBytes

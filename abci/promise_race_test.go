@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -55,12 +54,11 @@ func (h *history) kept(s *pb.AcceptanceSlip, height int64) bool {
 // unless the promise is kept in the state before it.
 func TestPromisesWhileBlocksGoOn(t *testing.T) {
 	const clients, rounds = 4, 5
-	var local atomic.Int64
-	local.Store(begin * second)
 	l, b := on(t, func(o *Options) {
+		now := o.Now
 		o.Now = func() time.Time {
 			runtime.Gosched()
-			return time.Unix(0, local.Load())
+			return now()
 		}
 		o.Pool.PerVoter = 2 * rounds
 	})
@@ -115,11 +113,9 @@ func TestPromisesWhileBlocksGoOn(t *testing.T) {
 			h.proposed[height] = append(h.proposed[height], block)
 		}
 		if foreign != nil {
-			block = l.authored(other, l.now, foreign)
+			block = l.authored(other, l.now.Load(), foreign)
 		}
-		l.now = local.Load()
 		l.finalize(block...)
-		local.Store(l.now)
 		l.commit()
 		h.note(l)
 	}

@@ -146,7 +146,8 @@ func TestSameSlip(t *testing.T) {
 	want[string(third)] = l.ask(third).Slip
 	l.block(b.cast(t, 2, 4))
 	l.app.drop(hashOf(third))
-	l.now, l.time = l.now+10e9, l.time+10e9
+	l.now.Add(10e9)
+	l.time += 10e9
 	l.block()
 	l.app.pool.limits.Count = 0
 	same(third, tx.CodeRetryLater)
@@ -243,9 +244,10 @@ func TestNoSlipNearClosing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l, b := on(t, nil)
-			l.now, l.time = c.now, c.time-1e9
+			l.now.Store(c.now)
+			l.time = c.time - 1e9
 			l.block()
-			l.now = c.now
+			l.now.Store(c.now)
 			if raw := b.cast(t, 0, 1); c.want {
 				l.promise(raw)
 			} else {

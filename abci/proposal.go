@@ -192,7 +192,7 @@ func (a *Application) propose(req *abcitypes.RequestPrepareProposal, choose func
 	}
 	c := &chooser{
 		a: a, view: view, proposer: req.ProposerAddress, time: req.Time.UnixNano(), now: a.options.Now().UnixNano(),
-		bytes: req.MaxTxBytes - authorBytes, units: params.Limits.BlockUnits - authorUnits, voters: map[string]bool{},
+		bytes: req.MaxTxBytes - authorBytes, units: params.Limits.BlockUnits - authorUnits, owners: map[string]bool{},
 	}
 	if err := choose(c, params); err != nil {
 		return nil, err
@@ -249,7 +249,7 @@ type chooser struct {
 	time, now int64  // of the block, and local; unix nanoseconds
 	bytes     int64  // left
 	units     uint64
-	voters    map[string]bool // who has a ballot in the block
+	owners    map[string]bool // who has a ballot in the block, or a validator's report
 	chosen    []*tx.Verified
 }
 
@@ -264,8 +264,8 @@ func (c *chooser) take(v *tx.Verified) error {
 		return nil
 	}
 	name, _ := owner(p)
-	isBallot := p.Kind() == tx.KindCastBallot
-	if isBallot && c.voters[name] {
+	once := p.Kind() == tx.KindCastBallot || p.Kind() == tx.KindReportIntake
+	if once && c.owners[name] {
 		return nil
 	}
 	if late, err := c.a.app.LateBallot(c.view, []*tx.Parsed{p}, c.now); late || err != nil {
@@ -280,8 +280,8 @@ func (c *chooser) take(v *tx.Verified) error {
 		c.a.results.GiveUp(p.Hash(), refusal)
 		return nil
 	}
-	if isBallot {
-		c.voters[name] = true
+	if once {
+		c.owners[name] = true
 	}
 	c.bytes -= size
 	c.units -= p.Units()

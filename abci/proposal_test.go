@@ -235,8 +235,8 @@ func TestPrepareProposalDrops(t *testing.T) {
 func TestAuthorship(t *testing.T) {
 	l := newLedger(t)
 	at, one, two := l.time+1e9, publish(1), publish(2)
-	good := l.authored(other, l.now, one, two)
-	if !l.processWhole(at, good) || !l.processWhole(at, l.authored(other, l.now)) || !l.processWhole(at, l.authored(other, l.now+5e9, one)) {
+	good := l.authored(other, l.now.Load(), one, two)
+	if !l.processWhole(at, good) || !l.processWhole(at, l.authored(other, l.now.Load())) || !l.processWhole(at, l.authored(other, l.now.Load()+5e9, one)) {
 		t.Fatal("a good block is refused")
 	}
 	forged := slices.Clone(good[0])
@@ -245,12 +245,12 @@ func TestAuthorship(t *testing.T) {
 		"nothing":            nil,
 		"no author":          {one, two},
 		"a forged signature": {forged, one, two},
-		"another's block":    l.authored(own, l.now, one, two),
+		"another's block":    l.authored(own, l.now.Load(), one, two),
 		"other transactions": {good[0], two, one},
 		"one left out":       {good[0], one},
 		"one added":          append(slices.Clone(good), publish(3)),
-		"two authors":        append(slices.Clone(good), l.authored(own, l.now)[0]),
-		"a clock ahead":      l.authored(other, l.now+5e9+1, one, two),
+		"two authors":        append(slices.Clone(good), l.authored(own, l.now.Load())[0]),
+		"a clock ahead":      l.authored(other, l.now.Load()+5e9+1, one, two),
 	} {
 		if l.processWhole(at, block) {
 			t.Errorf("%s: it is accepted", name)

@@ -3,7 +3,6 @@ package abci
 import (
 	"cmp"
 	"crypto/rand"
-	"errors"
 	"slices"
 
 	"votenode/app"
@@ -19,11 +18,9 @@ type reports struct {
 	hash   [32]byte // of the newest one that was made
 }
 
-var errReport = errors.New("the pool has no room for this node's report of its intake; the next height tries again")
-
 // ReportIntake puts this node's report of its intake into the pool where one is due and the node is a validator, and takes out the one
 // before, which no block takes any more. It is cheap where none is due, and for one goroutine at a time. What it puts in comes
-// past the lines and is not counted. Spec 9.36.
+// past the lines and the limits of the pool, and is not counted: a full pool is what there is to report. Spec 9.36.
 func (a *Application) ReportIntake() error {
 	view := a.ledger.Newest()
 	if view == nil {
@@ -49,11 +46,12 @@ func (a *Application) ReportIntake() error {
 }
 
 // reportOf returns the report of a height. Where the ledger holds one of a start that this home does not know, as after it was set back
-// to an older copy, it names a later start.
+// to an older copy, it names a later start. So it does in its first report where it has the number of a start that has reported.
 func (a *Application) reportOf(last *pb.LastIntake, height int64) *pb.ReportIntake {
 	m := a.counts.now().counters()
 	m.Start, m.Height = a.reports.start, height
-	if last != nil && app.IntakeShrinks(&last.Report, m) {
+	first := a.reports.hash == [32]byte{}
+	if last != nil && (app.IntakeShrinks(&last.Report, m) || first && last.Report.Start == m.Start) {
 		m.Start = last.Report.Start + 1
 		a.reports.start = m.Start
 	}
@@ -84,9 +82,7 @@ func (a *Application) report(view state.View, m *pb.ReportIntake) error {
 		return refusal
 	}
 	a.drop(a.reports.hash)
-	if ok, _ := a.pool.add(verdicts[0].Verified, true, view.Height()); !ok {
-		return errReport
-	}
+	a.pool.addOwn(verdicts[0].Verified, view.Height())
 	a.reports.height, a.reports.hash = m.Height, p.Hash()
 	return nil
 }

@@ -120,6 +120,46 @@ func TestReportsAcrossStarts(t *testing.T) {
 	if err != nil || last.Index != 2 || last.Report.Height != 180 {
 		t.Errorf("%v %v", last, err)
 	}
+	restart(3) // set back to the start that has reported, and no counter is smaller
+	l.submit(publish(2))
+	if m, _ = l.reported(); m == nil || m.Start != 4 || m.Taken != 1 {
+		t.Fatalf("%v", m)
+	}
+}
+
+// TestReportOfFullNode: a node whose pool is full reports all the same, and that soon.
+func TestReportOfFullNode(t *testing.T) {
+	l := newLedgerOf(t, func(o *Options) { o.Pool.Count = 1 })
+	l.until(60)
+	if codes := l.submit(publish(1), publish(2)); codes[0] != tx.CodeOK || codes[1] != tx.CodeRetryLater {
+		t.Fatal(codes)
+	}
+	if m, _ := l.reported(); m == nil || len(m.Refused) != 1 || tx.Code(m.Refused[0].Code) != tx.CodeRetryLater {
+		t.Errorf("%v", m)
+	}
+}
+
+// TestManyReports: however many reports a validator signs of one height, a block takes one: ballots have the room of the others.
+func TestManyReports(t *testing.T) {
+	l := newLedger(t)
+	l.until(60)
+	for taken := range uint64(5) {
+		raw := tx.Sign(chainID, &pb.ReportIntake{Start: 1, Height: 60, Taken: taken}, key(other+" slip"))
+		if codes := l.submit(raw); codes[0] != tx.CodeOK {
+			t.Fatal(codes)
+		}
+	}
+	if err := l.app.ReportIntake(); err != nil {
+		t.Fatal(err)
+	}
+	txs := l.prepare(1 << 20)
+	if len(txs) != 2 {
+		t.Fatalf("%d reports of two validators", len(txs))
+	}
+	l.block(txs...)
+	if l.prepare(1 << 20); len(l.app.pool.owners) != 0 {
+		t.Error("what the ledger takes no more waits on")
+	}
 }
 
 // TestSlipsAreReported: a promise counts once, however often it is asked for.

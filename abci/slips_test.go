@@ -171,7 +171,8 @@ func TestKilledWithPromises(t *testing.T) {
 	}
 	for name, dir := range dirs {
 		t.Run(name, func(t *testing.T) {
-			k := &ledger{t: t, dir: dir, doc: l.doc, time: l.time, now: l.now}
+			k := &ledger{t: t, dir: dir, doc: l.doc, time: l.time}
+			k.now.Store(l.now.Load())
 			k.open()
 			defer k.close()
 			if name == "recorded" {

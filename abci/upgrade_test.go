@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"runtime"
 	"testing"
 
 	abcitypes "github.com/cometbft/cometbft/abci/types"
@@ -72,6 +73,33 @@ func TestUpgradeStops(t *testing.T) {
 	if codes := append(l.submit(publish(1)), l.block(publish(1))...); l.app.Beyond() != nil || codes[0] != tx.CodeOK || codes[1] != tx.CodeOK {
 		t.Error(codes)
 	}
+}
+
+// TestHoldBeyond: a node that runs holds the block behind the upgrade, which fails only when the node ends.
+func TestHoldBeyond(t *testing.T) {
+	l := newLedger(t)
+	l.upgraded(2)
+	l.app.HoldBeyond()
+	l.block()
+	request := l.request(nil)
+	failed := make(chan error, 1)
+	go func() {
+		_, err := l.app.FinalizeBlock(context.Background(), request)
+		failed <- err
+	}()
+	for !l.app.Held() {
+		runtime.Gosched()
+	}
+	select {
+	case err := <-failed:
+		t.Fatal("it does not hold the block:", err)
+	default:
+	}
+	l.close()
+	if err := <-failed; !errors.Is(err, app.ErrProtocol) {
+		t.Error(err)
+	}
+	l.open()
 }
 
 // TestParametersKeepVersion: other parameters do not set the version back.

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"votenode/app"
 	"votenode/genesis"
 	pb "votenode/proto/votenode/v1"
 	"votenode/verify/certified"
@@ -26,6 +27,7 @@ type Notice func(node string, reason error)
 // Ledger is one ledger, known by its genesis hash and followed through several nodes. It is safe for concurrent use.
 type Ledger struct {
 	genesisHash [32]byte
+	protocol    uint64 // greatest version whose rules are known
 	document    *pb.Genesis
 	nodes       []*Node
 	notice      Notice
@@ -43,6 +45,11 @@ type Ledger struct {
 // Open fetches the genesis document and compares its hash. Give nodes of several organisations: one honest one that is up to date
 // suffices. notice may be nil. It fails with ErrVerification where every document offered has another hash.
 func Open(ctx context.Context, genesisHash [32]byte, addresses []string, notice Notice) (*Ledger, error) {
+	return OpenOf(ctx, genesisHash, addresses, app.Protocol, notice)
+}
+
+// OpenOf is Open for a program that knows the rules of the protocol versions up to one.
+func OpenOf(ctx context.Context, genesisHash [32]byte, addresses []string, protocol uint64, notice Notice) (*Ledger, error) {
 	if len(addresses) == 0 {
 		return nil, errors.New("no node to ask: give the address of at least one, better one of each organisation")
 	}
@@ -53,15 +60,19 @@ func Open(ctx context.Context, genesisHash [32]byte, addresses []string, notice 
 			return nil, err
 		}
 	}
-	return OpenNodes(ctx, genesisHash, nodes, notice)
+	return openNodes(ctx, genesisHash, nodes, protocol, notice)
 }
 
 // OpenNodes is Open for nodes, at least one, that are there already.
 func OpenNodes(ctx context.Context, genesisHash [32]byte, nodes []*Node, notice Notice) (*Ledger, error) {
+	return openNodes(ctx, genesisHash, nodes, app.Protocol, notice)
+}
+
+func openNodes(ctx context.Context, genesisHash [32]byte, nodes []*Node, protocol uint64, notice Notice) (*Ledger, error) {
 	if notice == nil {
 		notice = func(string, error) {}
 	}
-	l := &Ledger{genesisHash: genesisHash, nodes: nodes, notice: notice, patience: patience, met: make(map[*Node]bool)}
+	l := &Ledger{genesisHash: genesisHash, protocol: protocol, nodes: nodes, notice: notice, patience: patience, met: make(map[*Node]bool)}
 	err := l.ask(ctx, func(ctx context.Context, n *Node) error {
 		document, _, err := n.Genesis(ctx)
 		if err != nil {
@@ -80,9 +91,17 @@ func OpenNodes(ctx context.Context, genesisHash [32]byte, nodes []*Node, notice 
 	if err != nil {
 		return nil, fmt.Errorf("genesis document: %w", err)
 	}
-	l.trust, err = certified.FromGenesis(l.document)
+	l.trust, err = l.genesisTrust()
 	return l, err
 }
+
+// genesisTrust returns the trust in the genesis document.
+func (l *Ledger) genesisTrust() (*certified.Trust, error) {
+	return certified.FromGenesisOf(l.document, l.protocol)
+}
+
+// Protocol returns the greatest protocol version whose rules this program knows.
+func (l *Ledger) Protocol() uint64 { return l.protocol }
 
 // Chain returns the chain id.
 func (l *Ledger) Chain() string { return l.document.ChainId }
@@ -117,7 +136,7 @@ func (l *Ledger) ask(ctx context.Context, fn func(ctx context.Context, n *Node) 
 	return errors.Join(failures...)
 }
 
-// Certified returns the newest certified state that any node can show, never one older than shown before. It fails with ErrFork,
+// Certified returns the newest certified state that any node can show, never one older than shown before. It fails with a final error,
 // or when no node shows any.
 func (l *Ledger) Certified(ctx context.Context) (*View, error) {
 	ctx, cancel := context.WithCancel(ctx)
@@ -132,7 +151,7 @@ func (l *Ledger) Certified(ctx context.Context) (*View, error) {
 	for range l.nodes {
 		select {
 		case err := <-failures:
-			if errors.Is(err, ErrFork) {
+			if final(err) {
 				return nil, err
 			}
 			if err != nil {
@@ -165,6 +184,10 @@ func (l *Ledger) CertifiedBy(ctx context.Context, n *Node) (*View, error) {
 	}
 	return nil, fmt.Errorf("%s: %w: the validators that signed its state are found to be retired", n.Address(), ErrUnknown)
 }
+
+// final says whether nothing more can be read of the ledger, whatever other nodes show: it is forked (ErrFork), or goes on by rules that this
+// program does not know (app.ErrProtocol).
+func final(err error) bool { return errors.Is(err, ErrFork) || errors.Is(err, app.ErrProtocol) }
 
 // shown returns the newest view so far, nil before the first.
 func (l *Ledger) shown() *View {
@@ -252,7 +275,7 @@ func (l *Ledger) grow(ctx context.Context, v *View) error {
 func (l *Ledger) After(ctx context.Context, height int64) (*View, error) {
 	for {
 		v, err := l.Certified(ctx)
-		if errors.Is(err, ErrFork) || ctx.Err() != nil {
+		if final(err) || ctx.Err() != nil {
 			return nil, errors.Join(err, ctx.Err())
 		}
 		next := height + 2

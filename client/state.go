@@ -16,7 +16,7 @@ import (
 // held against each other. It fails with ErrVerification where too few have signed, or with ErrUnknown where the ledger has not got that
 // far: the block after the next one must be there.
 func (l *Ledger) State(ctx context.Context, height int64) (*pb.LedgerState, *certified.State, error) {
-	trust, err := certified.FromGenesis(l.document)
+	trust, err := l.genesisTrust()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -26,7 +26,7 @@ func (l *Ledger) State(ctx context.Context, height int64) (*pb.LedgerState, *cer
 		if shown, err = n.ledgerState(ctx, trust, height); err != nil {
 			return err
 		}
-		_, state, err = certified.FromLedgerState(l.genesisHash, shown)
+		_, state, err = certified.FromLedgerStateOf(l.genesisHash, shown, l.protocol)
 		switch {
 		case err != nil:
 			return verified(err)
@@ -126,7 +126,7 @@ func (l *Ledger) shows(s *certified.State, evidence *pb.CertifiedState) *pb.Ledg
 // Resume returns the view of a certified state that was kept, and takes the validator sets on the way to it. It does not make it the
 // newest: whether the nodes still have it is for Continues to say. It fails with ErrVerification.
 func (l *Ledger) Resume(s *pb.LedgerState) (*View, error) {
-	trust, proven, err := certified.FromLedgerState(l.genesisHash, s)
+	trust, proven, err := certified.FromLedgerStateOf(l.genesisHash, s, l.protocol)
 	if err == nil && !proven.Certified {
 		err = certified.ErrNotCertified
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/transparency-dev/merkle/compact"
 	"github.com/transparency-dev/merkle/rfc6962"
 
+	"votenode/app"
 	"votenode/app/election"
 	"votenode/app/state"
 	pb "votenode/proto/votenode/v1"
@@ -227,9 +228,9 @@ func (v *View) RollEntry(ctx context.Context, electionID string, index uint64) (
 	return entry, election.Decode(leaf, entry)
 }
 
-// verified marks the failure of a proof.
+// verified marks the failure of a proof. That this program does not know the rules is none.
 func verified(err error) error {
-	if err == nil || errors.Is(err, ErrVerification) {
+	if err == nil || errors.Is(err, ErrVerification) || errors.Is(err, app.ErrProtocol) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrVerification, err)

@@ -41,7 +41,7 @@ type evidence struct {
 
 // newEvidence takes up the proofs that were kept.
 func newEvidence(n *Node) (*evidence, error) {
-	trust, err := certified.FromGenesis(n.doc)
+	trust, err := certified.FromGenesisOf(n.doc, n.protocol)
 	if err != nil {
 		return nil, err
 	}

@@ -72,12 +72,13 @@ const (
 	pagePromises      = "promises"
 	pageOverload      = "overload"
 	pageNotCertified  = "not-certified"
+	pageUpgrade       = "upgrade"
 )
 
 // problemPages are all of them.
 var problemPages = []string{
 	pageConsensusDied, pageCatchingUp, pageStore, pageHalted, pageClock, pagePeers, pageSigner, pageNotSigning, pageDisk, pagePromises, pageOverload,
-	pageNotCertified,
+	pageNotCertified, pageUpgrade,
 }
 
 func sentences(problems []problem) []string {
@@ -98,8 +99,8 @@ func unreadable(err error) problem {
 // room and its promises can be kept.
 func (n *Node) Health() []string { return sentences(n.unhealthy()) }
 
-// Ready returns why clients should go to another node, one sentence each; nothing means that this one takes them: it is healthy, and has room
-// for what they bring.
+// Ready returns why clients should go to another node, one sentence each; nothing means that this one takes them: it is healthy, has room
+// for what they bring, and does not stop for an upgrade.
 func (n *Node) Ready() []string { return sentences(append(n.unhealthy(), n.overload()...)) }
 
 // Alarms returns what is wrong with the ledger as this node sees it, one sentence each, while the node itself may do its work: it is not
@@ -145,8 +146,11 @@ func (n *Node) unhealthy() []problem {
 	return append(problems, n.validatorHealth(tip.Height)...)
 }
 
-// overload is why there is no room for what clients bring, beside a full disk.
+// overload is why nothing is taken of what clients bring, beside a full disk.
 func (n *Node) overload() (problems []problem) {
+	if err := n.beyond(); err != nil {
+		problems = append(problems, problem{pageUpgrade, err.Error()})
+	}
 	line, pool := n.app.Room()
 	if !line {
 		problems = append(problems, problem{pageOverload, "as many transactions of clients wait to be verified as this node takes"})

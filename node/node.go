@@ -52,7 +52,7 @@ var (
 // stopPatience bounds how long CometBFT may take to stop.
 const stopPatience = 30 * time.Second
 
-var errStuck = fmt.Errorf("CometBFT did not stop within %v", stopPatience)
+var errStuck = errors.New("CometBFT did not stop")
 
 // Node is an open node. Open, Run and Close are called once each, by one goroutine, in this order; all other methods are safe for
 // concurrent use in between.
@@ -93,9 +93,9 @@ type Node struct {
 }
 
 // Start runs the node of a home until ctx is done or the node cannot go on. It returns nil when it was asked to stop, and
-// has stopped with nothing lost.
-func Start(ctx context.Context, home string) error {
-	n, err := Open(ctx, home, Options{})
+// has stopped with nothing lost. The process must end when it has returned.
+func Start(ctx context.Context, home string, o Options) error {
+	n, err := Open(ctx, home, o)
 	if err != nil {
 		return err
 	}
@@ -136,10 +136,11 @@ func Open(ctx context.Context, home string, o Options) (_ *Node, err error) {
 			return nil, err
 		}
 	}
-	if err := n.openComet(ctx); err != nil {
-		return nil, err
+	err = n.openComet(ctx)
+	if beyond := n.beyond(); beyond != nil { // with blocks that were replayed; that of the next version could not be
+		return nil, beyond
 	}
-	if err := n.beyond(); err != nil { // with blocks that were replayed
+	if err != nil {
 		return nil, err
 	}
 	if err := n.openGateway(); err != nil {
@@ -155,6 +156,7 @@ func (n *Node) Run(ctx context.Context) error {
 	if err := n.waitForGenesis(ctx); err != nil {
 		return nil
 	}
+	n.app.HoldBeyond()
 	if err := n.comet.Start(); err != nil {
 		return fmt.Errorf("starting CometBFT: %w", err)
 	}
@@ -217,6 +219,9 @@ func (n *Node) watch(ctx context.Context) error {
 // stopComet stops CometBFT: the consensus loop ends between two messages, so that a block is either not decided here or stored,
 // executed and committed. What is cut off nevertheless is replayed at the next start.
 func (n *Node) stopComet() error {
+	if n.app.Held() {
+		return fmt.Errorf("%w: it has a block behind the upgrade, which the next binary executes", errStuck)
+	}
 	stopped := make(chan error, 1)
 	go func() { stopped <- n.comet.Stop() }()
 	timer := time.NewTimer(stopPatience)
@@ -226,7 +231,7 @@ func (n *Node) stopComet() error {
 		n.dbs.release("blockstore", "state", "evidence")
 		return err
 	case <-timer.C:
-		return errStuck
+		return fmt.Errorf("%w within %v", errStuck, stopPatience)
 	}
 }
 

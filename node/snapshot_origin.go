@@ -36,7 +36,7 @@ type origin struct {
 // verifyOrigin verifies the proof of a snapshot from the genesis document alone (docs/spec section 14.3). It fails with ErrSnapshotProof, and with
 // an *UpgradeError where this program does not know the rules by which the ledger goes on from there.
 func (n *Node) verifyOrigin(proof *pb.SnapshotProof) (*origin, error) {
-	trust, proven, err := certified.FromLedgerState(genesis.Hash(n.doc), proof.GetState())
+	trust, proven, err := certified.FromLedgerStateOf(genesis.Hash(n.doc), proof.GetState(), certified.AnyProtocol)
 	if err == nil && !proven.Certified {
 		err = fmt.Errorf("%w: %s", certified.ErrNotCertified, proven.Signers())
 	}

@@ -21,6 +21,7 @@ import (
 	"votenode/client"
 	"votenode/genesis"
 	pb "votenode/proto/votenode/v1"
+	"votenode/verify/certified"
 )
 
 const (
@@ -215,7 +216,7 @@ func (o *origins) at(ctx context.Context, height int64) (*origin, error) {
 
 func (o *origins) fetch(ctx context.Context, height int64) (*origin, error) {
 	if o.ledger == nil {
-		ledger, err := client.Open(ctx, genesis.Hash(o.node.doc), o.node.config.Sync.Gateways, func(address string, reason error) {
+		ledger, err := client.OpenOf(ctx, genesis.Hash(o.node.doc), o.node.config.Sync.Gateways, certified.AnyProtocol, func(address string, reason error) {
 			o.node.log.Warn("a gateway does not help", "gateway", address, "reason", reason)
 		})
 		if err != nil {

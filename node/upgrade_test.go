@@ -53,7 +53,8 @@ func decideUpgrade(t *testing.T, w *town.Town, version uint64) int64 {
 }
 
 // TestUpgrade: at the height of an upgrade all binaries stop that do not know the next version, each with all that was decided, and refuse to
-// start again; one that was installed before stays; with the new one all go on, and an audit passes over the change.
+// start again; one that was installed before stays; with the new one all go on, and an audit passes over the change. A node that was down
+// fetches the blocks up to the height and stops there, too, though others have blocks behind it.
 func TestUpgrade(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a network of processes")
@@ -75,12 +76,14 @@ func TestUpgrade(t *testing.T) {
 	for _, each := range n.Nodes {
 		must(each.WaitGatewayHeight(ctx, 3))
 	}
-	w := town.New(t, n)
+	w := town.NewOf(t, n, 2)
 	cancelled := decideUpgrade(t, w, 2)
 	w.Resolve(&pb.Resolution{Decision: &pb.Resolution_CancelUpgrade{CancelUpgrade: &pb.CancelUpgrade{Height: cancelled}}})
 	must(early.WaitGatewayHeight(ctx, cancelled+1)) // nobody has stopped there
 
 	last := decideUpgrade(t, w, 2)
+	down, rest := old[0], old[1:]
+	must(down.Stop())
 	refuses := func(each *testnet.Node) (talk string) {
 		t.Helper()
 		code, talk, err := each.WaitExit(ctx)
@@ -91,24 +94,36 @@ func TestUpgrade(t *testing.T) {
 		}
 		return talk
 	}
-	for _, each := range old {
-		if talk := refuses(each); !strings.Contains(talk, "the node runs") {
-			t.Errorf("%s did not run: %.2000s", each.Name, talk)
+	ran := func(each *testnet.Node, want bool) {
+		t.Helper()
+		if talk := refuses(each); strings.Contains(talk, "the node runs") != want {
+			t.Errorf("%s ran: %v: %.2000s", each.Name, !want, talk)
 		}
 	}
-	must(early.WaitGatewayHeight(ctx, last))
-	must(old[0].StartProcess())
-	if talk := refuses(old[0]); strings.Contains(talk, "the node runs") {
-		t.Error("it took part before it refused")
+	for _, each := range rest {
+		ran(each, true)
 	}
-
-	for _, each := range old {
+	must(early.WaitGatewayHeight(ctx, last))
+	must(rest[0].StartProcess())
+	ran(rest[0], false)
+	for _, each := range rest {
 		must(each.StartProcessOf(2))
 	}
+	must(early.WaitGatewayHeight(ctx, last+3))
+	must(down.StartProcess())
+	ran(down, true)
+	must(down.StartProcess())
+	ran(down, false)
+	must(down.StartProcessOf(2))
 	for _, each := range n.Nodes {
 		must(each.WaitGatewayHeight(ctx, last+6))
 	}
 	auditUpgraded(t, w, last)
+	outdated, err := client.Open(ctx, n.Hash, []string{early.Gateway()}, nil)
+	must(err)
+	if _, err := outdated.After(ctx, last); !errors.Is(err, app.ErrProtocol) {
+		t.Errorf("a client that does not know the version: %v", err)
+	}
 	for _, each := range n.Nodes {
 		if err := each.Stop(); err != nil {
 			t.Errorf("%s ended badly: %v", each.Name, err)

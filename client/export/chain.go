@@ -24,8 +24,8 @@ type chain struct {
 	proven int64      // newest height whose state the blocks so far certify
 }
 
-func newChain(doc *pb.Genesis) (*chain, error) {
-	trust, err := certified.FromGenesis(doc)
+func newChain(doc *pb.Genesis, protocol uint64) (*chain, error) {
+	trust, err := certified.FromGenesisOf(doc, protocol)
 	if err != nil {
 		return nil, err
 	}

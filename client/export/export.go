@@ -79,7 +79,7 @@ func begin(ctx context.Context, ledger *client.Ledger, o Options) (*exporter, []
 	if o.Notice == nil {
 		o.Notice = func(string, error) {}
 	}
-	followed, err := newChain(ledger.Genesis())
+	followed, err := newChain(ledger.Genesis(), ledger.Protocol())
 	if err != nil {
 		return nil, nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"syscall"
 
+	"votenode/app"
 	"votenode/app/election"
 	"votenode/app/state"
 	"votenode/client/keyfile"
@@ -125,7 +126,9 @@ func parse(data []byte, genesisHash [32]byte) (*file, *pb.LedgerState, error) {
 	if err := election.Decode(f.State, shown); err != nil {
 		return nil, nil, fmt.Errorf("%w (the state: %w)", ErrFormat, err)
 	}
-	if _, s, err := certified.FromLedgerState(genesisHash, shown); err != nil || !s.Certified {
+	if _, s, err := certified.FromLedgerState(genesisHash, shown); errors.Is(err, app.ErrProtocol) {
+		return nil, nil, err
+	} else if err != nil || !s.Certified {
 		return nil, nil, fmt.Errorf("%w (the state is not certified: %v)", ErrFormat, err)
 	}
 	return f, shown, nil

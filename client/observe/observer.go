@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"votenode/app"
 	"votenode/client"
 	pb "votenode/proto/votenode/v1"
 )
@@ -115,7 +116,7 @@ func (o *Observer) now() time.Time { return o.s.Now().UTC().Truncate(time.Millis
 func (o *Observer) failed(err error) { o.broken = errors.Join(o.broken, err) }
 
 // Run looks at every node, each on its own goroutine, and calls pause before the next look at it, until ctx ends or pause says so by an
-// error; neither is an error of Run. It fails where the folder cannot be written, and as Tell does.
+// error; neither is an error of Run. It fails as Look does.
 func (o *Observer) Run(ctx context.Context, pause func(ctx context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -140,8 +141,9 @@ func (o *Observer) Run(ctx context.Context, pause func(ctx context.Context) erro
 	return all
 }
 
-// Look looks once at a node, by its place in Settings.Nodes, and raises and ends alarms. Whatever the node does is no error; that the
-// folder cannot be written is one, and so is that Tell fails.
+// Look looks once at a node, by its place in Settings.Nodes, and raises and ends alarms. Whatever the node does is no error, but that it
+// shows that the ledger goes on by rules that this program does not know: app.ErrProtocol. That the folder cannot be written is one, and
+// so is that Tell fails.
 func (o *Observer) Look(ctx context.Context, i int) error {
 	n := o.nodes[i]
 	n.turn.Lock()
@@ -151,6 +153,9 @@ func (o *Observer) Look(ctx context.Context, i int) error {
 	defer cancel()
 	before := n.view
 	err := o.look(limited, n)
+	if errors.Is(err, app.ErrProtocol) {
+		return err
+	}
 	o.telling.Lock()
 	defer o.telling.Unlock()
 	o.mu.Lock()

@@ -87,7 +87,7 @@ func (g *gateway) certified() (int64, *pb.CertifiedState) {
 		shown, known := g.shown[height]
 		if !known {
 			ledgerState := g.l.LedgerState(height)
-			if _, s, err := certified.FromLedgerState(genesis.Hash(g.l.Genesis), ledgerState); err == nil && s.Certified {
+			if _, s, err := certified.FromLedgerStateOf(genesis.Hash(g.l.Genesis), ledgerState, certified.AnyProtocol); err == nil && s.Certified {
 				shown, g.saved[height] = ledgerState.State, ledgerState
 			}
 			g.shown[height] = shown

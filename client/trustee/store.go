@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -122,6 +123,9 @@ func (s *Store) load(name string, value any) (bool, error) {
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(value); err != nil {
 		return false, fmt.Errorf("%s: %w", s.path(name), err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return false, fmt.Errorf("%s: something follows", s.path(name))
 	}
 	return true, nil
 }

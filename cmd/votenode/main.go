@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"votenode/app"
 	"votenode/client"
 )
 
@@ -26,6 +27,7 @@ const (
 	exitError        = 1
 	exitUsage        = 2
 	exitVerification = 3
+	exitProtocol     = 4
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
@@ -71,7 +73,8 @@ type usageError struct{ error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// exitCode is 2 for wrong usage, 3 for a failed verification, and 1 for anything else. An error may name its own code.
+// exitCode is 2 for wrong usage, 3 for a failed verification, 4 where the ledger goes on by rules that this program does not know, and 1 for
+// anything else. An error may name its own code.
 func exitCode(err error, running bool) int {
 	var usage usageError
 	var coded interface{ ExitCode() int }
@@ -80,6 +83,8 @@ func exitCode(err error, running bool) int {
 		return exitUsage
 	case errors.As(err, &coded):
 		return coded.ExitCode()
+	case errors.Is(err, app.ErrProtocol):
+		return exitProtocol
 	case errors.Is(err, client.ErrVerification):
 		return exitVerification
 	}

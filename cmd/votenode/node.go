@@ -154,7 +154,7 @@ func newNodeStartCommand() *cobra.Command {
 		Short: "Run the node until it is asked to stop",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, args []string) error {
-			return node.Start(c.Context(), home)
+			return node.Start(c.Context(), home, node.Options{})
 		},
 	}
 	homeFlag(c, &home)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"votenode/app"
 	"votenode/client"
 	"votenode/crypto/ballot"
 	pb "votenode/proto/votenode/v1"
@@ -60,9 +61,9 @@ func readProofFile(path string) (*pb.ProofFile, error) {
 	return file, nil
 }
 
-// failed marks an error as a failed verification.
+// failed marks an error as a failed verification. That this program does not know the rules is none.
 func failed(err error) error {
-	if err == nil || errors.Is(err, client.ErrVerification) {
+	if err == nil || errors.Is(err, client.ErrVerification) || errors.Is(err, app.ErrProtocol) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", client.ErrVerification, err)

@@ -54,7 +54,7 @@ func (l *Ledger) LedgerState(height int64) *pb.LedgerState {
 			continue
 		}
 		shown := l.Shown(at)
-		if trust := must(certified.FromGenesis(l.Genesis)); must(must(trust.Follow(s.Epochs)).Inspect(shown)).Certified {
+		if trust := must(certified.FromGenesisOf(l.Genesis, certified.AnyProtocol)); must(must(trust.Follow(s.Epochs)).Inspect(shown)).Certified {
 			s.Epochs = append(s.Epochs, &pb.EpochProof{State: shown, Validators: must(l.states[at].ProveRecord(state.KeyValidators))})
 		}
 	}

@@ -55,9 +55,6 @@ func Main(m *testing.M) {
 // start with: it is set when the node is open.
 func run(ctx context.Context, home string) error {
 	crash, protocol := os.Getenv(crashVariable), os.Getenv(protocolVariable)
-	if crash == "" && protocol == "" {
-		return node.Start(ctx, home)
-	}
 	var o node.Options
 	if protocol != "" {
 		var err error
@@ -65,14 +62,15 @@ func run(ctx context.Context, home string) error {
 			return err
 		}
 	}
+	if crash == "" {
+		return node.Start(ctx, home, o)
+	}
 	n, err := node.Open(ctx, home, o)
 	if err != nil {
 		return err
 	}
-	if crash != "" {
-		if err := os.Setenv("FAIL_TEST_INDEX", crash); err != nil {
-			return err
-		}
+	if err := os.Setenv("FAIL_TEST_INDEX", crash); err != nil {
+		return err
 	}
 	return errors.Join(n.Run(ctx), n.Close())
 }

@@ -45,7 +45,7 @@ func Open(t *testing.T, n *testnet.Network, voters int) *Booth {
 // Through returns the ledger as somebody sees it who knows these gateways only.
 func (w *Town) Through(gateways ...string) *client.Ledger {
 	w.Helper()
-	l, err := client.Open(w.Context(), w.Net.Hash, gateways, func(node string, reason error) { w.Logf("%s: %v", node, reason) })
+	l, err := client.OpenOf(w.Context(), w.Net.Hash, gateways, w.Protocol, func(node string, reason error) { w.Logf("%s: %v", node, reason) })
 	w.must(err)
 	return l
 }

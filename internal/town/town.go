@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"votenode/app"
 	"votenode/app/state"
 	"votenode/app/tx"
 	"votenode/client"
@@ -36,6 +37,8 @@ type Town struct {
 	*testing.T
 	Net    *testnet.Network
 	Ledger *client.Ledger
+	// Protocol is the greatest protocol version that its people's programs know.
+	Protocol uint64
 	// Officers are one of each organisation; both are needed for a resolution.
 	Officers []client.Officer
 }
@@ -43,13 +46,19 @@ type Town struct {
 // New returns the town of a network that runs. It asks all of its validators.
 func New(t *testing.T, n *testnet.Network) *Town {
 	t.Helper()
+	return NewOf(t, n, app.Protocol)
+}
+
+// NewOf is New for people whose programs know the protocol versions up to one.
+func NewOf(t *testing.T, n *testnet.Network, protocol uint64) *Town {
+	t.Helper()
 	var addresses []string
 	for _, each := range n.Nodes {
 		if each.Organisation != "" {
 			addresses = append(addresses, each.Gateway())
 		}
 	}
-	w := &Town{T: t, Net: n}
+	w := &Town{T: t, Net: n, Protocol: protocol}
 	w.Ledger = w.Through(addresses...)
 	for _, o := range []string{"party", "league"} {
 		w.Officers = append(w.Officers, client.Officer{Ledger: w.Ledger, Key: n.Officers[o][0], Wait: client.WaitCertified})

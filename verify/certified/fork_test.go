@@ -98,6 +98,7 @@ func TestForkFields(t *testing.T) {
 	}
 	a := inspect(func(*cmttypes.Header) {}, "league-1", "party-2", "party-3")
 	for fields, change := range map[string]func(h *cmttypes.Header){
+		"Version":             func(h *cmttypes.Header) { h.Version.App++ },
 		"LastBlockID":         func(h *cmttypes.Header) { h.LastBlockID.PartSetHeader.Total++ },
 		"NextValidatorsHash":  func(h *cmttypes.Header) { h.NextValidatorsHash = digest("other") },
 		"ConsensusHash":       func(h *cmttypes.Header) { h.ConsensusHash = digest("other") },

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"votenode/app"
 	"votenode/app/election"
 	"votenode/app/organisation"
 	pb "votenode/proto/votenode/v1"
@@ -19,8 +20,13 @@ const maxGenesisBytes = 1 << 20
 
 // FromLedgerState verifies a state from the genesis hash alone, and returns it with the trust that it ends in. Whether the state is
 // certified, committed or neither is left to the caller: every epoch on the way is certified. It fails with ErrMalformed,
-// ErrMismatch, ErrSignature, ErrNotCertified, ErrEpoch or state.ErrProof. Spec 6.10.
+// ErrMismatch, ErrSignature, ErrNotCertified, ErrEpoch, state.ErrProof or, as Verify does and for committed states too, app.ErrProtocol. Spec 6.10.
 func FromLedgerState(genesisHash [sha256.Size]byte, s *pb.LedgerState) (*Trust, *State, error) {
+	return FromLedgerStateOf(genesisHash, s, app.Protocol)
+}
+
+// FromLedgerStateOf is FromLedgerState for a program that knows the rules of the protocol versions up to one.
+func FromLedgerStateOf(genesisHash [sha256.Size]byte, s *pb.LedgerState, protocol uint64) (*Trust, *State, error) {
 	if len(s.GetGenesis()) > maxGenesisBytes {
 		return nil, nil, fmt.Errorf("%w: a genesis document of %d bytes; at most %d are read", ErrMalformed, len(s.Genesis), maxGenesisBytes)
 	}
@@ -31,7 +37,7 @@ func FromLedgerState(genesisHash [sha256.Size]byte, s *pb.LedgerState) (*Trust, 
 	if err := election.Decode(s.Genesis, doc); err != nil {
 		return nil, nil, fmt.Errorf("%w: the genesis document: %w", ErrMalformed, err)
 	}
-	trust, err := FromGenesis(doc)
+	trust, err := FromGenesisOf(doc, protocol)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -46,6 +52,9 @@ func FromLedgerState(genesisHash [sha256.Size]byte, s *pb.LedgerState) (*Trust, 
 	}
 	if state.set != trust.Newest() {
 		return nil, nil, fmt.Errorf("%w: the proofs go on to epoch %d, behind the state's %d", ErrMismatch, trust.Newest().Epoch(), state.Epoch)
+	}
+	if err := state.known(); err != nil {
+		return nil, nil, err
 	}
 	return trust, state, nil
 }

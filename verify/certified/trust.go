@@ -5,12 +5,14 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
 	"github.com/cometbft/cometbft/crypto/ed25519"
 	cmttypes "github.com/cometbft/cometbft/types"
 
+	"votenode/app"
 	"votenode/app/election"
 	"votenode/app/organisation"
 	pb "votenode/proto/votenode/v1"
@@ -29,6 +31,7 @@ var (
 // It is immutable and safe for concurrent use.
 type Trust struct {
 	chainID       string
+	protocol      uint64 // greatest version whose rules are known
 	genesisHash   hash
 	certify       pb.Fraction
 	handover      uint64
@@ -37,14 +40,21 @@ type Trust struct {
 	owner         map[string]string // organisation by every consensus key of every known epoch
 }
 
+// AnyProtocol is for whoever reads nothing of a state by its rules.
+const AnyProtocol = math.MaxUint64
+
 // FromGenesis returns the trust in a genesis document: that of the first epoch. Compare GenesisHash with the hash that you
 // were given. It fails where the document breaks a rule (spec 1.7). Spec 6.5.
-func FromGenesis(doc *pb.Genesis) (*Trust, error) {
+func FromGenesis(doc *pb.Genesis) (*Trust, error) { return FromGenesisOf(doc, app.Protocol) }
+
+// FromGenesisOf is FromGenesis for a program that knows the rules of the protocol versions up to one.
+func FromGenesisOf(doc *pb.Genesis, protocol uint64) (*Trust, error) {
 	if err := organisation.CheckGenesis(doc); err != nil {
 		return nil, fmt.Errorf("genesis document: %w", err)
 	}
 	t := &Trust{
 		chainID:     doc.ChainId,
+		protocol:    protocol,
 		genesisHash: sha256.Sum256(election.Encode(doc)),
 		certify:     doc.Parameters.Certify,
 		handover:    doc.Parameters.Handover,
@@ -101,6 +111,8 @@ type State struct {
 	Child *cmttypes.Header
 	// Epoch is the number of the epoch of height Height+1.
 	Epoch uint64
+	// Protocol is the protocol version of height Height+1.
+	Protocol uint64
 	// Signed tells the power that signed, by organisation, sorted by id.
 	Signed []Signed
 	// Certified says that every organisation signed with more than `certify` of its power. Committed says that one child, in
@@ -120,7 +132,8 @@ type Signed struct {
 	Enough bool
 }
 
-// Verify verifies that a state is certified. It fails with ErrMalformed, ErrMismatch, ErrSignature or ErrNotCertified.
+// Verify verifies that a state is certified. It fails with ErrMalformed, ErrMismatch, ErrSignature or ErrNotCertified, and with
+// app.ErrProtocol where all that is as it should be and the block after the state is made by rules that this program does not know.
 // Variable time, for public values. Spec 6.3.
 func (t *Trust) Verify(s *pb.CertifiedState) (*State, error) {
 	state, err := t.Inspect(s)
@@ -130,10 +143,23 @@ func (t *Trust) Verify(s *pb.CertifiedState) (*State, error) {
 	if !state.Certified {
 		return nil, fmt.Errorf("%w: block %d: %s", ErrNotCertified, state.Height, state.lacking(t.certify))
 	}
+	if err := state.known(); err != nil {
+		return nil, err
+	}
 	return state, nil
 }
 
-// Inspect does what Verify does, and leaves it to the caller to ask whether the state is Certified, Committed or neither.
+// known fails with app.ErrProtocol where so many have signed for a version that this program does not know that the ledger has it.
+func (s *State) known() error {
+	if s.Protocol <= s.trust.protocol || !s.Certified && !s.Committed {
+		return nil
+	}
+	return fmt.Errorf("%w: it knows protocol version %d, and behind height %d the ledger is of version %d; install a newer votenode",
+		app.ErrProtocol, s.trust.protocol, s.Height, s.Protocol)
+}
+
+// Inspect does what Verify does, and leaves it to the caller to ask whether the state is Certified, Committed or neither, and of which
+// Protocol.
 // It fails with ErrMalformed, ErrMismatch or ErrSignature. Spec 6.3.
 func (t *Trust) Inspect(s *pb.CertifiedState) (*State, error) {
 	if err := checkForm(s); err != nil {
@@ -182,7 +208,7 @@ func (t *Trust) attested(s *pb.CertifiedState) (*State, []hash, error) {
 	}
 	return &State{
 		Height: first.Height - 1, BlockID: first.LastBlockID, AppHash: hash(first.AppHash), Child: first, Epoch: set.Epoch(),
-		trust: t, set: set, signers: make([]bool, len(set.epoch.Validators)),
+		Protocol: first.Version.App, trust: t, set: set, signers: make([]bool, len(set.epoch.Validators)),
 	}, hashes, nil
 }
 
@@ -193,6 +219,7 @@ func differences(a, b *cmttypes.Header) []string {
 		name string
 		same bool
 	}{
+		{"Version", a.Version == b.Version},
 		{"ChainID", a.ChainID == b.ChainID},
 		{"Height", a.Height == b.Height},
 		{"LastBlockID", a.LastBlockID.Equals(b.LastBlockID)},

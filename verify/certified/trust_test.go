@@ -111,6 +111,7 @@ func TestChildrenMustAgree(t *testing.T) {
 	w.grow(3)
 	everybody := names(w.epochs[0])
 	for field, change := range map[string]func(h *cmttypes.Header){
+		"Version":            func(h *cmttypes.Header) { h.Version.App++ },
 		"ChainID":            func(h *cmttypes.Header) { h.ChainID = "sample-2" },
 		"Height":             func(h *cmttypes.Header) { h.Height++ },
 		"LastBlockID":        func(h *cmttypes.Header) { h.LastBlockID.Hash = digest("other") },

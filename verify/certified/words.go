@@ -36,6 +36,7 @@ func (s *State) Votes(fn func(v *pb.Validator, signed bool)) {
 
 // plainly says of each field of spec 6.1 that two sides of a fork may differ in what it is.
 var plainly = map[string]string{
+	"Version":            "the rules of the next block",
 	"LastBlockID":        "the block itself",
 	"NextValidatorsHash": "the validators of the height after the next",
 	"ConsensusHash":      "the parameters of consensus",

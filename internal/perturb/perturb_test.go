@@ -81,6 +81,9 @@ func (e *election) choose() int {
 		if i < 0 {
 			e.Fatalf("nothing is called %q; there are: %v", *only, names())
 		}
+		if !e.can(deeds[i]) {
+			e.Skipf("this cannot be done here: %s", *only)
+		}
 		e.deeds = func() []deed { return deeds[i : i+1] }
 		return 1
 	case *all:

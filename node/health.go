@@ -165,6 +165,29 @@ func (n *Node) alarms() []problem {
 	if n.CatchingUp() {
 		return nil // what it sees is past
 	}
+	return append(n.uncertified(), n.upgradeAhead()...)
+}
+
+// upgradeAhead is that the ledger will go on by rules that this program does not know.
+func (n *Node) upgradeAhead() []problem {
+	newest := n.app.Ledger().Newest()
+	if newest == nil {
+		return nil
+	}
+	upgrades, err := state.Load[pb.Upgrades](newest, state.KeyUpgrades)
+	if err != nil {
+		return []problem{unreadable(err)}
+	}
+	for _, u := range upgrades.GetUpgrades() {
+		if u.Version > n.protocol && u.Height > newest.Height() {
+			return []problem{{pageUpgrade, fmt.Sprintf("behind height %d the ledger goes on by protocol version %d, which this binary does not know: install the one with the SHA-256 %x before", u.Height, u.Version, u.Binary)}}
+		}
+	}
+	return nil
+}
+
+// uncertified is that blocks are committed and nothing is certified.
+func (n *Node) uncertified() []problem {
 	height, _, _, err := n.evidence.certified()
 	if err != nil {
 		return []problem{unreadable(err)}

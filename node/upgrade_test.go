@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -83,6 +84,16 @@ func TestUpgrade(t *testing.T) {
 
 	last := decideUpgrade(t, w, 2)
 	down, rest := old[0], old[1:]
+	for _, each := range n.Nodes {
+		gateway, err := client.NewNode(each.Gateway())
+		must(err)
+		status, err := gateway.Status(ctx)
+		must(err)
+		warned := slices.ContainsFunc(status.Alarms, func(alarm string) bool { return strings.Contains(alarm, fmt.Sprintf("behind height %d ", last)) })
+		if warned != (each != early) {
+			t.Errorf("%s: alarms %q", each.Name, status.Alarms)
+		}
+	}
 	must(down.Stop())
 	refuses := func(each *testnet.Node) (talk string) {
 		t.Helper()

@@ -2,7 +2,9 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 
@@ -40,7 +42,11 @@ func (n *Node) readHome() (err error) {
 	if err := n.openLog(); err != nil {
 		return err
 	}
-	if n.document, err = os.ReadFile(n.home.GenesisFile()); err != nil {
+	n.document, err = os.ReadFile(n.home.GenesisFile())
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("this home has no genesis document yet (%w); give it one with `votenode node genesis`", err)
+	}
+	if err != nil {
 		return fmt.Errorf("the genesis document: %w", err)
 	}
 	if n.doc, err = genesis.Parse(n.document); err != nil {

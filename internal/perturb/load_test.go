@@ -22,6 +22,9 @@ const options = 3
 // patience is how long an answer of a node may take. One that is paused gives none.
 const patience = 3 * time.Second
 
+// pace is how long it takes, at least, from one voter to the next.
+const pace = 20 * time.Millisecond
+
 // load is the voters, who cast one ballot each, one after the other, at whatever node answers.
 type load struct {
 	*election
@@ -48,22 +51,26 @@ func (l *load) ballotOf(voter int) ([]byte, error) {
 // run casts ballots until stop ends or there are no voters left. A voter goes from node to node until one has promised the ballot; if a node
 // takes it and does not promise, the voter goes on as well.
 func (l *load) run(stop context.Context) error {
+	turn := time.NewTicker(pace)
+	defer turn.Stop()
 	for voter := range l.keys {
+		select {
+		case <-turn.C:
+		case <-stop.Done():
+			return nil
+		}
 		raw, err := l.ballotOf(voter)
 		if err != nil {
 			return err
 		}
-		for turn := voter; stop.Err() == nil; turn++ {
-			done, err := l.offer(l.network.Validators[turn%len(l.network.Validators)].Node, voter, raw)
+		for to := voter; stop.Err() == nil; to++ {
+			done, err := l.offer(l.network.Validators[to%len(l.network.Validators)].Node, voter, raw)
 			if err != nil {
 				return err
 			}
 			if done {
 				break
 			}
-		}
-		if stop.Err() != nil {
-			return nil
 		}
 	}
 	return nil

@@ -41,7 +41,7 @@ func TestUpgradeAndSnapshots(t *testing.T) {
 	for _, each := range n.Nodes[:4] {
 		must(each.WaitGatewayHeight(ctx, 3))
 	}
-	w := town.New(t, n)
+	w := town.NewOf(t, n, 2)
 	last := decideUpgrade(t, w, 2)
 	refuses := func(e *testnet.Node, want string) {
 		t.Helper()

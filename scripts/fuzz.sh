@@ -39,7 +39,7 @@ case "${1:-60}" in
       case $name in # a whole audit, a whole gateway, signatures, files
         FuzzRecord | FuzzBundle | FuzzOrigin | FuzzSignState) runs=500x ;;
         FuzzRequest | FuzzAnswers | FuzzAsked | FuzzCountStart | FuzzPairing | FuzzStore) runs=2000x ;;
-        *) runs=20000x ;;
+        *) runs=5000x ;;
       esac
       fuzz "$folder" "$name" "$runs"
     done

@@ -2,9 +2,7 @@ package node
 
 import (
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 
 	"votenode/app/state"
@@ -56,11 +54,7 @@ func (s *Stopped) Inspect() (*Inspection, error) {
 		return nil, err
 	}
 	for _, dir := range []string{n.home.ledger(), n.home.comet()} {
-		size, err := folderBytes(dir)
-		if err != nil {
-			return nil, err
-		}
-		i.Bytes[filepath.Base(dir)] = size
+		i.Bytes[filepath.Base(dir)] = sizeOf(dir)
 	}
 	bare, err := n.bareSnapshot(s.states)
 	switch i.Next = i.next(bare); {
@@ -137,22 +131,4 @@ func (i *Inspection) next(bare int64) string {
 	default:
 		return fmt.Sprintf("it goes on with block %d", i.LastBlock+1)
 	}
-}
-
-// folderBytes returns the sum of the sizes of all files in a folder, 0 where there is none.
-func folderBytes(dir string) (size int64, err error) {
-	err = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil || d.IsDir() {
-			return err
-		}
-		info, err := d.Info()
-		if err == nil {
-			size += info.Size()
-		}
-		return err
-	})
-	return size, err
 }

@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -148,18 +146,8 @@ func (f *auditFlags) options() (audit.Options, error) {
 
 // program names this very program: its version and the SHA-256 of its file.
 func program() (string, error) {
-	path, err := os.Executable()
-	if err != nil {
-		return "", err
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer file.Close()
-	digest := sha256.New()
-	_, err = io.Copy(digest, file)
-	return fmt.Sprintf("%s %x", readVersion().Votenode, digest.Sum(nil)), err
+	hash, err := ownHash()
+	return readVersion().Votenode + " " + hash, err
 }
 
 // nodesReport audits the blocks that nodes have.

@@ -140,7 +140,9 @@ func TestElection(t *testing.T) {
 	e.check(e.officials.SealRoll(e.ctx, e.id, head))
 
 	trustees := e.ceremony()
-	l.shared, _, _ = client.LoadBallotElection(e.ctx, must(e.ledger.Certified(e.ctx)), e.id)
+	var err error
+	l.shared, _, err = client.LoadBallotElection(e.ctx, must(e.ledger.Certified(e.ctx)), e.id)
+	e.check(err)
 	e.during("ready")
 	e.vote(l)
 	votes := l.check(e.until(pb.PHASE_CLOSED))

@@ -16,6 +16,7 @@ const (
 	MaxContests   = 20_000       // contests of an election
 	MaxStyles     = 20_000       // ballot styles of an election
 	MaxSlots      = 1_000        // slots of an election
+	MaxSeats      = 1_000        // places of a list
 	MaxSeconds    = 366 * 86_400 // any duration of a manifest
 	MaxManifest   = 8 << 20      // bytes of a manifest
 )
@@ -130,6 +131,31 @@ func checkContest(c *pb.Contest) error {
 			return fmt.Errorf("the option %q stands twice", o)
 		}
 		seen[o] = true
+	}
+	return checkCandidates(c)
+}
+
+// checkCandidates refuses candidates that are not one for each option, or of which one stands twice, and a rule that forms no list.
+func checkCandidates(c *pb.Contest) error {
+	if n := len(c.Candidates); n != 0 && n != len(c.Options) {
+		return fmt.Errorf("it has %d candidates for %d options; there is one for each, or none", n, len(c.Options))
+	}
+	seen := make(map[string]bool, len(c.Candidates))
+	for i := range c.Candidates {
+		a := c.Candidates[i].Application
+		if len(a) != 0 && len(a) != sha256.Size || len(a) != 0 && seen[string(a)] {
+			return fmt.Errorf("candidate %d: an application is named by its hash of %d bytes, and stands once", i, sha256.Size)
+		}
+		seen[string(a)] = true
+	}
+	if c.List == nil {
+		return nil
+	}
+	if len(c.Candidates) == 0 {
+		return fmt.Errorf("a list is formed of candidates, and there are none")
+	}
+	if c.List.Seats < 1 || c.List.Seats > MaxSeats || c.List.Outside > c.List.Seats || c.List.YoungPercent > 100 || c.List.WomanPercent > 100 {
+		return fmt.Errorf("a list has 1 to %d seats, at most as many outside, and shares of at most 100 percent", MaxSeats)
 	}
 	return nil
 }

@@ -91,6 +91,24 @@ func TestManifestRules(t *testing.T) {
 		"slot that would wrap":       {false, func(m *pb.Manifest) { m.Contests[0].FirstSlot = 1<<32 - 1 }},
 		"as many contests as may be": {true, func(m *pb.Manifest) { districts(m, MaxContests) }},
 		"a contest too many":         {false, func(m *pb.Manifest) { districts(m, MaxContests+1) }},
+		"candidates and a list":      {true, func(m *pb.Manifest) { primary(m) }},
+		"candidates without a list":  {true, func(m *pb.Manifest) { primary(m).List = nil }},
+		"a candidate too many":       {false, func(m *pb.Manifest) { c := primary(m); c.Candidates = append(c.Candidates, pb.Candidate{}) }},
+		"a list of no candidates":    {false, func(m *pb.Manifest) { primary(m).Candidates = nil }},
+		"application of 31 bytes":    {false, func(m *pb.Manifest) { primary(m).Candidates[0].Application = make([]byte, 31) }},
+		"no applications": {true, func(m *pb.Manifest) {
+			c := primary(m)
+			c.Candidates[0].Application, c.Candidates[1].Application = nil, nil
+		}},
+		"application twice":    {false, func(m *pb.Manifest) { c := primary(m); c.Candidates[1].Application = c.Candidates[0].Application }},
+		"a list without seats": {false, func(m *pb.Manifest) { c := primary(m); c.List.Seats, c.List.Outside = 0, 0 }},
+		"most seats":           {true, func(m *pb.Manifest) { primary(m).List.Seats = MaxSeats }},
+		"too many seats":       {false, func(m *pb.Manifest) { primary(m).List.Seats = MaxSeats + 1 }},
+		"all seats outside":    {true, func(m *pb.Manifest) { primary(m).List.Outside = 2 }},
+		"more seats outside":   {false, func(m *pb.Manifest) { primary(m).List.Outside = 3 }},
+		"all young, all women": {true, func(m *pb.Manifest) { l := primary(m).List; l.YoungPercent, l.WomanPercent = 100, 100 }},
+		"young above all":      {false, func(m *pb.Manifest) { primary(m).List.YoungPercent = 101 }},
+		"women above all":      {false, func(m *pb.Manifest) { primary(m).List.WomanPercent = 101 }},
 		"a style too many": {false, func(m *pb.Manifest) {
 			districts(m, MaxStyles)
 			m.Styles = append(m.Styles, pb.BallotStyle{District: "one more", Contests: []uint32{0}})
@@ -106,6 +124,16 @@ func TestManifestRules(t *testing.T) {
 			checkShapes(t, name, m)
 		}
 	}
+}
+
+// primary makes the first contest, which has two options, the primary for a list of two.
+func primary(m *pb.Manifest) *pb.Contest {
+	c := &m.Contests[0]
+	for i := range c.Options {
+		c.Candidates = append(c.Candidates, pb.Candidate{Application: bytes.Repeat([]byte{byte(i + 1)}, 32), Young: i == 0, Woman: i == 1})
+	}
+	c.List = &pb.ListRule{Seats: 2, Outside: 1, YoungPercent: 20, WomanPercent: 30}
+	return c
 }
 
 // checkShapes checks that what passes the rules is what ballots can be made for.

@@ -29,48 +29,51 @@ const (
 	KindReportIntake      Kind = 15
 )
 
+// kinds is the one table of kinds, ascending: the message that a transaction of the kind carries, and its name.
+var kinds = []struct {
+	kind Kind
+	name string
+	body func() election.Message
+}{
+	{KindPublishDocument, "PublishDocument", empty[pb.PublishDocument]},
+	{KindProposeResolution, "ProposeResolution", empty[pb.ProposeResolution]},
+	{KindApproveResolution, "ApproveResolution", empty[pb.ApproveResolution]},
+	{KindWithdrawApproval, "WithdrawApproval", empty[pb.WithdrawApproval]},
+	{KindAddRollEntries, "AddRollEntries", empty[pb.AddRollEntries]},
+	{KindAnnounceDeal, "AnnounceDeal", empty[pb.AnnounceDeal]},
+	{KindPublishDeal, "PublishDeal", empty[pb.PublishDeal]},
+	{KindConfirmDeals, "ConfirmDeals", empty[pb.ConfirmDeals]},
+	{KindComplainDeal, "ComplainDeal", empty[pb.ComplainDeal]},
+	{KindPostTrial, "PostTrial", empty[pb.PostTrial]},
+	{KindCastBallot, "CastBallot", empty[pb.CastBallot]},
+	{KindSpoilBallot, "SpoilBallot", empty[pb.SpoilBallot]},
+	{KindPostPartials, "PostPartials", empty[pb.PostPartials]},
+	{KindAuthorBlock, "AuthorBlock", empty[pb.AuthorBlock]},
+	{KindReportIntake, "ReportIntake", empty[pb.ReportIntake]},
+}
+
+func empty[M any, P interface {
+	*M
+	election.Message
+}]() election.Message {
+	return P(new(M))
+}
+
 // Kinds lists all kinds, ascending.
 func Kinds() []Kind {
-	all := make([]Kind, 0, KindReportIntake)
-	for k := KindPublishDocument; k <= KindReportIntake; k++ {
-		all = append(all, k)
+	all := make([]Kind, len(kinds))
+	for i := range kinds {
+		all[i] = kinds[i].kind
 	}
 	return all
 }
 
 // String returns the name of the kind's message.
 func (k Kind) String() string {
-	switch k {
-	case KindPublishDocument:
-		return "PublishDocument"
-	case KindProposeResolution:
-		return "ProposeResolution"
-	case KindApproveResolution:
-		return "ApproveResolution"
-	case KindWithdrawApproval:
-		return "WithdrawApproval"
-	case KindAddRollEntries:
-		return "AddRollEntries"
-	case KindAnnounceDeal:
-		return "AnnounceDeal"
-	case KindPublishDeal:
-		return "PublishDeal"
-	case KindConfirmDeals:
-		return "ConfirmDeals"
-	case KindComplainDeal:
-		return "ComplainDeal"
-	case KindPostTrial:
-		return "PostTrial"
-	case KindCastBallot:
-		return "CastBallot"
-	case KindSpoilBallot:
-		return "SpoilBallot"
-	case KindPostPartials:
-		return "PostPartials"
-	case KindAuthorBlock:
-		return "AuthorBlock"
-	case KindReportIntake:
-		return "ReportIntake"
+	for i := range kinds {
+		if kinds[i].kind == k {
+			return kinds[i].name
+		}
 	}
 	return fmt.Sprintf("kind %d", uint32(k))
 }
@@ -80,37 +83,10 @@ func (k Kind) signedByVoter() bool { return k == KindCastBallot || k == KindSpoi
 
 // newBody returns an empty message of the kind, nil for an unknown one.
 func (k Kind) newBody() election.Message {
-	switch k {
-	case KindPublishDocument:
-		return new(pb.PublishDocument)
-	case KindProposeResolution:
-		return new(pb.ProposeResolution)
-	case KindApproveResolution:
-		return new(pb.ApproveResolution)
-	case KindWithdrawApproval:
-		return new(pb.WithdrawApproval)
-	case KindAddRollEntries:
-		return new(pb.AddRollEntries)
-	case KindAnnounceDeal:
-		return new(pb.AnnounceDeal)
-	case KindPublishDeal:
-		return new(pb.PublishDeal)
-	case KindConfirmDeals:
-		return new(pb.ConfirmDeals)
-	case KindComplainDeal:
-		return new(pb.ComplainDeal)
-	case KindPostTrial:
-		return new(pb.PostTrial)
-	case KindCastBallot:
-		return new(pb.CastBallot)
-	case KindSpoilBallot:
-		return new(pb.SpoilBallot)
-	case KindPostPartials:
-		return new(pb.PostPartials)
-	case KindAuthorBlock:
-		return new(pb.AuthorBlock)
-	case KindReportIntake:
-		return new(pb.ReportIntake)
+	for i := range kinds {
+		if kinds[i].kind == k {
+			return kinds[i].body()
+		}
 	}
 	return nil
 }

@@ -158,6 +158,10 @@ type Contest struct {
 	// Least and greatest number of selections: 0 <= min <= max, 1 <= max <= number of options.
 	MinSelections uint32 `protobuf:"varint,4,opt,name=min_selections,json=minSelections,proto3" json:"min_selections,omitempty"`
 	MaxSelections uint32 `protobuf:"varint,5,opt,name=max_selections,json=maxSelections,proto3" json:"max_selections,omitempty"`
+	// Empty, or who the options are, one for each: the contest is a primary.
+	Candidates []Candidate `protobuf:"bytes,6,rep,name=candidates,proto3" json:"candidates"`
+	// How the list is formed; only where there are candidates. Without it votes are counted and no list is formed.
+	List *ListRule `protobuf:"bytes,7,opt,name=list,proto3" json:"list,omitempty"`
 }
 
 func (m *Contest) Reset()         { *m = Contest{} }
@@ -228,6 +232,155 @@ func (m *Contest) GetMaxSelections() uint32 {
 	return 0
 }
 
+func (m *Contest) GetCandidates() []Candidate {
+	if m != nil {
+		return m.Candidates
+	}
+	return nil
+}
+
+func (m *Contest) GetList() *ListRule {
+	if m != nil {
+		return m.List
+	}
+	return nil
+}
+
+// Candidate says of an option what forming a list needs.
+type Candidate struct {
+	// Hash of the application that both organisations registered (spec 16); empty where candidates did not register on the ledger.
+	Application []byte `protobuf:"bytes,1,opt,name=application,proto3" json:"application,omitempty"`
+	// Below the age of the young on the day that the rules of the nominations name.
+	Young bool `protobuf:"varint,2,opt,name=young,proto3" json:"young,omitempty"`
+	Woman bool `protobuf:"varint,3,opt,name=woman,proto3" json:"woman,omitempty"`
+}
+
+func (m *Candidate) Reset()         { *m = Candidate{} }
+func (m *Candidate) String() string { return proto.CompactTextString(m) }
+func (*Candidate) ProtoMessage()    {}
+func (*Candidate) Descriptor() ([]byte, []int) {
+	return fileDescriptor_ee8f32a2825523e8, []int{2}
+}
+func (m *Candidate) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *Candidate) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_Candidate.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *Candidate) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_Candidate.Merge(m, src)
+}
+func (m *Candidate) XXX_Size() int {
+	return m.Size()
+}
+func (m *Candidate) XXX_DiscardUnknown() {
+	xxx_messageInfo_Candidate.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_Candidate proto.InternalMessageInfo
+
+func (m *Candidate) GetApplication() []byte {
+	if m != nil {
+		return m.Application
+	}
+	return nil
+}
+
+func (m *Candidate) GetYoung() bool {
+	if m != nil {
+		return m.Young
+	}
+	return false
+}
+
+func (m *Candidate) GetWoman() bool {
+	if m != nil {
+		return m.Woman
+	}
+	return false
+}
+
+// ListRule says how a list is formed from the votes of a contest. Spec 17.
+type ListRule struct {
+	// Places of the list, at least 1.
+	Seats uint32 `protobuf:"varint,1,opt,name=seats,proto3" json:"seats,omitempty"`
+	// Places that the organisations fill outside the primaries, at most `seats`. They are the last places of the list, and belong to no candidate of the contest.
+	Outside uint32 `protobuf:"varint,2,opt,name=outside,proto3" json:"outside,omitempty"`
+	// Least share of the young, and of women, among the candidates on the list, percent, 0 to 100.
+	YoungPercent uint32 `protobuf:"varint,3,opt,name=young_percent,json=youngPercent,proto3" json:"young_percent,omitempty"`
+	WomanPercent uint32 `protobuf:"varint,4,opt,name=woman_percent,json=womanPercent,proto3" json:"woman_percent,omitempty"`
+}
+
+func (m *ListRule) Reset()         { *m = ListRule{} }
+func (m *ListRule) String() string { return proto.CompactTextString(m) }
+func (*ListRule) ProtoMessage()    {}
+func (*ListRule) Descriptor() ([]byte, []int) {
+	return fileDescriptor_ee8f32a2825523e8, []int{3}
+}
+func (m *ListRule) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *ListRule) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_ListRule.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *ListRule) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_ListRule.Merge(m, src)
+}
+func (m *ListRule) XXX_Size() int {
+	return m.Size()
+}
+func (m *ListRule) XXX_DiscardUnknown() {
+	xxx_messageInfo_ListRule.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_ListRule proto.InternalMessageInfo
+
+func (m *ListRule) GetSeats() uint32 {
+	if m != nil {
+		return m.Seats
+	}
+	return 0
+}
+
+func (m *ListRule) GetOutside() uint32 {
+	if m != nil {
+		return m.Outside
+	}
+	return 0
+}
+
+func (m *ListRule) GetYoungPercent() uint32 {
+	if m != nil {
+		return m.YoungPercent
+	}
+	return 0
+}
+
+func (m *ListRule) GetWomanPercent() uint32 {
+	if m != nil {
+		return m.WomanPercent
+	}
+	return 0
+}
+
 // BallotStyle is the list of contests that the voters of one district see.
 type BallotStyle struct {
 	// The district, 1 to 200 bytes of UTF-8.
@@ -240,7 +393,7 @@ func (m *BallotStyle) Reset()         { *m = BallotStyle{} }
 func (m *BallotStyle) String() string { return proto.CompactTextString(m) }
 func (*BallotStyle) ProtoMessage()    {}
 func (*BallotStyle) Descriptor() ([]byte, []int) {
-	return fileDescriptor_ee8f32a2825523e8, []int{2}
+	return fileDescriptor_ee8f32a2825523e8, []int{4}
 }
 func (m *BallotStyle) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -286,42 +439,52 @@ func (m *BallotStyle) GetContests() []uint32 {
 func init() {
 	proto.RegisterType((*Manifest)(nil), "votenode.v1.Manifest")
 	proto.RegisterType((*Contest)(nil), "votenode.v1.Contest")
+	proto.RegisterType((*Candidate)(nil), "votenode.v1.Candidate")
+	proto.RegisterType((*ListRule)(nil), "votenode.v1.ListRule")
 	proto.RegisterType((*BallotStyle)(nil), "votenode.v1.BallotStyle")
 }
 
 func init() { proto.RegisterFile("votenode/v1/manifest.proto", fileDescriptor_ee8f32a2825523e8) }
 
 var fileDescriptor_ee8f32a2825523e8 = []byte{
-	// 451 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x54, 0x52, 0xbf, 0x8e, 0xd3, 0x30,
-	0x18, 0xaf, 0xdb, 0x6b, 0x9b, 0xba, 0xe4, 0x0e, 0x59, 0x1d, 0x4c, 0x25, 0x42, 0x54, 0x74, 0x22,
-	0x2c, 0xad, 0x0a, 0xd2, 0x2d, 0x0c, 0x48, 0x45, 0x0c, 0x0c, 0xb7, 0xa4, 0x03, 0x12, 0x4b, 0x94,
-	0x4b, 0x7d, 0x95, 0x91, 0x63, 0x47, 0xf1, 0xa7, 0xdc, 0xdd, 0x5b, 0xf0, 0x14, 0x3c, 0xcb, 0x8d,
-	0x37, 0x32, 0x21, 0xd4, 0xbe, 0x02, 0x0f, 0x80, 0x6c, 0x27, 0x69, 0xd8, 0xfc, 0xfb, 0xf3, 0xb5,
-	0x5f, 0x7e, 0xdf, 0x0f, 0xcf, 0x2b, 0x05, 0x4c, 0xaa, 0x1d, 0x5b, 0x55, 0xeb, 0x55, 0x9e, 0x4a,
-	0x7e, 0xcb, 0x34, 0x2c, 0x8b, 0x52, 0x81, 0x22, 0xd3, 0x46, 0x5b, 0x56, 0xeb, 0xf9, 0x6c, 0xaf,
-	0xf6, 0xca, 0xf2, 0x2b, 0xf3, 0x72, 0x96, 0xc5, 0xdf, 0x3e, 0xf6, 0xae, 0xeb, 0x29, 0x32, 0xc7,
-	0x1e, 0x13, 0x2c, 0x03, 0xae, 0x24, 0x45, 0x21, 0x8a, 0x26, 0x71, 0x8b, 0xc9, 0x0c, 0x0f, 0x81,
-	0x83, 0x60, 0xb4, 0x6f, 0x05, 0x07, 0xc8, 0x15, 0xf6, 0x32, 0x25, 0x81, 0x69, 0xd0, 0x74, 0x10,
-	0x0e, 0xa2, 0xe9, 0xbb, 0xd9, 0xb2, 0xf3, 0xa7, 0xcb, 0x4f, 0x4e, 0xdc, 0x9c, 0x3d, 0xfe, 0x7e,
-	0xd5, 0x8b, 0x5b, 0x2f, 0xb9, 0xc2, 0x23, 0x0d, 0x0f, 0x82, 0x69, 0x7a, 0x66, 0xa7, 0xe8, 0x7f,
-	0x53, 0x9b, 0x54, 0x08, 0x05, 0x5b, 0x63, 0xa8, 0x27, 0x6b, 0x37, 0xa1, 0x78, 0xac, 0x0a, 0x26,
-	0xb9, 0xdc, 0xd3, 0x61, 0x88, 0xa2, 0x41, 0xdc, 0x40, 0xa3, 0x64, 0x42, 0x69, 0xa3, 0x8c, 0x9c,
-	0x52, 0x43, 0xf2, 0x06, 0x5f, 0x94, 0xcc, 0xfc, 0x7c, 0xc2, 0x25, 0xb0, 0xb2, 0x4a, 0x05, 0x1d,
-	0x87, 0x28, 0xf2, 0xe3, 0x73, 0x47, 0x7f, 0xa9, 0x59, 0xf2, 0x16, 0x3f, 0x57, 0x37, 0xdf, 0xdd,
-	0xf7, 0x26, 0x77, 0x5c, 0xee, 0xd4, 0x1d, 0xf5, 0xac, 0xf3, 0xa2, 0xe5, 0xbf, 0x5a, 0x9a, 0xbc,
-	0xc6, 0x7e, 0xc6, 0x4a, 0x96, 0x2b, 0xf9, 0x90, 0x68, 0x60, 0x05, 0x9d, 0x58, 0xdf, 0xb3, 0x86,
-	0xdc, 0x02, 0x2b, 0xc8, 0x0b, 0xec, 0x99, 0xed, 0x92, 0x9c, 0x4b, 0x8a, 0xad, 0x6e, 0xb7, 0xbd,
-	0xe6, 0x72, 0xf1, 0x13, 0xe1, 0x71, 0x9d, 0xcd, 0x29, 0x59, 0xd4, 0x4d, 0xf6, 0x25, 0xc6, 0xb7,
-	0xbc, 0xd4, 0x90, 0x68, 0xa1, 0xc0, 0x86, 0xee, 0xc7, 0x13, 0xcb, 0x6c, 0x85, 0x02, 0x17, 0x84,
-	0x59, 0xc8, 0xe5, 0x3e, 0x89, 0x1b, 0x48, 0x2e, 0xf1, 0x79, 0xce, 0x65, 0xa2, 0x9b, 0xcb, 0x99,
-	0x88, 0xcd, 0xb0, 0x9f, 0x73, 0xb9, 0x6d, 0x49, 0x6b, 0x4b, 0xef, 0xbb, 0xb6, 0x61, 0x6d, 0x4b,
-	0xef, 0x4f, 0xb6, 0xc5, 0x67, 0x3c, 0xed, 0x5c, 0xc3, 0x34, 0x64, 0xc7, 0x35, 0x94, 0x3c, 0x83,
-	0xa6, 0x21, 0x0d, 0x36, 0x5a, 0xdb, 0x85, 0x7e, 0x38, 0x88, 0xfc, 0xd3, 0xbd, 0x37, 0x1f, 0x1f,
-	0x0f, 0x01, 0x7a, 0x3a, 0x04, 0xe8, 0xcf, 0x21, 0x40, 0x3f, 0x8e, 0x41, 0xef, 0xe9, 0x18, 0xf4,
-	0x7e, 0x1d, 0x83, 0xde, 0xb7, 0xcb, 0xb6, 0xbf, 0xae, 0x9b, 0x9d, 0x3a, 0x7f, 0x68, 0xde, 0xd5,
-	0xfa, 0x66, 0x64, 0xd5, 0xf7, 0xff, 0x02, 0x00, 0x00, 0xff, 0xff, 0x94, 0xfe, 0xb6, 0xe6, 0xef,
-	0x02, 0x00, 0x00,
+	// 591 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x54, 0x54, 0xcf, 0x6b, 0xdb, 0x3e,
+	0x14, 0x8f, 0x93, 0x36, 0x75, 0x94, 0xb8, 0xfd, 0x22, 0xfa, 0x1d, 0x5a, 0x61, 0x59, 0xc8, 0x28,
+	0x4b, 0x2f, 0x29, 0xed, 0xa0, 0x97, 0x0d, 0x06, 0x1d, 0x3b, 0x0c, 0x56, 0x18, 0xca, 0x61, 0x6c,
+	0x17, 0xe3, 0xda, 0x6a, 0xd0, 0x90, 0x25, 0x63, 0xbd, 0xa6, 0xed, 0x7d, 0xf7, 0xed, 0xcf, 0xea,
+	0xb1, 0xc7, 0x9d, 0xc6, 0x68, 0xff, 0x85, 0xfd, 0x01, 0x43, 0x4f, 0xb6, 0xeb, 0xdc, 0xfc, 0xf9,
+	0xf1, 0x9e, 0xe4, 0xcf, 0xf3, 0x33, 0xd9, 0x5b, 0x19, 0x10, 0xda, 0x64, 0xe2, 0x70, 0x75, 0x74,
+	0x98, 0x27, 0x5a, 0x5e, 0x08, 0x0b, 0xf3, 0xa2, 0x34, 0x60, 0xe8, 0xb0, 0xd6, 0xe6, 0xab, 0xa3,
+	0xbd, 0xdd, 0xa5, 0x59, 0x1a, 0xe4, 0x0f, 0xdd, 0x93, 0xb7, 0x4c, 0xff, 0x76, 0x49, 0x78, 0x56,
+	0x55, 0xd1, 0x3d, 0x12, 0x0a, 0x25, 0x52, 0x90, 0x46, 0xb3, 0x60, 0x12, 0xcc, 0x06, 0xbc, 0xc1,
+	0x74, 0x97, 0x6c, 0x82, 0x04, 0x25, 0x58, 0x17, 0x05, 0x0f, 0xe8, 0x09, 0x09, 0x53, 0xa3, 0x41,
+	0x58, 0xb0, 0xac, 0x37, 0xe9, 0xcd, 0x86, 0xc7, 0xbb, 0xf3, 0xd6, 0xa1, 0xf3, 0x77, 0x5e, 0x3c,
+	0xdd, 0xb8, 0xfd, 0xfd, 0xbc, 0xc3, 0x1b, 0x2f, 0x3d, 0x21, 0x7d, 0x0b, 0x37, 0x4a, 0x58, 0xb6,
+	0x81, 0x55, 0x6c, 0xad, 0xea, 0x34, 0x51, 0xca, 0xc0, 0xc2, 0x19, 0xaa, 0xca, 0xca, 0x4d, 0x19,
+	0xd9, 0x32, 0x85, 0xd0, 0x52, 0x2f, 0xd9, 0xe6, 0x24, 0x98, 0xf5, 0x78, 0x0d, 0x9d, 0x92, 0x2a,
+	0x63, 0x9d, 0xd2, 0xf7, 0x4a, 0x05, 0xe9, 0x4b, 0xb2, 0x53, 0x0a, 0xd7, 0x3e, 0x96, 0x1a, 0x44,
+	0xb9, 0x4a, 0x14, 0xdb, 0x9a, 0x04, 0xb3, 0x88, 0x6f, 0x7b, 0xfa, 0x43, 0xc5, 0xd2, 0x03, 0xf2,
+	0x9f, 0x39, 0xff, 0xe6, 0xdf, 0x37, 0xbe, 0x92, 0x3a, 0x33, 0x57, 0x2c, 0x44, 0xe7, 0x4e, 0xc3,
+	0x7f, 0x46, 0x9a, 0xbe, 0x20, 0x51, 0x2a, 0x4a, 0x91, 0x1b, 0x7d, 0x13, 0x5b, 0x10, 0x05, 0x1b,
+	0xa0, 0x6f, 0x54, 0x93, 0x0b, 0x10, 0x05, 0x7d, 0x4a, 0x42, 0x77, 0xbb, 0x38, 0x97, 0x9a, 0x11,
+	0xd4, 0xf1, 0xb6, 0x67, 0x52, 0x4f, 0x7f, 0x74, 0xc9, 0x56, 0x95, 0xcd, 0x63, 0xb2, 0x41, 0x3b,
+	0xd9, 0x67, 0x84, 0x5c, 0xc8, 0xd2, 0x42, 0x6c, 0x95, 0x01, 0x0c, 0x3d, 0xe2, 0x03, 0x64, 0x16,
+	0xca, 0x80, 0x0f, 0xc2, 0x5d, 0xc8, 0xe7, 0x3e, 0xe0, 0x35, 0xa4, 0xfb, 0x64, 0x3b, 0x97, 0x3a,
+	0xb6, 0xf5, 0xe4, 0x5c, 0xc4, 0xae, 0x38, 0xca, 0xa5, 0x5e, 0x34, 0x24, 0xda, 0x92, 0xeb, 0xb6,
+	0x6d, 0xb3, 0xb2, 0x25, 0xd7, 0x2d, 0xdb, 0x1b, 0x42, 0xd2, 0x44, 0x67, 0x32, 0x4b, 0x40, 0x58,
+	0xd6, 0xc7, 0x61, 0x3d, 0x59, 0x1f, 0x71, 0x2d, 0x57, 0xa3, 0x6a, 0xf9, 0xe9, 0x01, 0xd9, 0x50,
+	0xd2, 0x02, 0xe6, 0x3d, 0x3c, 0xfe, 0x7f, 0xad, 0xee, 0xa3, 0xb4, 0xc0, 0x2f, 0x95, 0xe0, 0x68,
+	0x99, 0x7e, 0x21, 0x83, 0xa6, 0x13, 0x9d, 0x90, 0x61, 0x52, 0x14, 0x4a, 0xa6, 0x49, 0xf3, 0x2d,
+	0x8e, 0x78, 0x9b, 0x72, 0xa1, 0xdd, 0x98, 0x4b, 0xbd, 0xc4, 0x64, 0x42, 0xee, 0x81, 0x63, 0xaf,
+	0x4c, 0x9e, 0x68, 0xd6, 0xf3, 0x2c, 0x82, 0xe9, 0xf7, 0x80, 0x84, 0xf5, 0x69, 0xce, 0x62, 0x45,
+	0x02, 0x16, 0x9b, 0x46, 0xdc, 0x03, 0x8c, 0xf3, 0x12, 0xac, 0xcc, 0x44, 0x15, 0x75, 0x0d, 0xdd,
+	0xa4, 0xb1, 0x77, 0x5c, 0x88, 0x32, 0x15, 0x1a, 0xb0, 0x75, 0xc4, 0x47, 0x48, 0x7e, 0xf2, 0x9c,
+	0x33, 0xe1, 0x51, 0x8d, 0xc9, 0x47, 0x3e, 0x42, 0xb2, 0x32, 0x4d, 0xdf, 0x93, 0x61, 0xeb, 0xc3,
+	0x76, 0xcb, 0x96, 0x49, 0x0b, 0xa5, 0x4c, 0xa1, 0x5e, 0xb6, 0x1a, 0x3b, 0xad, 0x59, 0xab, 0xee,
+	0xa4, 0x37, 0x8b, 0x1e, 0x57, 0xe7, 0xf4, 0xed, 0xed, 0xfd, 0x38, 0xb8, 0xbb, 0x1f, 0x07, 0x7f,
+	0xee, 0xc7, 0xc1, 0xcf, 0x87, 0x71, 0xe7, 0xee, 0x61, 0xdc, 0xf9, 0xf5, 0x30, 0xee, 0x7c, 0xdd,
+	0x6f, 0x7e, 0x05, 0x7e, 0xcd, 0x5b, 0x7f, 0x86, 0xd7, 0xf5, 0xf3, 0xea, 0xe8, 0xbc, 0x8f, 0xea,
+	0xab, 0x7f, 0x01, 0x00, 0x00, 0xff, 0xff, 0xd0, 0x4d, 0x06, 0x1d, 0x3a, 0x04, 0x00, 0x00,
 }
 
 func (m *Manifest) Marshal() (dAtA []byte, err error) {
@@ -439,6 +602,32 @@ func (m *Contest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if m.List != nil {
+		{
+			size, err := m.List.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintManifest(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x3a
+	}
+	if len(m.Candidates) > 0 {
+		for iNdEx := len(m.Candidates) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Candidates[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintManifest(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x32
+		}
+	}
 	if m.MaxSelections != 0 {
 		i = encodeVarintManifest(dAtA, i, uint64(m.MaxSelections))
 		i--
@@ -473,6 +662,99 @@ func (m *Contest) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	return len(dAtA) - i, nil
 }
 
+func (m *Candidate) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Candidate) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Candidate) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Woman {
+		i--
+		if m.Woman {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.Young {
+		i--
+		if m.Young {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Application) > 0 {
+		i -= len(m.Application)
+		copy(dAtA[i:], m.Application)
+		i = encodeVarintManifest(dAtA, i, uint64(len(m.Application)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *ListRule) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *ListRule) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *ListRule) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.WomanPercent != 0 {
+		i = encodeVarintManifest(dAtA, i, uint64(m.WomanPercent))
+		i--
+		dAtA[i] = 0x20
+	}
+	if m.YoungPercent != 0 {
+		i = encodeVarintManifest(dAtA, i, uint64(m.YoungPercent))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.Outside != 0 {
+		i = encodeVarintManifest(dAtA, i, uint64(m.Outside))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.Seats != 0 {
+		i = encodeVarintManifest(dAtA, i, uint64(m.Seats))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
 func (m *BallotStyle) Marshal() (dAtA []byte, err error) {
 	size := m.Size()
 	dAtA = make([]byte, size)
@@ -494,20 +776,20 @@ func (m *BallotStyle) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	var l int
 	_ = l
 	if len(m.Contests) > 0 {
-		dAtA2 := make([]byte, len(m.Contests)*10)
-		var j1 int
+		dAtA3 := make([]byte, len(m.Contests)*10)
+		var j2 int
 		for _, num := range m.Contests {
 			for num >= 1<<7 {
-				dAtA2[j1] = uint8(uint64(num)&0x7f | 0x80)
+				dAtA3[j2] = uint8(uint64(num)&0x7f | 0x80)
 				num >>= 7
-				j1++
+				j2++
 			}
-			dAtA2[j1] = uint8(num)
-			j1++
+			dAtA3[j2] = uint8(num)
+			j2++
 		}
-		i -= j1
-		copy(dAtA[i:], dAtA2[:j1])
-		i = encodeVarintManifest(dAtA, i, uint64(j1))
+		i -= j2
+		copy(dAtA[i:], dAtA3[:j2])
+		i = encodeVarintManifest(dAtA, i, uint64(j2))
 		i--
 		dAtA[i] = 0x12
 	}
@@ -603,6 +885,56 @@ func (m *Contest) Size() (n int) {
 	}
 	if m.MaxSelections != 0 {
 		n += 1 + sovManifest(uint64(m.MaxSelections))
+	}
+	if len(m.Candidates) > 0 {
+		for _, e := range m.Candidates {
+			l = e.Size()
+			n += 1 + l + sovManifest(uint64(l))
+		}
+	}
+	if m.List != nil {
+		l = m.List.Size()
+		n += 1 + l + sovManifest(uint64(l))
+	}
+	return n
+}
+
+func (m *Candidate) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Application)
+	if l > 0 {
+		n += 1 + l + sovManifest(uint64(l))
+	}
+	if m.Young {
+		n += 2
+	}
+	if m.Woman {
+		n += 2
+	}
+	return n
+}
+
+func (m *ListRule) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Seats != 0 {
+		n += 1 + sovManifest(uint64(m.Seats))
+	}
+	if m.Outside != 0 {
+		n += 1 + sovManifest(uint64(m.Outside))
+	}
+	if m.YoungPercent != 0 {
+		n += 1 + sovManifest(uint64(m.YoungPercent))
+	}
+	if m.WomanPercent != 0 {
+		n += 1 + sovManifest(uint64(m.WomanPercent))
 	}
 	return n
 }
@@ -1075,6 +1407,326 @@ func (m *Contest) Unmarshal(dAtA []byte) error {
 				b := dAtA[iNdEx]
 				iNdEx++
 				m.MaxSelections |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 6:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Candidates", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowManifest
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthManifest
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthManifest
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Candidates = append(m.Candidates, Candidate{})
+			if err := m.Candidates[len(m.Candidates)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 7:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field List", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowManifest
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthManifest
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthManifest
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.List == nil {
+				m.List = &ListRule{}
+			}
+			if err := m.List.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipManifest(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthManifest
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Candidate) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowManifest
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Candidate: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Candidate: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Application", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowManifest
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthManifest
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthManifest
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Application = append(m.Application[:0], dAtA[iNdEx:postIndex]...)
+			if m.Application == nil {
+				m.Application = []byte{}
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Young", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowManifest
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.Young = bool(v != 0)
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Woman", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowManifest
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.Woman = bool(v != 0)
+		default:
+			iNdEx = preIndex
+			skippy, err := skipManifest(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthManifest
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *ListRule) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowManifest
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: ListRule: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: ListRule: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Seats", wireType)
+			}
+			m.Seats = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowManifest
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Seats |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Outside", wireType)
+			}
+			m.Outside = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowManifest
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Outside |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field YoungPercent", wireType)
+			}
+			m.YoungPercent = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowManifest
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.YoungPercent |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field WomanPercent", wireType)
+			}
+			m.WomanPercent = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowManifest
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.WomanPercent |= uint32(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}

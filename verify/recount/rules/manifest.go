@@ -67,7 +67,27 @@ func isContest(c *pb.Contest) bool {
 		seen[o] = true
 	}
 	return isName(c.Title) && n >= 1 && n <= 200 && uint64(c.FirstSlot)+uint64(n) <= 1_000 &&
-		c.MaxSelections >= 1 && uint64(c.MaxSelections) <= uint64(n) && c.MinSelections <= c.MaxSelections
+		c.MaxSelections >= 1 && uint64(c.MaxSelections) <= uint64(n) && c.MinSelections <= c.MaxSelections && isPrimary(c)
+}
+
+// isPrimary checks the candidates and the rule of a list, which a contest need not have.
+func isPrimary(c *pb.Contest) bool {
+	seen := map[string]bool{}
+	for i := range c.Candidates {
+		switch a := string(c.Candidates[i].Application); {
+		case a == "":
+		case len(a) != 32 || seen[a]:
+			return false
+		default:
+			seen[a] = true
+		}
+	}
+	l := c.List
+	if len(c.Candidates) == 0 {
+		return l == nil
+	}
+	return len(c.Candidates) == len(c.Options) &&
+		(l == nil || l.Seats >= 1 && l.Seats <= 1_000 && l.Outside <= l.Seats && l.YoungPercent <= 100 && l.WomanPercent <= 100)
 }
 
 // isStyle checks a style and marks its contests as standing.

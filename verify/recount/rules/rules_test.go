@@ -212,7 +212,9 @@ func newManifest(*rand.Rand) *pb.Manifest {
 		Contests: []pb.Contest{
 			{Title: "a", FirstSlot: 0, Options: []string{"x", "y", "z"}, MinSelections: 1, MaxSelections: 2},
 			{Title: "b", FirstSlot: 3, Options: []string{"x", "y"}, MaxSelections: 1},
-			{Title: "c", FirstSlot: 3, Options: []string{"x", "y"}, MaxSelections: 1},
+			{Title: "c", FirstSlot: 3, Options: []string{"x", "y"}, MaxSelections: 1,
+				Candidates: []pb.Candidate{{Application: key("a"), Young: true}, {Application: key("b"), Woman: true}},
+				List:       &pb.ListRule{Seats: 3, Outside: 1, YoungPercent: 20, WomanPercent: 30}},
 		},
 		Styles: []pb.BallotStyle{{District: "n", Contests: []uint32{0, 1}}, {District: "s", Contests: []uint32{0, 2}}},
 	}

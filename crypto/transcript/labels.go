@@ -11,6 +11,7 @@ const (
 	LabelBallotRandomness = "votenode/v1/ballot-randomness" // hedged randomness of a ballot
 	LabelConfirmationCode = "votenode/v1/confirmation-code" // digest of an encrypted ballot
 	LabelSpoil            = "votenode/v1/spoil"             // transcript of a spoiling signature
+	LabelVoterTransaction = "votenode/v1/voter-transaction" // transcript of a voter's signature under any other transaction
 
 	LabelDealHash        = "votenode/v1/deal-hash"        // digest of a dealer's commitments, published before them
 	LabelDealRandomness  = "votenode/v1/deal-randomness"  // hedged randomness of a dealer

@@ -4,6 +4,7 @@
 #   scripts/compose.sh up [--dockerd]   founds the network where there is none, starts it, waits until all nodes are well; safe to repeat
 #   scripts/compose.sh status           says how each node is; exit 1 where one is not well
 #   scripts/compose.sh election [...]   holds a whole election on it from this machine, by `votenode demo --network` with the given flags
+#   scripts/compose.sh node NAME ...    runs the program once on the volume of a node, which must not run: scripts/compose.sh node party-1 node verify-store --home /node
 #   scripts/compose.sh down [--keep]    stops it and removes all that up made; with --keep the ledger and the keys stay, and up goes on with them
 #
 # --dockerd starts an engine for this network alone where none runs (as root); down ends it.
@@ -207,6 +208,16 @@ election() {
   "$binary" demo --network "$folder" --node "$(gateways)" "$@"
 }
 
+# on_volume NAME ARGUMENT... is the program in a container of its own, with the node's volume as its folder.
+on_volume() {
+  local node=${1:?scripts/compose.sh node NAME ...}
+  need_engine
+  case $(state "$node") in
+    healthy | unhealthy | starting) fail "$node runs; stop it first: ${compose[*]} --project-name $project stop $node" ;;
+  esac
+  compose run --rm -T --no-deps "$@"
+}
+
 down() {
   if [ -e "$engine" ] && ! DOCKER_HOST=unix://$socket docker info >/dev/null 2>&1; then
     say "the engine of this network does not run any more"
@@ -227,5 +238,6 @@ down() {
 
 case "${1:-}:${2:-}" in
   up: | up:--dockerd | status: | down: | down:--keep | election:*) "$@" ;;
-  *) sed -n '2,14s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+  node:?*) shift; on_volume "$@" ;;
+  *) sed -n '2,15s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac

@@ -171,6 +171,11 @@ step_compose() {
   confined
   scripts/compose.sh election --record "$logs/compose-record"
   scripts/compose.sh down --keep
+  for node in party-1 league-2; do
+    scripts/compose.sh node $node node verify-store --home /node
+    scripts/compose.sh node $node node list-state --home /node --height 5 >"$logs/$node"
+  done
+  bin/votenode node compare-state "$logs/party-1" "$logs/league-2"
   scripts/compose.sh up
   scripts/compose.sh status
   scripts/compose.sh down

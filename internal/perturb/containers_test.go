@@ -4,7 +4,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"votenode/client"
@@ -104,32 +108,63 @@ func (c *containers) divide(groups ...[]int) {
 	}
 }
 
-func (c *containers) slow(i int, delay time.Duration) {
-	c.inside(c.name(i), "tc", "qdisc", "add", "dev", "eth0", "root", "netem", "delay", delay.String())
+// slow leaves a container a twentieth of a processor: not every kernel can delay its packets.
+func (c *containers) slow(i int, _ time.Duration) { c.processors(c.name(i), 0.05) }
+
+// processors says how many processors a container may use.
+func (c *containers) processors(service string, n float64) {
+	c.run("docker", "update", "--cpus", fmt.Sprint(n), c.id(service))
 }
 
 // heal takes back what divide and slow have done.
 func (c *containers) heal() {
 	for _, s := range c.services() {
 		c.inside(s, "ip", "route", "flush", "type", "blackhole")
-		if c.can(deed{name: slowNode}) {
-			c.inside(s, "tc", "qdisc", "replace", "dev", "eth0", "root", "pfifo_fast")
+		c.processors(s, float64(runtime.NumCPU()))
+	}
+}
+
+func (c *containers) can(deed) bool { return true }
+
+// smallVolume is the size of the file system that a volume is moved to, in bytes: more than what a node keeps free by its settings.
+const smallVolume = 3 << 30
+
+// fillDisk moves the volume of a validator to a small file system in memory, lets the node go on there, and fills that to the last byte. When
+// the node signs no more, there is room again, and the volume moves back.
+func (c *containers) fillDisk() {
+	i := c.some(1)[0]
+	volume := c.inspect(c.name(i), `{{range .Mounts}}{{.Source}}{{end}}`)
+	small := c.TempDir()
+	c.stop(i)
+	c.run("mount", "-t", "tmpfs", "-o", fmt.Sprintf("size=%d", smallVolume), "votenode", small)
+	mounts := []string{small}
+	unmount := func() {
+		for _, m := range slices.Backward(mounts) {
+			c.check(syscall.Unmount(m, syscall.MNT_DETACH))
 		}
+		mounts = nil
 	}
-}
+	c.Cleanup(unmount)
+	c.run("cp", "-a", volume+"/.", small)
+	c.run("mount", "--bind", small, volume)
+	mounts = append(mounts, volume)
+	c.start(i)
+	c.well()
 
-// can says whether a deed can be done here: not every kernel can slow down a line.
-func (c *containers) can(d deed) bool {
-	switch d.name {
-	case fullDisk:
-		return false
-	case slowNode:
-		return exec.Command("sh", "-c", "ip link add votenode-probe type dummy && tc qdisc add dev votenode-probe root netem delay 1ms; code=$?; ip link del votenode-probe; exit $code").Run() == nil
-	}
-	return true
-}
+	full := filepath.Join(small, "full")
+	c.fill(full)
+	c.rise(c.others(i), further)
+	c.unwell(c.network.Validators[i])
+	c.check(os.Remove(full))
 
-func (c *containers) fillDisk() { c.Fatal("no disk of a container is filled") }
+	c.stop(i)
+	c.check(syscall.Unmount(volume, 0))
+	mounts = mounts[:1]
+	c.run("find", volume, "-mindepth", "1", "-delete")
+	c.run("cp", "-a", small+"/.", volume)
+	unmount()
+	c.start(i)
+}
 
 // agree finds all nodes in the same state.
 func (c *containers) agree() {

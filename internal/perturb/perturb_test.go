@@ -2,8 +2,12 @@ package perturb
 
 import (
 	"context"
+	"errors"
+	"io"
+	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"votenode/internal/network"
@@ -34,7 +38,7 @@ type controls interface {
 	// cutOff takes a node off the network, joinAgain brings it back.
 	cutOff(i int)
 	joinAgain(i int)
-	// divide keeps nodes of different groups apart, slow delays what one sends, heal ends both.
+	// divide keeps nodes of different groups apart, slow delays what one sends or does, heal ends both.
 	divide(groups ...[]int)
 	slow(i int, delay time.Duration)
 	heal()
@@ -224,4 +228,40 @@ func (e *election) await(v *network.Validator, what string, right func(healthy b
 			e.Fatalf("%s never %s: %+v, %v", v.Name, what, h, err)
 		}
 	}
+}
+
+// fill writes a file until its disk has no room for another byte.
+func (e *election) fill(file string) {
+	f := must(os.Create(file))
+	if _, err := io.Copy(f, zeros{}); !errors.Is(err, syscall.ENOSPC) {
+		e.Fatalf("the disk of %s cannot be filled: %v", file, err)
+	}
+	e.check(f.Close())
+}
+
+// unwell waits until a node has ended or says that it is unwell.
+func (e *election) unwell(v *network.Validator) {
+	ctx, cancel := context.WithTimeout(e.ctx, span)
+	defer cancel()
+	ticker := time.NewTicker(200 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		if h, err := v.Node.Health(ctx); ctx.Err() != nil {
+			e.Fatalf("%s works on a full disk", v.Name)
+		} else if err != nil || !h.Healthy {
+			return
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// zeros is a source of zeros without end.
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) {
+	clear(b)
+	return len(b), nil
 }

@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	"votenode/client"
 	"votenode/genesis"
@@ -146,44 +144,12 @@ func (p *processes) fillDisk() {
 	p.mayEnd.Store(true)
 	defer p.mayEnd.Store(false)
 	full := filepath.Join(v.Home, "data", "full")
-	f := must(os.Create(full))
-	_, err := io.Copy(f, zeros{})
-	if !errors.Is(err, syscall.ENOSPC) {
-		p.Fatalf("the disk of %s cannot be filled: %v", v.Name, err)
-	}
-	p.check(f.Close())
+	p.fill(full)
 	p.rise(p.others(i), further)
 	p.unwell(v)
 	p.check(os.Remove(full))
 	p.stop(i) // where it has not ended by itself
 	p.start(i)
-}
-
-// unwell waits until a node has ended or says that it is unwell.
-func (p *processes) unwell(v *network.Validator) {
-	ctx, cancel := context.WithTimeout(p.ctx, span)
-	defer cancel()
-	ticker := time.NewTicker(200 * time.Millisecond)
-	defer ticker.Stop()
-	for {
-		if h, err := v.Node.Health(ctx); ctx.Err() != nil {
-			p.Fatalf("%s works on a full disk", v.Name)
-		} else if err != nil || !h.Healthy {
-			return
-		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-		}
-	}
-}
-
-// zeros is a source of zeros without end.
-type zeros struct{}
-
-func (zeros) Read(b []byte) (int, error) {
-	clear(b)
-	return len(b), nil
 }
 
 // agree stops all nodes, and holds their stores against themselves and against each other.

@@ -44,12 +44,22 @@ started. It changes nothing.`,
 }
 
 func writeInspection(w io.Writer, i *node.Inspection) {
-	fmt.Fprintf(w, "chain      %s, genesis hash %s\nblocks     %d to %d\nconsensus  height %d\nledger     height %d, states from %d on, app hash %s\n",
-		i.Chain, i.GenesisHash, i.FirstBlock, i.LastBlock, i.Consensus, i.Ledger, i.OldestLedger, i.AppHash)
+	blocks, signed := "none", "nothing yet"
+	if i.LastBlock > 0 {
+		blocks = fmt.Sprintf("%d to %d", i.FirstBlock, i.LastBlock)
+	}
+	if i.Signed > 0 {
+		signed = fmt.Sprintf("height %d, round %d", i.Signed, i.Round)
+	}
+	fmt.Fprintf(w, "chain      %s, genesis hash %s\nblocks     %s\nconsensus  height %d\nledger     height %d, states from %d on, app hash %s\n",
+		i.Chain, i.GenesisHash, blocks, i.Consensus, i.Ledger, i.OldestLedger, i.AppHash)
 	if i.Expected != "" && i.Expected != i.AppHash {
 		fmt.Fprintf(w, "MISMATCH   CometBFT has stored the app hash %s for this height\n", i.Expected)
 	}
-	fmt.Fprintf(w, "signed     height %d, round %d\ndecided    height %d %s\n", i.Signed, i.Round, i.Decided, i.DecidedHash)
+	fmt.Fprintf(w, "signed     %s\n", signed)
+	if i.Decided > 0 {
+		fmt.Fprintf(w, "decided    height %d %s\n", i.Decided, i.DecidedHash)
+	}
 	if i.Retired != "" {
 		fmt.Fprintf(w, "retired    %s\n", i.Retired)
 	}

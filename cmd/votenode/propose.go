@@ -204,7 +204,7 @@ func newExtendCommand() *cobra.Command {
 		func(c *cobra.Command, o client.Officer, args []string) (*pb.Resolution, error) {
 			to, err := closing()
 			return &pb.Resolution{Decision: &pb.Resolution_ExtendElection{
-				ExtendElection: &pb.ExtendElection{Election: *id, Closing: to},
+				ExtendElection: &pb.ExtendElection{Election: *id, Cause: pb.EXTENSION_OTHER, Closing: to},
 			}}, err
 		})
 	id = electionFlag(c)

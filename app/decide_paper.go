@@ -127,7 +127,6 @@ func (w *writing) setPlace(id, place string, excused bool) error {
 		}
 	}
 	w.save(key, &pb.PaperPlace{Resolution: w.resolution, Excused: excused})
-	w.emit("paper", "election", id, "place", place)
 	return nil
 }
 

@@ -56,10 +56,15 @@ func (e *Election) Excuse(place string, corrects []byte) {
 	}})
 }
 
-// paper: an outage, and an extension for it; a polling place that reports and corrects, one that is excused and reports all the same;
-// a contest that is too small and is merged into another.
-func paper(t testing.TB, watch func(*Ledger)) {
-	e := stage(t, watch, PaperManifest("primary"), 6, 3)
+// Paper is an election by PaperManifest: an outage, and an extension for it; a polling place that reports and corrects, and one that is excused;
+// a contest that is too small and is merged into another. It calls watch, if given, with the founded ledger.
+func Paper(t testing.TB, watch ...func(*Ledger)) *Election {
+	t.Helper()
+	e := stage(t, func(l *Ledger) {
+		for _, f := range watch {
+			f(l)
+		}
+	}, PaperManifest("primary"), 6, 3)
 	e.MakeKeys()
 	e.Begin()
 	e.Accept(e.Vote(0, 1, []int{0, 2}, []int{0}), e.Vote(1, 1, []int{2}, []int{1}), e.Vote(2, 1, []int{1}, []int{0}))
@@ -99,6 +104,7 @@ func paper(t testing.TB, watch func(*Ledger)) {
 			t.Fatalf("contest %d: %v, want %v", contest, got, want)
 		}
 	}
+	return e
 }
 
 func (e *Election) totalling(d *pb.PaperTotals) []byte {
@@ -131,6 +137,9 @@ func (e *Election) extended() {
 	raw, _ := e.Propose("party officer 1", span(from, e.Height()+1, 60))
 	e.Refuse(tx.CodeInvalidSpan, raw)
 	e.Resolve(span(from, to, 60))
+	e.Resolve(&pb.Resolution{Reason: "a holiday", Decision: &pb.Resolution_ExtendElection{ExtendElection: &pb.ExtendElection{
+		Election: e.ID, Closing: e.Record().Closing + 1, Cause: pb.EXTENSION_OTHER,
+	}}})
 	x := must(state.MustLoad[pb.Extension](e.View(), state.ExtensionKey(e.ID, 1)))
 	if x.LongestGap != 31e9 || x.GapHeight != to+1 {
 		e.t.Fatalf("the longest gap is %d at height %d", x.LongestGap, x.GapHeight)

@@ -95,6 +95,8 @@ func Paper(t testing.TB, watch ...func(*Ledger)) *Election {
 		}
 	}
 	e.Expect(pb.PHASE_FINAL)
+	e.Make(1)
+	e.Make(1)
 	for contest, want := range []*pb.Result{
 		{Status: pb.RESULT_OPENED, Ballots: 3, Votes: []uint64{2, 0, 2}, PaperBallots: 10, PaperVotes: []uint64{10, 0, 0}, PaperInvalid: 2},
 		{Status: pb.RESULT_OPENED, Ballots: 3, Votes: []uint64{1, 2}, PaperBallots: 5, PaperVotes: []uint64{5, 0}, PaperInvalid: 1},

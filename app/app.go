@@ -59,6 +59,8 @@ type writing struct {
 	pending *pendingResolutions
 	events  *[]Event
 	parts   bool // partial decryptions took effect in this block
+	// resolution is the hash of the one whose decision is applied.
+	resolution []byte
 }
 
 const second = 1_000_000_000

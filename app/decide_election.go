@@ -146,12 +146,21 @@ func (d extendElection) check(r *reading) error {
 	if d.Closing <= e.Closing || d.Closing > election.MaxTime {
 		return tx.Refuse(tx.CodeInvalidTimes, "a later closing than %d is needed, at most %d", e.Closing, int64(election.MaxTime))
 	}
-	return nil
+	if !d.spans() {
+		return r.mayExtend(d.Election)
+	}
+	if d.To >= r.height || windowOf(d.From) < r.oldestWindow() {
+		return tx.Refuse(tx.CodeInvalidSpan, "from %d to %d; heights from %d to %d can be named", d.From, d.To, max(1, r.oldestWindow()*signingWindow), r.height-1)
+	}
+	return r.mayExtend(d.Election)
 }
 
 func (d extendElection) apply(w *writing) error {
 	e, err := state.MustLoad[pb.Election](w, state.ElectionKey(d.Election))
 	if err != nil {
+		return err
+	}
+	if err := w.saveExtension(d, e.Closing); err != nil {
 		return err
 	}
 	e.Closing = d.Closing

@@ -32,6 +32,8 @@ type (
 	excuseTrial      struct{ *pb.ExcuseTrial }
 	upgradeSoftware  struct{ *pb.UpgradeSoftware }
 	cancelUpgrade    struct{ *pb.CancelUpgrade }
+	paperTotals      struct{ *pb.PaperTotals }
+	excusePaper      struct{ *pb.ExcusePaper }
 )
 
 // decisionOf returns what a resolution does, and the number of its kind for the rules in the parameters: the number of the field
@@ -66,6 +68,10 @@ func decisionOf(r *pb.Resolution) (d decision, kind uint32, err error) {
 		return upgradeSoftware{d.UpgradeSoftware}, 15, nil
 	case *pb.Resolution_CancelUpgrade:
 		return cancelUpgrade{d.CancelUpgrade}, 16, nil
+	case *pb.Resolution_PaperTotals:
+		return paperTotals{d.PaperTotals}, 22, nil
+	case *pb.Resolution_ExcusePaper:
+		return excusePaper{d.ExcusePaper}, 23, nil
 	}
 	return nil, 0, tx.Refuse(tx.CodeInvalidField, "the resolution decides nothing")
 }

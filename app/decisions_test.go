@@ -44,7 +44,7 @@ func TestDecisionsByPhase(t *testing.T) {
 			"appoint":  {Decision: &pb.Resolution_AppointTrustees{AppointTrustees: &pb.AppointTrustees{Election: id, Boards: boards(3, 2)}}},
 			"seal":     {Decision: &pb.Resolution_SealRoll{SealRoll: &pb.SealRoll{Election: id, Size_: 99, Root: make([]byte, 32)}}},
 			"schedule": {Decision: &pb.Resolution_ScheduleElection{ScheduleElection: &pb.ScheduleElection{Election: id, Opening: l.now + 1, Closing: l.now + 2}}},
-			"extend":   {Decision: &pb.Resolution_ExtendElection{ExtendElection: &pb.ExtendElection{Election: id, Closing: l.now + 10_000}}},
+			"extend":   {Decision: &pb.Resolution_ExtendElection{ExtendElection: &pb.ExtendElection{Election: id, Cause: pb.EXTENSION_OTHER, Closing: l.now + 10_000}}},
 			"cancel":   {Decision: &pb.Resolution_CancelElection{CancelElection: &pb.CancelElection{Election: id}}},
 			"revoke":   {Decision: &pb.Resolution_RevokeVoters{RevokeVoters: &pb.RevokeVoters{Election: id, Voters: []uint64{0}}}},
 			"replace":  {Decision: &pb.Resolution_ReplaceTrustees{ReplaceTrustees: &pb.ReplaceTrustees{Election: id, Organisation: "party"}}},
@@ -158,10 +158,10 @@ func TestEffectsInOneBlock(t *testing.T) {
 	list := []pb.Resolution{
 		{Decision: &pb.Resolution_RevokeVoters{RevokeVoters: &pb.RevokeVoters{Election: id, Voters: []uint64{0}}}},
 		{Decision: &pb.Resolution_RevokeVoters{RevokeVoters: &pb.RevokeVoters{Election: id, Voters: []uint64{0, 2}}}},
-		{Decision: &pb.Resolution_ExtendElection{ExtendElection: &pb.ExtendElection{Election: id, Closing: closing + 100}}},
-		{Decision: &pb.Resolution_ExtendElection{ExtendElection: &pb.ExtendElection{Election: id, Closing: closing + 50}}},
+		{Decision: &pb.Resolution_ExtendElection{ExtendElection: &pb.ExtendElection{Election: id, Cause: pb.EXTENSION_OTHER, Closing: closing + 100}}},
+		{Decision: &pb.Resolution_ExtendElection{ExtendElection: &pb.ExtendElection{Election: id, Cause: pb.EXTENSION_OTHER, Closing: closing + 50}}},
 		{Decision: &pb.Resolution_CancelElection{CancelElection: &pb.CancelElection{Election: id}}},
-		{Decision: &pb.Resolution_ExtendElection{ExtendElection: &pb.ExtendElection{Election: id, Closing: closing + 200}}},
+		{Decision: &pb.Resolution_ExtendElection{ExtendElection: &pb.ExtendElection{Election: id, Cause: pb.EXTENSION_OTHER, Closing: closing + 200}}},
 		{Decision: &pb.Resolution_CancelElection{CancelElection: &pb.CancelElection{Election: id}}},
 	}
 	var first, rest, last [][]byte

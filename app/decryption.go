@@ -45,25 +45,30 @@ func (t *logTable) grow(ballots uint64) {
 	}
 }
 
-// beginDecryption withholds what is too small to be opened, and queues the sums in which nothing is encrypted: they need no shares.
-// Spec 8.8.
+// beginDecryption merges and withholds what is too small to be opened, and queues the sums in which nothing is encrypted: they need no shares.
+// Spec 8.8, 8.10.
 func (x *execution) beginDecryption(id string, e *pb.Election, m *pb.Manifest) error {
 	e.ContestsOpen = uint32(len(m.Contests))
+	joined, err := x.mergeContests(id, e, m)
+	if err != nil {
+		return err
+	}
 	queue, most := new(pb.TallyQueue), uint64(0)
-	for c := range m.Contests {
-		contest := uint32(c)
-		sum, err := x.sum(id, contest)
-		if err != nil {
-			return err
-		}
+	for c := range joined {
+		contest, j := uint32(c), &joined[c]
 		switch {
-		case sum.Count < uint64(m.OpenMin):
-			x.decide(id, e, contest, &pb.Result{Status: pb.RESULT_WITHHELD, Ballots: sum.Count})
+		case j.merged:
 			continue
-		case sum.Plain():
+		case j.ballots < uint64(m.OpenMin):
+			result := &pb.Result{Status: pb.RESULT_WITHHELD, Ballots: j.ballots}
+			if err := x.decide(id, e, m, contest, j.joined, result); err != nil {
+				return err
+			}
+			continue
+		case j.plain:
 			queue.Contests = append(queue.Contests, contest)
 		}
-		most = max(most, sum.Count)
+		most = max(most, j.ballots)
 	}
 	if len(queue.Contests) > 0 {
 		x.save(state.QueueKey(id), queue)
@@ -74,6 +79,70 @@ func (x *execution) beginDecryption(id string, e *pb.Election, m *pb.Manifest) e
 	x.save(state.ElectionKey(id), e)
 	x.finishWhenDecided(id, e)
 	return nil
+}
+
+// joinedContest is a contest with all that were merged into it.
+type joinedContest struct {
+	ballots uint64
+	plain   bool                   // nothing is encrypted in the sum
+	merged  bool                   // into another
+	joined  bool                   // by others
+	sum     *ballot.EncryptedTally // nil where it is neither
+}
+
+// mergeContests decides, from the last contest to the first, which contests are merged: what would be merged into a contest comes before it. The
+// sum of each contest that is opened with others is written beside its own, which stays. Spec 8.10.
+func (x *execution) mergeContests(id string, e *pb.Election, m *pb.Manifest) ([]joinedContest, error) {
+	joined := make([]joinedContest, len(m.Contests))
+	for c := range joined {
+		sum, err := x.sum(id, uint32(c))
+		if err != nil {
+			return nil, err
+		}
+		joined[c].ballots, joined[c].plain = sum.Count, sum.Plain()
+	}
+	for c := len(joined) - 1; c >= 0; c-- {
+		from, contest := &joined[c], uint32(c)
+		if from.ballots >= uint64(m.OpenMin) || m.Contests[c].Merge == 0 {
+			if from.joined && from.ballots >= uint64(m.OpenMin) {
+				x.SetRecord(state.MergedSumKey(id, contest), from.sum.Bytes())
+				from.plain = from.sum.A0.IsIdentity()
+			}
+			continue
+		}
+		into := m.Contests[c].Merge - 1
+		if err := x.join(id, m, from, contest, &joined[into], into); err != nil {
+			return nil, err
+		}
+		result := &pb.Result{Status: pb.RESULT_MERGED, Ballots: from.ballots, MergedInto: into}
+		if err := x.decide(id, e, m, contest, from.joined, result); err != nil {
+			return nil, err
+		}
+	}
+	return joined, nil
+}
+
+// join adds a contest, with what was merged into it, to another.
+func (x *execution) join(id string, m *pb.Manifest, from *joinedContest, contest uint32, to *joinedContest, into uint32) error {
+	for _, j := range []struct {
+		*joinedContest
+		contest uint32
+	}{{from, contest}, {to, into}} {
+		if j.sum != nil {
+			continue
+		}
+		key := state.SumKey(id, j.contest)
+		value, err := x.Record(key)
+		if err != nil {
+			return err
+		}
+		if j.sum, err = ballot.ParseTally(len(m.Contests[j.contest].Options), value); err != nil {
+			return fmt.Errorf("%w: sum %q: %w", state.ErrCorrupted, key, err)
+		}
+	}
+	from.merged, to.joined = true, true
+	to.ballots += from.ballots
+	return to.sum.Join(from.sum)
 }
 
 // advanceDecryption combines contests in the order in which they became complete, as many as the budget of a block allows.
@@ -108,7 +177,9 @@ func (x *execution) advanceDecryption(id string, e *pb.Election) error {
 		return err
 	}
 	for i, o := range openings {
-		x.decide(id, e, o.contest, results[i])
+		if err := x.decide(id, e, m, o.contest, o.joined, results[i]); err != nil {
+			return err
+		}
 	}
 	if queue.Contests = queue.Contests[len(openings):]; len(queue.Contests) == 0 {
 		x.DeleteRecord(state.QueueKey(id))
@@ -124,7 +195,8 @@ func (x *execution) advanceDecryption(id string, e *pb.Election) error {
 type opening struct {
 	contest uint32
 	options int
-	sum     []byte
+	sum     *ballot.TallyBytes
+	joined  bool           // by contests that are merged into it
 	shares  []postedShares // by organisation
 }
 
@@ -144,7 +216,7 @@ func (x *execution) nextOpenings(id string, m *pb.Manifest, keys *pb.ElectionKey
 	}
 	for _, contest := range queue.Contests {
 		o := opening{contest: contest, options: len(m.Contests[contest].Options)}
-		sum, err := x.sum(id, contest)
+		sum, joined, err := x.sumToOpen(id, contest)
 		if err != nil {
 			return nil, err
 		}
@@ -154,9 +226,7 @@ func (x *execution) nextOpenings(id string, m *pb.Manifest, keys *pb.ElectionKey
 		}
 		x.combined += cost
 		x.logs.grow(sum.Count)
-		if o.sum, err = x.Record(state.SumKey(id, contest)); err != nil {
-			return nil, err
-		}
+		o.sum, o.joined = sum, joined
 		for i := range keys.Organisations {
 			posted, err := x.quorumShares(id, contest, &keys.Organisations[i])
 			if err != nil {
@@ -194,7 +264,7 @@ func (x *execution) quorumShares(id string, contest uint32, o *pb.OrganisationKe
 // result combines the shares and finds the votes. Every ballot and every share was proven, so whatever fails is nobody's share but a
 // corrupted store, a sum outside its bounds too. It depends on nothing but the opening.
 func (o *opening) result(logs *threshold.LogTable) (*pb.Result, error) {
-	sum, err := ballot.ParseTally(o.options, o.sum)
+	sum, err := o.sum.Parse(o.options)
 	if err != nil {
 		return nil, err
 	}
@@ -225,9 +295,27 @@ func (o *opening) result(logs *threshold.LogTable) (*pb.Result, error) {
 	return result, nil
 }
 
-func (x *execution) decide(id string, e *pb.Election, contest uint32, result *pb.Result) {
+// decide writes a result, with what was counted on paper: of this contest and, where it was joined by others, of those that are merged into it,
+// whose results stand.
+func (x *execution) decide(id string, e *pb.Election, m *pb.Manifest, contest uint32, joined bool, result *pb.Result) error {
+	if err := x.addPaper(id, contest, result); err != nil {
+		return err
+	}
+	for later := int(contest) + 1; joined && later < len(m.Contests); later++ {
+		if m.Contests[later].Merge != contest+1 {
+			continue
+		}
+		part, err := state.Load[pb.Result](x, state.ResultKey(id, uint32(later)))
+		if err != nil {
+			return err
+		}
+		if part != nil && part.Status == pb.RESULT_MERGED && part.PaperVotes != nil {
+			addPaper(result, &pb.PaperSum{Ballots: part.PaperBallots, Votes: part.PaperVotes, Invalid: part.PaperInvalid})
+		}
+	}
 	x.save(state.ResultKey(id, contest), result)
 	e.ContestsOpen--
+	return nil
 }
 
 func (x *execution) finishWhenDecided(id string, e *pb.Election) {

@@ -9,6 +9,7 @@ import (
 	"votenode/app"
 	"votenode/app/state"
 	"votenode/app/tx"
+	pb "votenode/proto/votenode/v1"
 )
 
 // recorded is a ledger whose blocks were kept, to be executed again.
@@ -40,6 +41,41 @@ func record(t *testing.T) *recorded {
 	l.accept(l.each(trustees, func(t *trustee) []byte { return l.partial(t, 0, 1) })[:5]...)
 	l.until(tx.IntakeInterval)
 	l.accept(l.report("party", nil), l.report("league", nil))
+	return r
+}
+
+// recordPaper runs an election with an extension, a contest that is merged, and polling places that correct and are excused.
+func recordPaper(t *testing.T) *recorded {
+	l := newLedger(t)
+	r := &recorded{genesis: l}
+	l.decided = func(b app.Block, hash state.Hash) {
+		r.blocks, r.hashes = append(r.blocks, b), append(r.hashes, hash)
+	}
+	l.rules = mergeRules(3)
+	l.rules.ObjectionWindow = 10 * uint32(window)
+	l.rules.PollingPlaces = []pb.PollingPlace{{Id: "aul", Title: "Aul", Styles: []uint32{0, 1}}, {Id: "camp", Title: "Camp", Styles: []uint32{2}}}
+	voters, trustees := l.voting(6)
+	shared := l.shared()
+	for i, key := range voters[:5] {
+		l.accept(cast(draft(shared, i, key, 1, []int{i % 3}), i, 1))
+	}
+	l.until(tx.IntakeInterval)
+	l.accept(l.report("party", nil), l.report("league", nil))
+	l.resolve(pb.Resolution{Reason: "no connection", Decision: &pb.Resolution_ExtendElection{ExtendElection: &pb.ExtendElection{
+		Election: id, Closing: l.election().Closing + 100, Cause: pb.EXTENSION_OUTAGE, From: 5, To: 61,
+	}}})
+	l.block(l.election().Closing - l.now)
+	totals := &pb.PaperTotals{Election: id, Place: "aul", Entitled: 4, Issued: 4, Cast: 3, Contests: []pb.PaperContest{
+		{Contest: 0, Valid: 2, Votes: []uint64{2, 0, 1}}, {Contest: 1, Valid: 1, Invalid: 2, Votes: []uint64{0, 1, 0}},
+	}}
+	l.resolve(paperResolution(totals))
+	corrected := *totals
+	corrected.Corrects, corrected.Spoiled = l.standing("aul"), 1
+	l.resolve(paperResolution(&corrected))
+	l.resolve(excuse("camp", nil))
+	l.block(10 * window)
+	l.accept(l.each(trustees, func(t *trustee) []byte { return l.partial(t, 0) })[:5]...)
+	l.expectPhase(pb.PHASE_FINAL)
 	return r
 }
 

@@ -109,7 +109,7 @@ func (x *execution) decideResolution(hash []byte, busy bool) (waits bool, err er
 	if waits || err != nil {
 		return waits, err
 	}
-	record.Decided, record.Status = x.height, pb.RESOLUTION_EFFECTIVE
+	record.Decided, record.Status, x.resolution = x.height, pb.RESOLUTION_EFFECTIVE, hash
 	if refusal != nil {
 		record.Status, record.Code = pb.RESOLUTION_REFUSED, uint32(refusal.Code)
 	} else if err := d.apply(&x.writing); err != nil {

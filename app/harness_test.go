@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"slices"
+	"strings"
 
 	"votenode/app"
 	"votenode/app/election"
@@ -203,7 +204,7 @@ func must[T any](v T, err error) T {
 func (l *ledger) records() map[string]string {
 	all := make(map[string]string)
 	err := l.view().Records("", func(key string, value []byte) error {
-		if key != state.LogKey(state.LogBlocks) {
+		if key != state.LogKey(state.LogBlocks) && !strings.HasPrefix(key, "signing/") {
 			all[key] = string(value)
 		}
 		return nil
@@ -494,7 +495,7 @@ func (l *ledger) partial(t *trustee, contests ...uint32) []byte {
 	for _, c := range contests {
 		contest := l.rules.Contests[c]
 		first, n := int(contest.FirstSlot), len(contest.Options)
-		sum := must(ballot.ParseTally(n, must(l.view().Record(state.SumKey(id, c)))))
+		sum := must(ballot.ParseTally(n, must(l.sumToOpen(c))))
 		st := &threshold.TallyStatement{
 			Chain: chain, Election: id, KeyDigest: [32]byte(l.election().KeyDigest), Contest: c,
 			Organisation: t.organisation, Trustee: t.index, A0: sum.A0, A: sum.A,
@@ -504,6 +505,14 @@ func (l *ledger) partial(t *trustee, contests ...uint32) []byte {
 		post.Partials = append(post.Partials, pb.PartialDecryption{Contest: c, Shares: threshold.PointsBytes(pd.Shares), Proof: pd.Proof[:]})
 	}
 	return sign(t.name, post)
+}
+
+// sumToOpen returns the sum of a contest, with those of the contests that are merged into it.
+func (l *ledger) sumToOpen(contest uint32) ([]byte, error) {
+	if merged := must(l.view().Record(state.MergedSumKey(id, contest))); merged != nil {
+		return merged, nil
+	}
+	return l.view().Record(state.SumKey(id, contest))
 }
 
 func (l *ledger) schedule(opening, closing int64) {

@@ -49,6 +49,9 @@ func (x *execution) eachElection(fn func(id string, e *pb.Election) error) error
 // beginBlock decides every phase that depends on time, once, by the time of this block. Spec 8.3.
 func (x *execution) beginBlock() error {
 	x.recordMisbehaviour()
+	if err := x.recordSigning(); err != nil {
+		return err
+	}
 	if err := x.beginEpoch(); err != nil {
 		return err
 	}
@@ -73,9 +76,10 @@ func (x *execution) moveByTime(id string, e *pb.Election) error {
 		x.emit("opening-missed", "election", id)
 	}
 	if e.Phase == pb.PHASE_VOTING && x.reached(e.Closing) {
+		e.PlacesOpen = uint32(len(m.PollingPlaces))
 		x.move(id, e, election.ClosingReached)
 	}
-	if e.Phase == pb.PHASE_CLOSED && x.reached(e.Closing+int64(m.ObjectionWindow)) {
+	if e.Phase == pb.PHASE_CLOSED && e.PlacesOpen == 0 && x.reached(e.Closing+int64(m.ObjectionWindow)) {
 		x.move(id, e, election.ObjectionsOver)
 		return x.beginDecryption(id, e, m)
 	}

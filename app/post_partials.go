@@ -77,7 +77,7 @@ func (r *reading) readPart(e *pb.Election, manifest *pb.Manifest, m *pb.PostPart
 	if result != nil {
 		return nil, tx.Refuse(tx.CodeContestDecided, "contest %d has its result", p.Contest)
 	}
-	sum, err := r.sum(m.Election, p.Contest)
+	sum, _, err := r.sumToOpen(m.Election, p.Contest)
 	if err != nil {
 		return nil, err
 	}
@@ -123,6 +123,24 @@ func (r *reading) sum(id string, contest uint32) (*ballot.TallyBytes, error) {
 	if err != nil {
 		return nil, err
 	}
+	return splitSum(id, contest, value)
+}
+
+// sumToOpen returns the sum that is opened of a contest, undecoded: joined with those that are merged into it, where there are any. Spec 8.10.
+func (r *reading) sumToOpen(id string, contest uint32) (sum *ballot.TallyBytes, joined bool, err error) {
+	value, err := r.Record(state.MergedSumKey(id, contest))
+	if err != nil {
+		return nil, false, err
+	}
+	if value == nil {
+		sum, err = r.sum(id, contest)
+		return sum, false, err
+	}
+	sum, err = splitSum(id, contest, value)
+	return sum, true, err
+}
+
+func splitSum(id string, contest uint32, value []byte) (*ballot.TallyBytes, error) {
 	sum, err := ballot.SplitTally(value)
 	if err != nil {
 		return nil, fmt.Errorf("%w: sum of contest %d of %q: %w", state.ErrCorrupted, contest, id, err)

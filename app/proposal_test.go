@@ -138,7 +138,7 @@ func TestLateBallot(t *testing.T) {
 		}
 	}
 	// A later closing counts at once.
-	l.resolve(pb.Resolution{Decision: &pb.Resolution_ExtendElection{ExtendElection: &pb.ExtendElection{Election: id, Closing: l.election().Closing + 100}}})
+	l.resolve(pb.Resolution{Decision: &pb.Resolution_ExtendElection{ExtendElection: &pb.ExtendElection{Election: id, Cause: pb.EXTENSION_OTHER, Closing: l.election().Closing + 100}}})
 	if late(edge+1, ballot) {
 		t.Error("late although the election was extended")
 	}

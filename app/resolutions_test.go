@@ -395,7 +395,7 @@ func TestTimes(t *testing.T) {
 	if e := l.election(); e.Opening != 0 || e.Closing != 0 {
 		t.Fatalf("times %d, %d are still set", e.Opening, e.Closing)
 	}
-	extend := pb.Resolution{Decision: &pb.Resolution_ExtendElection{ExtendElection: &pb.ExtendElection{Election: id, Closing: l.now + 100}}}
+	extend := pb.Resolution{Decision: &pb.Resolution_ExtendElection{ExtendElection: &pb.ExtendElection{Election: id, Cause: pb.EXTENSION_OTHER, Closing: l.now + 100}}}
 	l.refuse(tx.CodeWrongPhase, l.propose("party officer 1", &extend)[0])
 }
 
@@ -404,7 +404,7 @@ func TestExtendAndCancel(t *testing.T) {
 	voters, _ := l.voting(3)
 	closing := l.election().Closing
 	extend := func(closing int64) pb.Resolution {
-		return pb.Resolution{Reason: "power cut", Decision: &pb.Resolution_ExtendElection{ExtendElection: &pb.ExtendElection{Election: id, Closing: closing}}}
+		return pb.Resolution{Reason: "power cut", Decision: &pb.Resolution_ExtendElection{ExtendElection: &pb.ExtendElection{Election: id, Cause: pb.EXTENSION_OTHER, Closing: closing}}}
 	}
 	earlier := extend(closing - 1)
 	l.refuse(tx.CodeInvalidTimes, l.propose("party officer 1", &earlier)[0])

@@ -263,7 +263,7 @@ func (w *walk) resolution1(e *pb.Election) [][]byte {
 		pb.Resolution{Decision: &pb.Resolution_AppointTrustees{AppointTrustees: &pb.AppointTrustees{Election: id, Boards: boards(w.below(3)+3, uint32(w.below(2)+2))}}},
 		pb.Resolution{Decision: &pb.Resolution_SealRoll{SealRoll: &pb.SealRoll{Election: id, Size_: head.Size, Root: head.Root[:]}}},
 		pb.Resolution{Decision: &pb.Resolution_ScheduleElection{ScheduleElection: &pb.ScheduleElection{Election: id, Opening: w.now + int64(w.below(40)), Closing: w.now + int64(w.below(80))}}},
-		pb.Resolution{Decision: &pb.Resolution_ExtendElection{ExtendElection: &pb.ExtendElection{Election: id, Closing: e.Closing + int64(w.below(30)-5)}}},
+		pb.Resolution{Decision: &pb.Resolution_ExtendElection{ExtendElection: &pb.ExtendElection{Election: id, Cause: pb.EXTENSION_OTHER, Closing: e.Closing + int64(w.below(30)-5)}}},
 		pb.Resolution{Decision: &pb.Resolution_CancelElection{CancelElection: &pb.CancelElection{Election: oneOf(w, "second", "second", "second", id)}}},
 		change(validators...),
 		pb.Resolution{Decision: &pb.Resolution_ChangeOfficers{ChangeOfficers: &pb.ChangeOfficers{Organisation: o}}},

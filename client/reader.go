@@ -182,3 +182,12 @@ func LoadSum(ctx context.Context, r Reader, id string, contest uint32, options i
 	}
 	return ballot.ParseTally(options, value)
 }
+
+// LoadMergedSum returns the encrypted sum of a contest and of all that are merged into it, nil where none is. Spec 8.10.
+func LoadMergedSum(ctx context.Context, r Reader, id string, contest uint32, options int) (*ballot.EncryptedTally, error) {
+	value, err := r.Record(ctx, state.MergedSumKey(id, contest))
+	if err != nil || value == nil {
+		return nil, err
+	}
+	return ballot.ParseTally(options, value)
+}

@@ -1,8 +1,11 @@
 package election
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"fmt"
+	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"votenode/crypto/ballot"
@@ -17,6 +20,8 @@ const (
 	MaxStyles     = 20_000       // ballot styles of an election
 	MaxSlots      = 1_000        // slots of an election
 	MaxSeats      = 1_000        // places of a list
+	MaxPlaces     = 10_000       // polling places of an election
+	MaxMerges     = 8            // contests that follow one another by Contest.merge
 	MaxSeconds    = 366 * 86_400 // any duration of a manifest
 	MaxManifest   = 8 << 20      // bytes of a manifest
 )
@@ -58,7 +63,13 @@ func CheckManifest(m *pb.Manifest) error {
 			return fmt.Errorf("contest %d: %w", i, err)
 		}
 	}
-	return checkStyles(m)
+	if err := checkStyles(m); err != nil {
+		return err
+	}
+	if err := checkMerges(m); err != nil {
+		return err
+	}
+	return checkPlaces(m)
 }
 
 // CheckID says whether s may be the id of an election or a chain: 1 to 40 characters of a-z, 0-9 and '-'.
@@ -214,6 +225,82 @@ func checkStyle(m *pb.Manifest, s *pb.BallotStyle, used []bool) error {
 		return fmt.Errorf("it has %d positions; at most %d are allowed", positions, ballot.MaxPositions)
 	}
 	return nil
+}
+
+// checkMerges refuses contests that would be merged into another that is not earlier, or asks something else. Spec 8.10.
+func checkMerges(m *pb.Manifest) error {
+	following := make([]int, len(m.Contests)) // how many follow one another from this contest on
+	for i := range m.Contests {
+		c := &m.Contests[i]
+		if c.Merge == 0 {
+			continue
+		}
+		target := int64(c.Merge) - 1
+		if target >= int64(i) {
+			return fmt.Errorf("contest %d: it is merged into contest %d, which is no earlier one", i, target)
+		}
+		if !sameQuestion(c, &m.Contests[target]) {
+			return fmt.Errorf("contest %d: only contests with the same slots, options, selections, candidates and list are merged, and contest %d differs", i, target)
+		}
+		if following[i] = following[target] + 1; following[i] > MaxMerges {
+			return fmt.Errorf("contest %d: more than %d contests follow one another by merge", i, MaxMerges)
+		}
+	}
+	return nil
+}
+
+// sameQuestion says whether two contests differ in title and merge at most.
+func sameQuestion(a, b *pb.Contest) bool {
+	x, y := *a, *b
+	x.Title, x.Merge, y.Title, y.Merge = "", 0, "", 0
+	return bytes.Equal(Encode(&x), Encode(&y))
+}
+
+// checkPlaces refuses polling places that are malformed or out of order. Spec 18.1.
+func checkPlaces(m *pb.Manifest) error {
+	if len(m.PollingPlaces) > MaxPlaces {
+		return fmt.Errorf("a manifest has at most %d polling places, this one has %d", MaxPlaces, len(m.PollingPlaces))
+	}
+	for i := range m.PollingPlaces {
+		p := &m.PollingPlaces[i]
+		if err := CheckID(p.Id); err != nil {
+			return fmt.Errorf("polling place %d: %w", i, err)
+		}
+		if i > 0 && p.Id <= m.PollingPlaces[i-1].Id {
+			return fmt.Errorf("polling place %q: polling places are strictly ascending by id", p.Id)
+		}
+		if err := checkText("title", p.Title); err != nil {
+			return fmt.Errorf("polling place %q: %w", p.Id, err)
+		}
+		if len(p.Styles) == 0 {
+			return fmt.Errorf("polling place %q: it serves no ballot style", p.Id)
+		}
+		for j, s := range p.Styles {
+			if int64(s) >= int64(len(m.Styles)) || j > 0 && s <= p.Styles[j-1] {
+				return fmt.Errorf("polling place %q: its styles are not strictly ascending indices of styles", p.Id)
+			}
+		}
+	}
+	return nil
+}
+
+// Place returns the polling place with an id, nil where there is none.
+func Place(m *pb.Manifest, id string) *pb.PollingPlace {
+	i, ok := slices.BinarySearchFunc(m.PollingPlaces, id, func(p pb.PollingPlace, id string) int { return strings.Compare(p.Id, id) })
+	if !ok {
+		return nil
+	}
+	return &m.PollingPlaces[i]
+}
+
+// PlaceContests returns the contests of all styles that a polling place serves, strictly ascending.
+func PlaceContests(m *pb.Manifest, p *pb.PollingPlace) []uint32 {
+	var contests []uint32
+	for _, s := range p.Styles {
+		contests = append(contests, m.Styles[s].Contests...)
+	}
+	slices.Sort(contests)
+	return slices.Compact(contests)
 }
 
 // Slots returns the number of slots of an election: one more than the last slot that a contest uses.

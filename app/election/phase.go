@@ -15,7 +15,7 @@ const (
 	EverythingReady                // roll sealed, ceremony done, trial decryption passed
 	OpeningReached                 // block time has reached the opening
 	ClosingReached                 // block time has reached the closing
-	ObjectionsOver                 // block time has reached the end of the objection window
+	ObjectionsOver                 // block time has reached the end of the objection window, and all polling places have reported or are excused
 	ContestsDecided                // every contest has a result
 	Cancellation                   // resolution CancelElection takes effect
 )

@@ -117,6 +117,33 @@ func ResultKey(election string, contest uint32) string {
 	return fmt.Sprintf("%s/result/%05d", ElectionKey(election), contest)
 }
 
+// MergedSumKey is the key of the sum of a contest and of all that are merged into it.
+func MergedSumKey(election string, contest uint32) string {
+	return fmt.Sprintf("%s/merged-sum/%05d", ElectionKey(election), contest)
+}
+
+// PaperPrefix is what the keys of all PaperPlaces of an election begin with.
+func PaperPrefix(election string) string { return ElectionKey(election) + "/paper/" }
+
+// PaperKey is the key of a PaperPlace, by the id of the polling place.
+func PaperKey(election, place string) string { return PaperPrefix(election) + place }
+
+// PaperSumKey is the key of the PaperSum of a contest.
+func PaperSumKey(election string, contest uint32) string {
+	return fmt.Sprintf("%s/paper-sum/%05d", ElectionKey(election), contest)
+}
+
+// ExtensionPrefix is what the keys of all Extensions of an election begin with.
+func ExtensionPrefix(election string) string { return ElectionKey(election) + "/extension/" }
+
+// ExtensionKey is the key of an Extension, counted from 1.
+func ExtensionKey(election string, number int) string {
+	return fmt.Sprintf("%s%03d", ExtensionPrefix(election), number)
+}
+
+// SigningKey is the key of the Signing of a window.
+func SigningKey(window int64) string { return fmt.Sprintf("signing/%012d", window) }
+
 // LogBallots is the id of an election's ballot log.
 func LogBallots(election string) string { return ElectionKey(election) + "/ballots" }
 

@@ -6,7 +6,7 @@ import "fmt"
 type Code uint32
 
 // The codes: 1xx form, 2xx signatures and proofs, 3xx documents and resolutions, 4xx elections and rolls, 5xx trustees,
-// 6xx ballots, 7xx validators' reports. 32,000 and above are never on the ledger.
+// 6xx ballots, 7xx validators' reports, 8xx what leads to and follows from an election. 32,000 and above are never on the ledger.
 const (
 	CodeOK Code = 0
 
@@ -80,6 +80,15 @@ const (
 
 	CodeReportHeight Code = 700
 	CodeReportShrunk Code = 701
+
+	CodeUnknownPlace   Code = 840
+	CodePaperContests  Code = 841
+	CodePaperIssued    Code = 842
+	CodePaperBallots   Code = 843
+	CodePaperVotes     Code = 844
+	CodePaperCorrects  Code = 845
+	CodeInvalidSpan    Code = 846
+	CodeExtensionLimit Code = 847
 
 	// CodeRetryLater says that the node is full; the transaction was neither refused nor kept.
 	CodeRetryLater Code = 32000
@@ -159,6 +168,15 @@ var codes = map[Code]struct{ name, advice string }{
 
 	CodeReportHeight: {"report_height", "nothing: the node reports again at the next multiple of 60 heights"},
 	CodeReportShrunk: {"report_shrunk", "count on from the report on the ledger, or under a greater number of the start"},
+
+	CodeUnknownPlace:   {"unknown_place", "name a polling place of the manifest"},
+	CodePaperContests:  {"paper_contests", "bring all contests of the styles that the polling place serves, in order, with a number for each option"},
+	CodePaperIssued:    {"paper_issued", "count again: of the ballots issued some are spoiled or cast, and each entitled member keeps at most one"},
+	CodePaperBallots:   {"paper_ballots", "count again: valid and invalid ballots of a contest are among those cast"},
+	CodePaperVotes:     {"paper_votes", "count again: the valid ballots of the contest cannot hold these votes"},
+	CodePaperCorrects:  {"paper_corrects", "name the resolution about this polling place that stands, or none where there is none"},
+	CodeInvalidSpan:    {"invalid_span", "name heights of which the ledger still holds who signed, the last one below the present height"},
+	CodeExtensionLimit: {"extension_limit", "nothing: this election was extended as often as one may be"},
 
 	CodeRetryLater: {"retry_later", "send the same bytes again in a moment"},
 }

@@ -23,6 +23,10 @@ const (
 	MaxTrustees = 64
 	// MaxRefusalCounts is the number of codes of one ReportIntake.
 	MaxRefusalCounts = 128
+	// MaxExtensionSpan is the number of heights for which an extension makes up.
+	MaxExtensionSpan = 65_536
+	// MaxPaper bounds every count of PaperTotals: the number of entries of a roll.
+	MaxPaper = 1 << 27
 	// IntakeInterval is the number of heights from one report of a validator's intake to the next.
 	IntakeInterval = 60
 
@@ -124,6 +128,63 @@ func checkResolution(r *pb.Resolution) error {
 		return length("binary", d.UpgradeSoftware.Binary, 32)
 	case *pb.Resolution_RevokeVoters:
 		return checkRevocations(d.RevokeVoters.Voters)
+	case *pb.Resolution_ExtendElection:
+		return checkExtension(d.ExtendElection)
+	case *pb.Resolution_PaperTotals:
+		return checkPaperTotals(d.PaperTotals)
+	case *pb.Resolution_ExcusePaper:
+		if r.Reason == "" {
+			return Refuse(CodeInvalidField, "reason is empty; it says why the polling place brings no totals")
+		}
+		return checkCorrects(d.ExcusePaper.Corrects)
+	}
+	return nil
+}
+
+func checkExtension(d *pb.ExtendElection) error {
+	if d.Cause <= pb.EXTENSION_NONE || d.Cause > pb.EXTENSION_OTHER {
+		return Refuse(CodeInvalidField, "cause is %d; an extension names outage, halt, attack or other", d.Cause)
+	}
+	if d.From == 0 && d.To == 0 && d.Cause == pb.EXTENSION_OTHER {
+		return nil
+	}
+	if d.From < 1 || d.To < d.From || d.To-d.From >= MaxExtensionSpan {
+		return Refuse(CodeInvalidField, "from %d to %d is no span of 1 to %d heights", d.From, d.To, MaxExtensionSpan)
+	}
+	return nil
+}
+
+func checkCorrects(hash []byte) error {
+	if len(hash) == 0 {
+		return nil
+	}
+	return length("corrects", hash, 32)
+}
+
+func checkPaperTotals(d *pb.PaperTotals) error {
+	if err := checkCorrects(d.Corrects); err != nil {
+		return err
+	}
+	if err := checkCounts(d.Entitled, d.Issued, d.Spoiled, d.Cast); err != nil {
+		return err
+	}
+	for i := range d.Contests {
+		c := &d.Contests[i]
+		if i > 0 && c.Contest <= d.Contests[i-1].Contest {
+			return Refuse(CodeInvalidField, "contests is not strictly ascending by contest")
+		}
+		if err := firstOf(checkCounts(c.Valid, c.Invalid), checkCounts(c.Votes...)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkCounts(counts ...uint64) error {
+	for _, n := range counts {
+		if n > MaxPaper {
+			return Refuse(CodeInvalidField, "a count is %d, at most %d is allowed", n, uint64(MaxPaper))
+		}
 	}
 	return nil
 }

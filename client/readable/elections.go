@@ -29,6 +29,8 @@ type Election struct {
 	TrialPassed bool       `json:"trial_passed"`
 	Recorded    uint64     `json:"recorded_ballots"`
 	Ceremonies  []Ceremony `json:"ceremonies"`
+	// PlacesMissing are the ids of the polling places that have neither reported nor are excused, from the closing on.
+	PlacesMissing []string `json:"places_missing,omitempty"`
 }
 
 // Ceremony is one organisation's key ceremony.
@@ -47,18 +49,25 @@ type Trustee struct {
 	Ejected string `json:"ejected,omitempty"`
 }
 
-// Contest is the result of a contest: pending, opened or withheld. Ballots and Votes count only where it is opened.
+// Contest is the result of a contest: pending, opened, withheld or merged. Ballots and Votes count electronic ballots, and only where it is
+// opened; MergedInto is the index of the contest into which it is merged. What was counted on paper stands apart, valid and invalid ballots, and
+// is known of withheld and merged contests, too.
 type Contest struct {
-	Title   string  `json:"title"`
-	Status  string  `json:"status"`
-	Ballots uint64  `json:"ballots"`
-	Options []Votes `json:"options"`
+	Title        string  `json:"title"`
+	Status       string  `json:"status"`
+	MergedInto   *uint32 `json:"merged_into,omitempty"`
+	Ballots      uint64  `json:"ballots"`
+	PaperBallots uint64  `json:"paper_ballots"`
+	PaperInvalid uint64  `json:"paper_invalid"`
+	Options      []Votes `json:"options"`
 }
 
-// Votes is what an option got.
+// Votes is what an option got: electronic, on paper, and, where the contest is opened, together.
 type Votes struct {
 	Option string `json:"option"`
 	Votes  uint64 `json:"votes"`
+	Paper  uint64 `json:"paper"`
+	Sum    uint64 `json:"sum"`
 }
 
 // ShowElection collects what a certified state holds of an election. It fails with ErrAbsent.
@@ -92,6 +101,17 @@ func ShowElection(ctx context.Context, v *client.View, id string) (*Election, er
 		}
 		if c != nil {
 			shown.Ceremonies = append(shown.Ceremonies, showCeremony(o.Organisation.Id, c))
+		}
+	}
+	if e.PlacesOpen > 0 {
+		places, err := ShowPaper(ctx, v, id)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range places {
+			if p.Status == "missing" {
+				shown.PlacesMissing = append(shown.PlacesMissing, p.ID)
+			}
 		}
 	}
 	return shown, nil
@@ -130,18 +150,43 @@ func ShowResult(ctx context.Context, v *client.View, id string) ([]Contest, erro
 		if err != nil {
 			return nil, err
 		}
-		switch {
-		case record == nil:
-		case record.Status == pb.RESULT_WITHHELD:
-			shown[i].Status = "withheld"
-		case record.Status != pb.RESULT_OPENED || len(record.Votes) != len(c.Options):
-			return nil, errors.New("the record of a result does not fit its contest")
-		default:
-			shown[i].Status, shown[i].Ballots = "opened", record.Ballots
-			for j, votes := range record.Votes {
-				shown[i].Options = append(shown[i].Options, Votes{Option: c.Options[j], Votes: votes})
-			}
+		if record == nil {
+			continue
 		}
+		if shown[i], err = showResult(c, record); err != nil {
+			return nil, err
+		}
+	}
+	return shown, nil
+}
+
+func showResult(c *pb.Contest, r *pb.Result) (Contest, error) {
+	shown := Contest{Title: c.Title, PaperBallots: r.PaperBallots, PaperInvalid: r.PaperInvalid}
+	switch r.Status {
+	case pb.RESULT_WITHHELD:
+		shown.Status = "withheld"
+	case pb.RESULT_MERGED:
+		shown.Status, shown.MergedInto = "merged", &r.MergedInto
+	case pb.RESULT_OPENED:
+		shown.Status, shown.Ballots = "opened", r.Ballots
+	}
+	opened := r.Status == pb.RESULT_OPENED
+	if shown.Status == "" || opened && len(r.Votes) != len(c.Options) || len(r.PaperVotes) != 0 && len(r.PaperVotes) != len(c.Options) {
+		return shown, errors.New("the record of a result does not fit its contest")
+	}
+	if !opened && len(r.PaperVotes) == 0 {
+		return shown, nil
+	}
+	sums := election.Votes(r)
+	for j, name := range c.Options {
+		v := Votes{Option: name}
+		if opened {
+			v.Votes, v.Sum = r.Votes[j], sums[j]
+		}
+		if len(r.PaperVotes) > 0 {
+			v.Paper = r.PaperVotes[j]
+		}
+		shown.Options = append(shown.Options, v)
 	}
 	return shown, nil
 }

@@ -146,6 +146,12 @@ const readers = 16
 func (s *seat) sums(ctx context.Context, remembered map[uint32]opened) ([]*ballot.EncryptedTally, error) {
 	sums, failures := make([]*ballot.EncryptedTally, len(s.manifest.Contests)), make([]error, len(s.manifest.Contests))
 	asked := make([]bool, len(s.manifest.Contests))
+	target := make([]bool, len(s.manifest.Contests)) // others may be merged into it
+	for i := range s.manifest.Contests {
+		if into := s.manifest.Contests[i].Merge; into > 0 {
+			target[into-1] = true
+		}
+	}
 	var failed atomic.Int32
 	var g errgroup.Group
 	g.SetLimit(readers)
@@ -156,7 +162,7 @@ func (s *seat) sums(ctx context.Context, remembered map[uint32]opened) ([]*ballo
 		asked[contest] = true
 		_, posted := remembered[uint32(contest)]
 		g.Go(func() error {
-			if sums[contest], failures[contest] = s.sum(ctx, uint32(contest), posted); failures[contest] != nil {
+			if sums[contest], failures[contest] = s.sum(ctx, uint32(contest), posted, target[contest]); failures[contest] != nil {
 				failed.Add(1)
 			}
 			return nil
@@ -171,16 +177,25 @@ func (s *seat) sums(ctx context.Context, remembered map[uint32]opened) ([]*ballo
 	return sums, errors.Join(failures...)
 }
 
-// sum reads the sum of a contest, nil where nothing is left to be opened. posted says that this trustee may have posted its part; without
-// that the ledger is not asked for it.
-func (s *seat) sum(ctx context.Context, contest uint32, posted bool) (*ballot.EncryptedTally, error) {
+// sum reads the sum that is opened of a contest, nil where nothing is left to be opened. posted says that this trustee may have posted its part;
+// without that the ledger is not asked for it. target says that others may be merged into the contest: its own sum is opened only where the
+// ledger has proven that there is none with theirs.
+func (s *seat) sum(ctx context.Context, contest uint32, posted, target bool) (*ballot.EncryptedTally, error) {
 	if posted {
 		part, err := s.r.Record(ctx, state.PartialKey(s.id, contest, s.organisation, s.index))
 		if err != nil || part != nil {
 			return nil, err
 		}
 	}
-	sum, err := client.LoadSum(ctx, s.r, s.id, contest, len(s.manifest.Contests[contest].Options))
+	var sum *ballot.EncryptedTally
+	var err error
+	options := len(s.manifest.Contests[contest].Options)
+	if target {
+		sum, err = client.LoadMergedSum(ctx, s.r, s.id, contest, options)
+	}
+	if sum == nil && err == nil {
+		sum, err = client.LoadSum(ctx, s.r, s.id, contest, options)
+	}
 	if err != nil || sum.Count < uint64(s.manifest.OpenMin) || sum.A0.IsIdentity() {
 		return nil, err
 	}

@@ -67,6 +67,36 @@ func TestWholeElection(t *testing.T) {
 	}
 }
 
+// TestMergedSum: of a contest into which another is merged trustees open the sum of both, and never its own.
+func TestMergedSum(t *testing.T) {
+	w := newWorld(t)
+	village := w.rules.Contests[1]
+	village.Title, village.Merge = "Village", 2
+	w.rules.Contests[2] = village
+	voters := w.appoint(3)
+	all := w.trustees(3)
+	w.rounds(8, all)
+	w.open()
+	w.vote(voters)
+	w.close()
+	w.rounds(8, all)
+	w.phase(pb.PHASE_FINAL)
+	w.expectResult(1, pb.RESULT_OPENED, 4, 4, 0)
+	w.expectResult(2, pb.RESULT_MERGED, 1)
+	merged := must(w.view().Record(state.MergedSumKey(electionID, 1)))
+	for _, s := range all {
+		for _, name := range must(s.Store.list(electionID)) {
+			var list []opened
+			must(s.Store.load(name, &list))
+			for _, o := range list {
+				if o.Contest == 2 || o.Contest == 1 && !bytes.Equal(o.Sum, merged[8:]) {
+					t.Errorf("%s opened another sum of contest %d", s.name, o.Contest)
+				}
+			}
+		}
+	}
+}
+
 // TestOneOfThreeIsGone: two trustees of each organisation open the sums.
 func TestOneOfThreeIsGone(t *testing.T) {
 	w := newWorld(t)

@@ -32,6 +32,7 @@ type world struct {
 	t       *testing.T
 	app     *app.App
 	ledger  *state.Ledger
+	rules   *pb.Manifest // of the election
 	hash    [32]byte
 	now     int64
 	pending [][]byte
@@ -77,7 +78,7 @@ func newWorld(t *testing.T) *world {
 	if err := organisation.CheckGenesis(g); err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, app: app.New(chain), ledger: must(state.Open(new(state.Memory))), now: g.Time, hash: sha256.Sum256(election.Encode(g))}
+	w := &world{t: t, app: app.New(chain), rules: manifest(), ledger: must(state.Open(new(state.Memory))), now: g.Time, hash: sha256.Sum256(election.Encode(g))}
 	d := w.ledger.NewGenesis()
 	w.app.InitLedger(d, g, w.hash)
 	w.commit(d)
@@ -158,7 +159,7 @@ func manifest() *pb.Manifest {
 // appoint brings an election with a sealed roll of four voters to the key ceremony, with n trustees in each organisation.
 func (w *world) appoint(n int) (voters []*ballot.SecretKey) {
 	w.t.Helper()
-	document := election.Encode(manifest())
+	document := election.Encode(w.rules)
 	hash := sha256.Sum256(document)
 	w.accept(sign("party officer", &pb.PublishDocument{Hash: hash[:], Size_: uint64(len(document)), Chunk: document}))
 	w.resolve(pb.Resolution{Decision: &pb.Resolution_CreateElection{CreateElection: &pb.CreateElection{Manifest: hash[:]}}})

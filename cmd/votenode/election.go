@@ -12,7 +12,8 @@ import (
 )
 
 func newElectionCommand() *cobra.Command {
-	return group("election", "Look at elections and results", newElectionListCommand(), newElectionShowCommand(), newElectionResultCommand())
+	return group("election", "Look at elections and results", newElectionListCommand(), newElectionShowCommand(), newElectionResultCommand(),
+		newElectionPaperCommand(), newElectionExtensionsCommand())
 }
 
 func newElectionListCommand() *cobra.Command {
@@ -111,6 +112,9 @@ func writeElection(w io.Writer, e *readable.Election) {
 	}
 	fmt.Fprintf(w, "roll       %d entries, %s, root %s\nballots    %d recorded\n", e.RollSize, sealed, e.RollRoot, e.Recorded)
 	fmt.Fprintf(w, "keys       %s\ntrial      passed: %t\n", e.KeyDigest, e.TrialPassed)
+	for _, place := range e.PlacesMissing {
+		fmt.Fprintf(w, "paper      polling place %s has neither reported nor is excused; decryption waits for it\n", place)
+	}
 	for _, o := range e.Ceremonies {
 		fmt.Fprintf(w, "ceremony   %s: %d of %d, attempt %d, %s\n", o.Organisation, o.Quorum, len(o.Trustees), o.Attempt, o.Step)
 		for _, t := range o.Trustees {
@@ -153,14 +157,29 @@ func newElectionResultCommand() *cobra.Command {
 }
 
 func writeResult(w io.Writer, contests []readable.Contest) {
-	for _, contest := range contests {
-		if contest.Status != "opened" {
-			fmt.Fprintf(w, "%s: %s\n", contest.Title, contest.Status)
-			continue
+	for _, c := range contests {
+		paper := c.PaperBallots > 0 || c.PaperInvalid > 0
+		switch {
+		case c.Status == "opened":
+			fmt.Fprintf(w, "%s: %d ballots", c.Title, c.Ballots)
+		case c.Status == "merged" && int(*c.MergedInto) < len(contests):
+			fmt.Fprintf(w, "%s: merged into %s", c.Title, contests[*c.MergedInto].Title)
+		default:
+			fmt.Fprintf(w, "%s: %s", c.Title, c.Status)
 		}
-		fmt.Fprintf(w, "%s: %d ballots\n", contest.Title, contest.Ballots)
-		for _, o := range contest.Options {
-			fmt.Fprintf(w, "%12d  %s\n", o.Votes, o.Option)
+		if paper {
+			fmt.Fprintf(w, ", %d on paper and %d invalid", c.PaperBallots, c.PaperInvalid)
+		}
+		fmt.Fprintln(w)
+		for _, o := range c.Options {
+			switch {
+			case c.Status != "opened":
+				fmt.Fprintf(w, "%12s  %s, %d on paper\n", "", o.Option, o.Paper)
+			case paper:
+				fmt.Fprintf(w, "%12d  %s, %d electronic and %d on paper\n", o.Sum, o.Option, o.Votes, o.Paper)
+			default:
+				fmt.Fprintf(w, "%12d  %s\n", o.Votes, o.Option)
+			}
 		}
 	}
 }

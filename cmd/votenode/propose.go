@@ -24,7 +24,7 @@ func newProposeCommand() *cobra.Command {
 		newProposeFileCommand(), newCreateElectionCommand(), newAppointTrusteesCommand(), newSealRollCommand(),
 		newScheduleCommand(), newExtendCommand(), newCancelCommand(), newRevokeVotersCommand(),
 		newReplaceTrusteesCommand(), newExcuseTrialCommand(), newChangeValidatorsCommand(), newChangeOfficersCommand(),
-		newUpgradeSoftwareCommand(), newCancelUpgradeCommand())
+		newUpgradeSoftwareCommand(), newCancelUpgradeCommand(), newPaperTotalsCommand(), newExcusePaperCommand())
 }
 
 // decide returns a command that proposes what make returns. make may read the ledger and send what the decision rests on.
@@ -199,16 +199,35 @@ func newScheduleCommand() *cobra.Command {
 
 func newExtendCommand() *cobra.Command {
 	var id *string
+	var cause string
 	var closing func() (int64, error)
-	c := decide("extend", "Propose a later closing while voting is open; --reason names the cause", cobra.NoArgs,
+	var from, to int64
+	c := decide("extend", "Propose a later closing while voting is open", cobra.NoArgs,
 		func(c *cobra.Command, o client.Officer, args []string) (*pb.Resolution, error) {
-			to, err := closing()
+			until, err := closing()
+			if err != nil {
+				return nil, err
+			}
+			named, err := readable.ParseCause(cause)
+			if err != nil {
+				return nil, usagef("--cause: %w", err)
+			}
+			if named != pb.EXTENSION_OTHER && from == 0 {
+				return nil, usagef("--cause %s: name the time with --from-height and --to-height", cause)
+			}
 			return &pb.Resolution{Decision: &pb.Resolution_ExtendElection{
-				ExtendElection: &pb.ExtendElection{Election: *id, Closing: to},
-			}}, err
+				ExtendElection: &pb.ExtendElection{Election: *id, Closing: until, Cause: named, From: from, To: to},
+			}}, nil
 		})
+	c.Long = `Propose a later closing while voting is open, for a cause that --reason puts into words. When it takes effect the ledger attaches who did not
+sign in the heights that are named, the longest time without a block, and what each validator reported of its intake: 'votenode election extensions' shows it.`
 	id = electionFlag(c)
 	closing = timeFlag(c, "closing", "when voting closes now")
+	c.Flags().StringVar(&cause, "cause", "", "outage (voters could not reach nodes), halt (no blocks), attack, or other")
+	c.Flags().Int64Var(&from, "from-height", 0, "first height of the time for which this makes up; none only with --cause other")
+	c.Flags().Int64Var(&to, "to-height", 0, "last height of that time")
+	require(c, "cause")
+	c.MarkFlagsRequiredTogether("from-height", "to-height")
 	return c
 }
 
@@ -368,5 +387,44 @@ func newCancelUpgradeCommand() *cobra.Command {
 		})
 	c.Flags().Int64Var(&d.Height, "height", 0, "height of the upgrade")
 	require(c, "height")
+	return c
+}
+
+func newPaperTotalsCommand() *cobra.Command {
+	c := decide("paper-totals FILE", "Propose what was counted on paper in a polling place", cobra.ExactArgs(1),
+		func(c *cobra.Command, o client.Officer, args []string) (*pb.Resolution, error) {
+			data, err := os.ReadFile(args[0])
+			if err != nil {
+				return nil, err
+			}
+			d := new(pb.PaperTotals)
+			if err := readable.ParseMessage(data, d); err != nil {
+				return nil, err
+			}
+			return &pb.Resolution{Decision: &pb.Resolution_PaperTotals{PaperTotals: d}}, nil
+		})
+	c.Long = `Propose what was counted on paper in a polling place, from a form that 'votenode election paper ID --form PLACE' printed. That is possible
+after closing and before decryption begins. Sums that cannot be are refused.`
+	return c
+}
+
+func newExcusePaperCommand() *cobra.Command {
+	var id *string
+	var corrects string
+	c := decide("excuse-paper PLACE", "Propose that a polling place brings no totals; --reason says why", cobra.ExactArgs(1),
+		func(c *cobra.Command, o client.Officer, args []string) (*pb.Resolution, error) {
+			d := &pb.ExcusePaper{Election: *id, Place: args[0]}
+			if corrects != "" {
+				hash, err := parseHash(corrects)
+				if err != nil {
+					return nil, usagef("--corrects: %w", err)
+				}
+				d.Corrects = hash[:]
+			}
+			return &pb.Resolution{Decision: &pb.Resolution_ExcusePaper{ExcusePaper: d}}, nil
+		})
+	id = electionFlag(c)
+	c.Flags().StringVar(&corrects, "corrects", "", "hash of the resolution about this polling place that stands, where there is one")
+	require(c, "reason")
 	return c
 }

@@ -63,6 +63,19 @@ func (t *EncryptedTally) Subtract(c *Ciphertext, contest int) error {
 	return nil
 }
 
+// Join adds the sum of another contest with as many options. It fails with ErrTally and then changes nothing.
+func (t *EncryptedTally) Join(u *EncryptedTally) error {
+	if len(t.A) != len(u.A) {
+		return fmt.Errorf("%w: %d options and %d", ErrTally, len(t.A), len(u.A))
+	}
+	t.Count += u.Count
+	t.A0.Add(t.A0, u.A0)
+	for j := range t.A {
+		t.A[j].Add(t.A[j], u.A[j])
+	}
+	return nil
+}
+
 // contest returns the points of one contest of the style.
 func (c *Ciphertext) contest(contest, options int) ([]*curve.RistrettoPoint, error) {
 	if contest < 0 || contest >= len(c.style.Contests) || c.style.Contests[contest].Options != options {
@@ -115,6 +128,11 @@ func SplitTally(b []byte) (*TallyBytes, error) {
 		return nil, fmt.Errorf("%w: sum of %d bytes", ErrLength, len(b))
 	}
 	return &TallyBytes{Count: binary.BigEndian.Uint64(b), Points: b[8:]}, nil
+}
+
+// Parse decodes the sum of a contest with this many options, as ParseTally.
+func (t *TallyBytes) Parse(options int) (*EncryptedTally, error) {
+	return ParseTally(options, append(binary.BigEndian.AppendUint64(nil, t.Count), t.Points...))
 }
 
 // Plain says whether A_0 is the identity: nothing is encrypted in the sum.

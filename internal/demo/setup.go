@@ -174,6 +174,6 @@ func (r *run) extension() int64 { return 20 + int64(r.replay.Voters()/1000) }
 func (r *run) extend(ctx context.Context, reason string) error {
 	r.closing += r.extension()
 	return r.officials.Decide(ctx, reason, pb.Resolution{
-		Decision: &pb.Resolution_ExtendElection{ExtendElection: &pb.ExtendElection{Election: r.election, Closing: r.closing}},
+		Decision: &pb.Resolution_ExtendElection{ExtendElection: &pb.ExtendElection{Election: r.election, Cause: pb.EXTENSION_OTHER, Closing: r.closing}},
 	})
 }

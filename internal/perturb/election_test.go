@@ -96,7 +96,7 @@ func (e *election) keepOpen() {
 	}
 	e.closing = time.Now().Unix() + 2*room
 	e.check(e.officials.Decide(e.ctx, "more is to be done to the network", pb.Resolution{
-		Decision: &pb.Resolution_ExtendElection{ExtendElection: &pb.ExtendElection{Election: e.id, Closing: e.closing}},
+		Decision: &pb.Resolution_ExtendElection{ExtendElection: &pb.ExtendElection{Election: e.id, Cause: pb.EXTENSION_OTHER, Closing: e.closing}},
 	}))
 }
 

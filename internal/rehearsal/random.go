@@ -159,6 +159,8 @@ func (c *crowd) next(id string) [][]byte {
 		return c.vote(e)
 	case pb.PHASE_DECRYPTING:
 		return c.decrypt(e)
+	case pb.PHASE_CLOSED:
+		return c.countPaper(e)
 	}
 	return nil
 }
@@ -166,6 +168,9 @@ func (c *crowd) next(id string) [][]byte {
 // found publishes the manifest of an election and proposes the election.
 func (c *crowd) found(id string) [][]byte {
 	m := Manifest(id)
+	if c.luck(50) {
+		m = PaperManifest(id)
+	}
 	m.RevoteInterval, m.CeremonyStep, m.ObjectionWindow = uint32(c.r.IntN(3)+1), 20, uint32(c.r.IntN(10))
 	b := election.Encode(m)
 	hash := election.ManifestHash(m)

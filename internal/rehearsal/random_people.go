@@ -119,7 +119,7 @@ func (c *crowd) decrypt(e *Election) [][]byte {
 	for _, t := range e.Everybody() {
 		var contests []uint32
 		for contest := range uint32(len(e.Manifest.Contests)) {
-			sum := must(ballot.ParseTally(len(e.Manifest.Contests[contest].Options), must(c.View().Record(state.SumKey(e.ID, contest)))))
+			sum := must(ballot.ParseTally(len(e.Manifest.Contests[contest].Options), e.sumToOpen(contest)))
 			if c.luck(60) && !sum.A0.IsIdentity() {
 				contests = append(contests, contest)
 			}
@@ -129,6 +129,50 @@ func (c *crowd) decrypt(e *Election) [][]byte {
 		}
 	}
 	return raw
+}
+
+// countPaper lets officers propose totals of a polling place, or excuse it; some figures are impossible.
+func (c *crowd) countPaper(e *Election) [][]byte {
+	if len(e.Manifest.PollingPlaces) == 0 || c.luck(40) {
+		return nil
+	}
+	d := e.Totals(one(c, e.Manifest.PollingPlaces).Id, uint64(c.r.IntN(4)))
+	if c.luck(20) {
+		return [][]byte{c.propose(&pb.Resolution{Reason: "no road", Decision: &pb.Resolution_ExcusePaper{
+			ExcusePaper: &pb.ExcusePaper{Election: e.ID, Place: d.Place, Corrects: d.Corrects},
+		}})}
+	}
+	wrong := one(c, d.Contests).Votes
+	switch c.r.IntN(12) {
+	case 0:
+		d.Entitled -= min(d.Entitled, 1)
+	case 1:
+		d.Spoiled++
+	case 2:
+		d.Contests[0].Invalid++
+	case 3:
+		wrong[len(wrong)-1]++
+	case 4:
+		wrong[0] -= min(wrong[0], 1)
+	case 5:
+		d.Contests = d.Contests[1:]
+	case 6:
+		d.Corrects = nil
+	}
+	return [][]byte{c.propose(&pb.Resolution{Decision: &pb.Resolution_PaperTotals{PaperTotals: d}})}
+}
+
+// extension names some heights, or none.
+func (c *crowd) extension(e *Election) *pb.ExtendElection {
+	d := &pb.ExtendElection{Election: e.ID, Cause: pb.ExtensionCause(c.r.IntN(4) + 1), Closing: e.Record().Closing + int64(c.r.IntN(30)-5)}
+	if d.Cause != pb.EXTENSION_OTHER || c.luck(50) {
+		d.From = int64(c.r.IntN(int(c.Height())) + 1)
+		d.To = d.From + int64(c.r.IntN(100))
+		if c.luck(80) {
+			d.To = min(d.To, c.Height())
+		}
+	}
+	return d
 }
 
 // something is anything that somebody could send at any time.
@@ -175,7 +219,7 @@ func (c *crowd) something() [][]byte {
 		return [][]byte{c.propose(c.appoint(e))}
 	case 3:
 		return [][]byte{c.propose(&pb.Resolution{Reason: "an outage", Decision: &pb.Resolution_ExtendElection{
-			ExtendElection: &pb.ExtendElection{Election: e.ID, Closing: e.Record().Closing + int64(c.r.IntN(30)-5)},
+			ExtendElection: c.extension(e),
 		}})}
 	case 4:
 		if c.luck(8) {

@@ -122,7 +122,7 @@ func (e *Election) vote() Outcome {
 	e.Refuse(tx.CodeRevoked, e.Vote(1, 8, []int{1}, []int{1}))
 	e.changes()
 	e.Resolve(&pb.Resolution{Reason: "an outage", Decision: &pb.Resolution_ExtendElection{
-		ExtendElection: &pb.ExtendElection{Election: e.ID, Closing: e.Record().Closing + 60},
+		ExtendElection: &pb.ExtendElection{Election: e.ID, Cause: pb.EXTENSION_OTHER, Closing: e.Record().Closing + 60},
 	}})
 	// North: 0 (Dana; Farida), 3 (nobody; Farida), 4 (Dana; Erlan). South: 2 (Erlan), 5 (Farida). Voter 1 is revoked.
 	return Outcome{Recorded: 7, Counted: 5, Votes: [][]uint64{{0, 0, 2}, {2, 3}}}

@@ -193,16 +193,29 @@ func (t *Trustee) Trial() []byte {
 
 // Partial returns the part in opening one contest.
 func (t *Trustee) Partial(contest uint32) pb.PartialDecryption {
+	return t.partialOf(contest, t.election.sumToOpen(contest))
+}
+
+// partialOf returns the part in opening some sum as that of a contest.
+func (t *Trustee) partialOf(contest uint32, encoded []byte) pb.PartialDecryption {
 	e := t.election
 	c := &e.Manifest.Contests[contest]
 	first, n := int(c.FirstSlot), len(c.Options)
-	sum := must(ballot.ParseTally(n, must(e.View().Record(state.SumKey(e.ID, contest)))))
+	sum := must(ballot.ParseTally(n, encoded))
 	st := &threshold.TallyStatement{
 		Chain: Chain, Election: e.ID, KeyDigest: t.digest(), Contest: contest, Organisation: t.Organisation, Trustee: t.Index,
 		A0: sum.A0, A: sum.A, Keys: must(threshold.ParsePoints(t.keys()[32*first:32*(first+n)], n)),
 	}
 	pd := must(threshold.ProvePartial(st, must(t.share.Range(first, n)), rand.Reader))
 	return pb.PartialDecryption{Contest: contest, Shares: threshold.PointsBytes(pd.Shares), Proof: pd.Proof[:]}
+}
+
+// sumToOpen returns the sum of a contest, with those of the contests that are merged into it.
+func (e *Election) sumToOpen(contest uint32) []byte {
+	if merged := must(e.View().Record(state.MergedSumKey(e.ID, contest))); merged != nil {
+		return merged
+	}
+	return must(e.View().Record(state.SumKey(e.ID, contest)))
 }
 
 // Open posts the parts in opening some contests.

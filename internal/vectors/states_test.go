@@ -131,6 +131,7 @@ var messages = []struct {
 	{"misbehaviour/*/*", func() election.Message { return new(pb.Misbehaviour) }},
 	{"upgrades", func() election.Message { return new(pb.Upgrades) }},
 	{"intake/*", func() election.Message { return new(pb.LastIntake) }},
+	{"signing/*", func() election.Message { return new(pb.Signing) }},
 	{"resolution/*", func() election.Message { return new(pb.ResolutionRecord) }},
 	{"resolutions/pending", func() election.Message { return new(pb.PendingResolutions) }},
 	{"document/*", func() election.Message { return new(pb.Document) }},
@@ -147,6 +148,9 @@ var messages = []struct {
 	{"election/*/partial/*/*/*", func() election.Message { return new(pb.Partial) }},
 	{"election/*/tally-queue", func() election.Message { return new(pb.TallyQueue) }},
 	{"election/*/result/*", func() election.Message { return new(pb.Result) }},
+	{"election/*/paper/*", func() election.Message { return new(pb.PaperPlace) }},
+	{"election/*/paper-sum/*", func() election.Message { return new(pb.PaperSum) }},
+	{"election/*/extension/*", func() election.Message { return new(pb.Extension) }},
 }
 
 // matches says whether a key has the parts of a pattern.
@@ -174,7 +178,7 @@ func (w *world) recordVector(key string, value []byte) recordVector {
 			Size uint64   `json:"size"`
 			Root hexBytes `json:"root"`
 		}{head.Size, head.Root[:]}
-	case matches("election/*/sum/*", key):
+	case matches("election/*/sum/*", key), matches("election/*/merged-sum/*", key):
 		v.Message, told = "sum", sumOf(value)
 	case matches("key-digest/*", key):
 		v.Message, told = "election", string(value)

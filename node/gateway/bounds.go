@@ -54,6 +54,9 @@ func (s *Server) endpoints() map[*shares]map[string]endpoint {
 			"GET /v1/elections/{id}/tallies":  s.tallies,
 			"GET /v1/elections/{id}/partials": s.partials,
 			"GET /v1/elections/{id}/results":  s.results,
+
+			"GET /v1/elections/{id}/polling-places": s.pollingPlaces,
+			"GET /v1/elections/{id}/extensions":     s.extensions,
 		},
 		s.requests: {
 			"GET /v1/status":           s.status,

@@ -26,10 +26,22 @@ type contest struct {
 	Contest uint32   `json:"contest"`
 	Title   string   `json:"title"`
 	Options []string `json:"options"`
-	// Status is none, opened or withheld; Votes are by option and Ballots counts those that were counted, where opened.
-	Status  string   `json:"status"`
-	Votes   []uint64 `json:"votes,omitempty"`
-	Ballots uint64   `json:"ballots,omitempty"`
+	// Status is none, opened, withheld or merged; Votes are by option and Ballots counts those that were counted, where opened. MergedInto is the
+	// contest into which it is merged.
+	Status     string   `json:"status"`
+	Votes      []uint64 `json:"votes,omitempty"`
+	Ballots    uint64   `json:"ballots,omitempty"`
+	MergedInto *uint32  `json:"merged_into,omitempty"`
+	// Paper is what was counted on paper, where any polling place has reported the contest.
+	Paper *paperVotes `json:"paper,omitempty"`
+	// Sum is electronic and on paper together, by option, where opened.
+	Sum []uint64 `json:"sum,omitempty"`
+}
+
+type paperVotes struct {
+	Ballots uint64   `json:"ballots"`
+	Invalid uint64   `json:"invalid"`
+	Votes   []uint64 `json:"votes"`
 }
 
 // elections serves GET /v1/elections, in order of creation.
@@ -137,6 +149,12 @@ func contestOf(e *shownElection, i uint32) (*contest, error) {
 		shown.Status, shown.Votes, shown.Ballots = "opened", result.Votes, result.Ballots
 	case pb.RESULT_WITHHELD:
 		shown.Status = "withheld"
+	case pb.RESULT_MERGED:
+		shown.Status, shown.MergedInto = "merged", &result.MergedInto
 	}
+	if len(result.PaperVotes) > 0 {
+		shown.Paper = &paperVotes{result.PaperBallots, result.PaperInvalid, result.PaperVotes}
+	}
+	shown.Sum = election.Votes(result)
 	return shown, nil
 }

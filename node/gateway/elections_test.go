@@ -43,6 +43,7 @@ type shownPhases struct {
 	KeyDigest                    string `json:"key_digest"`
 	TrialPassed                  bool   `json:"trial_passed"`
 	ContestsOpen                 int    `json:"contests_open"`
+	PlacesOpen                   int    `json:"places_open"`
 	Phases                       []struct {
 		Phase  string
 		Height int64
@@ -146,6 +147,7 @@ func askForResults(w *world, outcome rehearsal.Outcome) {
 		Options []string
 		Status  string
 		Votes   []uint64
+		Sum     []uint64
 		Ballots uint64
 	}
 	type sums struct {

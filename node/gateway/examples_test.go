@@ -74,6 +74,7 @@ func (c *contract) examples() map[string][]example {
 		made["comet"] = append(made["comet"], example{w, "/cometbft", body})
 	}
 	made["cometSlash"] = []example{{w, "/cometbft/", made["comet"][0].body}}
+	c.paper(made)
 	c.promises(made)
 	c.rarities(made)
 	return made
@@ -115,6 +116,30 @@ func (c *contract) promises(made map[string][]example) {
 		f := prooffile.OfPromise(&pb.Promise{Slip: promised, Ballot: raw})
 		made["slipCase"] = append(made["slipCase"],
 			example{w, "/v1/slip-cases", string(must(prooffile.JSON(f)))}, example{w, "/v1/slip-cases?format=protobuf", string(prooffile.Bytes(f))})
+	}
+}
+
+// paper adds examples from an election in which polling places have reported and a contest was merged, and from one that waits for paper.
+func (c *contract) paper(made map[string][]example) {
+	m := rehearsal.PaperManifest("primary")
+	m.Contests[1].Candidates = []pb.Candidate{{Application: make([]byte, sha256.Size), Young: true}, {Woman: true}}
+	m.Contests[1].List = &pb.ListRule{Seats: 2, Outside: 1, YoungPercent: 20, WomanPercent: 30}
+	waiting := rehearsal.Open(c.T, m, 3)
+	waiting.Make(waiting.Record().Closing - waiting.Now())
+	for _, e := range []*rehearsal.Election{rehearsal.Paper(c.T), waiting} {
+		w := serve(c.T, e.Ledger)
+		for id, targets := range map[string][]string{
+			"pollingPlaces": {"/polling-places", "/polling-places?limit=1", "/polling-places?from=1"},
+			"extensions":    {"/extensions", "/extensions?limit=1", "/extensions?after=001"},
+			"results":       {"/results"}, "tallies": {"/tallies"}, "phases": {"/phases"}, "election": {""}, "manifest": {"/manifest"},
+		} {
+			for _, target := range targets {
+				made[id] = append(made[id], example{w, "/v1/elections/primary" + target, ""})
+			}
+		}
+		for _, target := range eachResolution(w) {
+			made["resolution"] = append(made["resolution"], example{w, target, ""})
+		}
 	}
 }
 

@@ -255,8 +255,10 @@ func askForResolutions(w *world, e *rehearsal.Election) {
 
 // TestWhileVoting: turnout is shown in steps, and the sums not at all, until the election closes; what is announced is shown.
 func TestWhileVoting(t *testing.T) {
-	e := rehearsal.Open(t, rehearsal.Manifest("primary"), 6)
-	e.Accept(e.Vote(0, 1, []int{0}, []int{0}), e.Vote(1, 1, []int{0}, []int{0}), e.Vote(2, 1, []int{0}))
+	e := rehearsal.Open(t, rehearsal.Manifest("primary"), 12)
+	for i := range 12 { // 12 in the second contest, 8 of them in the first, too
+		e.Accept(e.Vote(i, 1, [][]int{{0}, {0}}[rehearsal.Style(i):]...))
+	}
 	raw, hash := e.Propose("party officer 1", &pb.Resolution{Decision: &pb.Resolution_ChangeValidators{ChangeValidators: &pb.ChangeValidators{
 		Validators: rehearsal.Sorted(rehearsal.Validator("league", 1), rehearsal.Validator("league", 2), rehearsal.Validator("party", 1), rehearsal.Validator("party", 3)),
 	}}})
@@ -266,7 +268,7 @@ func TestWhileVoting(t *testing.T) {
 		Step     uint64
 		Contests []struct{ Ballots uint64 }
 	}
-	if err := json.Unmarshal(w.request("GET", "/v1/elections/primary/turnout", "").body, &turnout); err != nil || turnout.Step != 2 || turnout.Contests[1].Ballots != 2 || turnout.Contests[0].Ballots != 2 {
+	if err := json.Unmarshal(w.request("GET", "/v1/elections/primary/turnout", "").body, &turnout); err != nil || turnout.Step != 10 || turnout.Contests[1].Ballots != 10 || turnout.Contests[0].Ballots != 0 {
 		t.Errorf("%+v, %v", turnout, err)
 	}
 	w.refused(http.StatusNotFound, "/v1/elections/primary/tallies")

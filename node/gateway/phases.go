@@ -32,24 +32,27 @@ func (s *Server) phases(r *http.Request) (any, error) {
 		Opening int64  `json:"opening"`
 		Closing int64  `json:"closing"`
 		// Decrypting is when the objection window ends, unix seconds.
-		Decrypting  int64   `json:"decrypting"`
-		RollSealed  bool    `json:"roll_sealed"`
-		RollSize    uint64  `json:"roll_size"`
-		RollRoot    digits  `json:"roll_root"`
-		KeyDigest   digits  `json:"key_digest"`
-		TrialPassed bool    `json:"trial_passed"`
-		Open        uint32  `json:"contests_open"`
-		Phases      []phase `json:"phases"`
+		Decrypting  int64  `json:"decrypting"`
+		RollSealed  bool   `json:"roll_sealed"`
+		RollSize    uint64 `json:"roll_size"`
+		RollRoot    digits `json:"roll_root"`
+		KeyDigest   digits `json:"key_digest"`
+		TrialPassed bool   `json:"trial_passed"`
+		Open        uint32 `json:"contests_open"`
+		// Places counts the polling places that have neither reported nor are excused; decryption waits for them.
+		Places uint32  `json:"places_open"`
+		Phases []phase `json:"phases"`
 	}{
 		Height: e.Height(), Phase: election.PhaseName(e.record.Phase), Opening: e.record.Opening, Closing: e.record.Closing, Decrypting: e.decrypting(),
 		RollSealed: e.record.RollSealed, RollSize: e.record.RollSize, RollRoot: e.record.RollRoot, KeyDigest: e.record.KeyDigest,
-		TrialPassed: e.record.TrialPassed, Open: e.record.ContestsOpen,
+		TrialPassed: e.record.TrialPassed, Open: e.record.ContestsOpen, Places: e.record.PlacesOpen,
 	}
 	answer.Phases, err = e.reached()
 	return answer, err
 }
 
-// decrypting returns the block time, unix seconds, at which decryption begins; 0 while no closing is set.
+// decrypting returns the block time, unix seconds, at which decryption begins at the earliest: it waits for polling places. It is 0 while no
+// closing is set.
 func (e *shownElection) decrypting() int64 {
 	if e.record.Closing == 0 {
 		return 0
@@ -70,6 +73,9 @@ func (e *shownElection) reached() ([]phase, error) {
 	}
 	begins := map[pb.Phase]int64{
 		pb.PHASE_VOTING: e.record.Opening, pb.PHASE_CLOSED: e.record.Closing, pb.PHASE_DECRYPTING: e.decrypting(),
+	}
+	if len(e.manifest.PollingPlaces) > 0 {
+		delete(begins, pb.PHASE_DECRYPTING) // it may have waited for the last of them
 	}
 	blocks := heights{Snapshot: e.Snapshot}
 	var list []phase
@@ -105,6 +111,8 @@ func (e *shownElection) lastBeforeCancellation() (pb.Phase, error) {
 		return pb.PHASE_NONE, err
 	case e.record.ContestsOpen > 0:
 		return pb.PHASE_DECRYPTING, nil // until all are decided, and then it is final
+	case e.record.PlacesOpen > 0:
+		return pb.PHASE_CLOSED, nil
 	case sum != nil:
 		return pb.PHASE_VOTING, nil // the sums are written when voting begins
 	case e.record.RollSealed && e.record.TrialPassed:
@@ -122,8 +130,11 @@ type turnoutOf struct {
 	Ballots uint64 `json:"ballots"`
 }
 
-// turnout serves GET /v1/elections/{id}/turnout?from=I&limit=N. Until closing the ballots of a contest are shown in steps of open_min,
-// the number below which it is never opened: what few people do is not to be watched one by one.
+// leastStep is the least step in which turnout is shown until closing.
+const leastStep = 10
+
+// turnout serves GET /v1/elections/{id}/turnout?from=I&limit=N. Until closing the ballots of a contest are shown in steps of open_min, the number
+// below which it is never opened, and at least ten: what few people do is not to be watched one by one.
 func (s *Server) turnout(r *http.Request) (any, error) {
 	e, err := s.electionOf(r)
 	if err != nil {
@@ -135,7 +146,7 @@ func (s *Server) turnout(r *http.Request) (any, error) {
 	}
 	step := uint64(1)
 	if !e.closed() {
-		step = uint64(e.manifest.OpenMin)
+		step = max(leastStep, uint64(e.manifest.OpenMin))
 	}
 	page, err := contestPage(e, r, func(i uint32) (turnoutOf, int, error) {
 		shown := turnoutOf{Contest: i, Title: e.manifest.Contests[i].Title}

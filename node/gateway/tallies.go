@@ -49,7 +49,11 @@ type sum struct {
 
 // loadSum returns the sum of a contest, nil before voting: then all sums are written, empty.
 func loadSum(e *shownElection, contest uint32) (*sum, error) {
-	key := state.SumKey(e.id, contest)
+	return readSum(e, contest, state.SumKey(e.id, contest))
+}
+
+// readSum returns the sum in a record, nil where there is none.
+func readSum(e *shownElection, contest uint32, key string) (*sum, error) {
 	b, err := e.Record(key)
 	if err != nil || b == nil {
 		return nil, err
@@ -71,6 +75,8 @@ type tally struct {
 	Contest uint32 `json:"contest"`
 	Title   string `json:"title"`
 	*sum
+	// Merged is the sum that is opened, of this contest and of those that are merged into it, where there are any.
+	Merged *sum `json:"merged,omitempty"`
 }
 
 // tallies serves GET /v1/elections/{id}/tallies?from=I&limit=N: what is opened, as it was fixed at closing.
@@ -90,7 +96,8 @@ func (s *Server) tallies(r *http.Request) (any, error) {
 		if err != nil {
 			return tally{}, 0, err
 		}
-		return tally{i, e.manifest.Contests[i].Title, fixed}, group.PointSize * len(fixed.Options), nil
+		merged, err := readSum(e, i, state.MergedSumKey(e.id, i))
+		return tally{i, e.manifest.Contests[i].Title, fixed, merged}, 2 * group.PointSize * len(fixed.Options), err
 	})
 	return struct {
 		Height int64 `json:"height"`

@@ -20,8 +20,8 @@ const (
 )
 
 // backend keeps the state of the newest height for the replay: records in memory, what grows with rolls and ballots in cells. It does not
-// keep what execution never asks for: tiles, the leaves of the blocks log, the index of confirmation codes. A ballot stands in the blocks
-// already, so only its place is kept.
+// keep what execution never asks for: tiles, the leaves of the blocks log, the index of confirmation codes. A ballot or a report stands in
+// the blocks already, so only its place is kept.
 type backend struct {
 	space   *cells.Space
 	source  Source
@@ -32,7 +32,7 @@ type backend struct {
 	records map[string][]byte
 	voters  map[string]*cells.Cells // by election
 	rolls   map[string]*cells.Cells // by log
-	ballots map[string]*cells.Cells // by log
+	placed  map[string]*cells.Cells // leaves that are transactions, by log
 	keys    map[string]*cells.Index // of voters that stand in the roll, by election; nil once it is sealed
 }
 
@@ -46,7 +46,7 @@ const (
 func newBackend(space *cells.Space, source Source) *backend {
 	return &backend{
 		space: space, source: source, records: map[string][]byte{}, voters: map[string]*cells.Cells{}, rolls: map[string]*cells.Cells{},
-		ballots: map[string]*cells.Cells{}, keys: map[string]*cells.Index{},
+		placed: map[string]*cells.Cells{}, keys: map[string]*cells.Index{},
 	}
 }
 
@@ -111,13 +111,16 @@ func (m *backend) list(of map[string]*cells.Cells, id string, size int) *cells.C
 	return of[id]
 }
 
-// setLeaf keeps a leaf of a roll log, and the place of one of a ballot log.
+// isPlaced says whether the leaves of a log are transactions of their blocks: ballots, and reports, which extensions ask for.
+func isPlaced(log string) bool { return strings.HasSuffix(log, "/ballots") || log == state.LogIntake }
+
+// setLeaf keeps a leaf of a roll log, and the place of one that is a transaction.
 func (m *backend) setLeaf(rest, value []byte) error {
 	log, index := split(rest)
 	switch {
 	case strings.HasSuffix(log, "/roll"):
 		return setMessage(m.list(m.rolls, log, rollCell), index, rollCell, value)
-	case strings.HasSuffix(log, "/ballots"):
+	case isPlaced(log):
 		at := bytes.Index(m.block.at.Raw[m.from:], value)
 		if at < 0 { // in the order of logs, not of the block
 			m.from = 0
@@ -130,7 +133,7 @@ func (m *backend) setLeaf(rest, value []byte) error {
 		m.from = at + len(value)
 		place := binary.BigEndian.AppendUint64(nil, uint64(m.block.at.Offset+int64(at)))
 		place = binary.BigEndian.AppendUint32(place, uint32(m.block.at.File))
-		return m.list(m.ballots, log, placeCell).Set(index, binary.BigEndian.AppendUint32(place, uint32(len(value))))
+		return m.list(m.placed, log, placeCell).Set(index, binary.BigEndian.AppendUint32(place, uint32(len(value))))
 	}
 	return nil
 }
@@ -233,7 +236,7 @@ func (m *backend) index(rest []byte) ([]byte, error) {
 	return binary.BigEndian.AppendUint64(nil, place), nil
 }
 
-// leaf returns a leaf of a roll or of a ballot log, or state.ErrNotFound where that has none.
+// leaf returns a leaf of a roll log or of one whose leaves are transactions, or state.ErrNotFound where that has none.
 func (m *backend) leaf(log string, index uint64) ([]byte, error) {
 	switch {
 	case strings.HasSuffix(log, "/roll"):
@@ -243,10 +246,10 @@ func (m *backend) leaf(log string, index uint64) ([]byte, error) {
 			}
 		}
 		return nil, fmt.Errorf("%w: %d of %s", state.ErrNotFound, index, log)
-	case !strings.HasSuffix(log, "/ballots"):
+	case !isPlaced(log):
 		return nil, errNotKept
 	}
-	list := m.ballots[log]
+	list := m.placed[log]
 	if list == nil {
 		return nil, fmt.Errorf("%w: %d of %s", state.ErrNotFound, index, log)
 	}

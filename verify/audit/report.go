@@ -69,16 +69,21 @@ type Election struct {
 // Contest is a contest with its result.
 type Contest struct {
 	Title string `json:"title"`
-	// Status is open, withheld or opened.
-	Status  string   `json:"status"`
-	Ballots uint64   `json:"ballots"`
-	Options []Option `json:"options"`
+	// Status is open, withheld, merged or opened; MergedInto is the index of the contest into which it is merged.
+	Status     string   `json:"status"`
+	MergedInto *uint32  `json:"merged_into,omitempty"`
+	Ballots    uint64   `json:"ballots"`
+	Options    []Option `json:"options"`
+	// PaperBallots and PaperInvalid are ballots on paper, valid and not.
+	PaperBallots uint64 `json:"paper_ballots"`
+	PaperInvalid uint64 `json:"paper_invalid"`
 }
 
-// Option is an option with its votes, which are 0 unless the contest was opened.
+// Option is an option with its electronic votes, which are 0 unless the contest was opened, and those on paper.
 type Option struct {
 	Name  string `json:"name"`
 	Votes uint64 `json:"votes"`
+	Paper uint64 `json:"paper"`
 }
 
 // tally counts what happened to transactions.
@@ -256,12 +261,18 @@ func (e *Election) contests(view state.View, id string, m *pb.Manifest) error {
 		if err != nil {
 			return err
 		}
-		if result != nil {
-			c.Ballots, c.Status = result.Ballots, "withheld"
+		if result == nil {
+			result = new(pb.Result)
 		}
-		opened := result != nil && result.Status == pb.RESULT_OPENED
-		if opened {
+		c.Ballots, c.PaperBallots, c.PaperInvalid = result.Ballots, result.PaperBallots, result.PaperInvalid
+		opened := result.Status == pb.RESULT_OPENED
+		switch result.Status {
+		case pb.RESULT_OPENED:
 			c.Status = "opened"
+		case pb.RESULT_WITHHELD:
+			c.Status = "withheld"
+		case pb.RESULT_MERGED:
+			c.Status, c.MergedInto = "merged", &result.MergedInto
 		}
 		for at, name := range m.Contests[i].Options {
 			o := Option{Name: name}
@@ -270,6 +281,9 @@ func (e *Election) contests(view state.View, id string, m *pb.Manifest) error {
 					return fmt.Errorf("contest %d has no votes of option %d", i, at)
 				}
 				o.Votes = result.Votes[at]
+			}
+			if at < len(result.PaperVotes) {
+				o.Paper = result.PaperVotes[at]
 			}
 			c.Options = append(c.Options, o)
 		}

@@ -47,10 +47,23 @@ func (e *Election) write(w io.Writer) {
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, c := range e.Contests {
-		fmt.Fprintf(table, "%s\t%d ballots\t%s\n", c.Title, c.Ballots, c.Status)
+		status := c.Status
+		if c.MergedInto != nil {
+			status = fmt.Sprintf("merged into contest %d", *c.MergedInto)
+		}
+		paper := c.PaperBallots > 0 || c.PaperInvalid > 0
+		if paper {
+			status += fmt.Sprintf("; on paper %d, and %d invalid", c.PaperBallots, c.PaperInvalid)
+		}
+		fmt.Fprintf(table, "%s\t%d ballots\t%s\n", c.Title, c.Ballots, status)
 		for _, o := range c.Options {
-			if c.Status == "opened" {
+			switch {
+			case c.Status == "opened" && paper:
+				fmt.Fprintf(table, "  %s\t%d\tand %d on paper: %d\n", o.Name, o.Votes, o.Paper, o.Votes+o.Paper)
+			case c.Status == "opened":
 				fmt.Fprintf(table, "  %s\t%d\t\n", o.Name, o.Votes)
+			case paper:
+				fmt.Fprintf(table, "  %s\t\t%d on paper\n", o.Name, o.Paper)
 			}
 		}
 	}

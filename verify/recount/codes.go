@@ -65,4 +65,12 @@ const (
 	codeRecorded            = 607
 	codeReportHeight        = 700
 	codeReportShrunk        = 701
+	codeUnknownPlace        = 840
+	codePaperContests       = 841
+	codePaperIssued         = 842
+	codePaperBallots        = 843
+	codePaperVotes          = 844
+	codePaperCorrects       = 845
+	codeInvalidSpan         = 846
+	codeExtensionLimit      = 847
 )

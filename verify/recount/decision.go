@@ -40,6 +40,10 @@ func kindOf(m *pb.Resolution) uint32 {
 		return 15
 	case *pb.Resolution_CancelUpgrade:
 		return 16
+	case *pb.Resolution_PaperTotals:
+		return 22
+	case *pb.Resolution_ExcusePaper:
+		return 23
 	}
 	return 0
 }
@@ -76,12 +80,17 @@ func (r *Recount) rule(m *pb.Resolution) error {
 		return r.mayUpgrade(d.UpgradeSoftware)
 	case *pb.Resolution_CancelUpgrade:
 		return r.mayCancelUpgrade(d.CancelUpgrade)
+	case *pb.Resolution_PaperTotals:
+		return r.mayTotal(d.PaperTotals)
+	case *pb.Resolution_ExcusePaper:
+		_, _, err := r.place(d.ExcusePaper.Election, d.ExcusePaper.Place, d.ExcusePaper.Corrects)
+		return err
 	}
 	return refuse(codeInvalidField, "the resolution decides nothing")
 }
 
 // effect applies a resolution whose rule lets it pass.
-func (r *Recount) effect(m *pb.Resolution) error {
+func (r *Recount) effect(hash [32]byte, m *pb.Resolution) error {
 	switch d := m.Decision.(type) {
 	case *pb.Resolution_CreateElection:
 		r.create(d.CreateElection)
@@ -95,7 +104,7 @@ func (r *Recount) effect(m *pb.Resolution) error {
 		e := r.byID[d.ScheduleElection.Election]
 		e.opening, e.closing = d.ScheduleElection.Opening, d.ScheduleElection.Closing
 	case *pb.Resolution_ExtendElection:
-		r.byID[d.ExtendElection.Election].closing = d.ExtendElection.Closing
+		r.extend(hash, d.ExtendElection)
 	case *pb.Resolution_CancelElection:
 		r.move(r.byID[d.CancelElection.Election], pb.PHASE_CANCELLED)
 	case *pb.Resolution_ChangeValidators:
@@ -104,6 +113,10 @@ func (r *Recount) effect(m *pb.Resolution) error {
 		r.organisations = r.with(&d.ChangeOfficers.Organisation)
 	case *pb.Resolution_ChangeParameters:
 		r.parameters = d.ChangeParameters.Parameters
+	case *pb.Resolution_PaperTotals:
+		r.byID[d.PaperTotals.Election].stand(d.PaperTotals.Place, hash, d.PaperTotals)
+	case *pb.Resolution_ExcusePaper:
+		r.byID[d.ExcusePaper.Election].stand(d.ExcusePaper.Place, hash, nil)
 	case *pb.Resolution_UpgradeSoftware:
 		r.upgrades = append(r.upgrades, *d.UpgradeSoftware)
 	case *pb.Resolution_CancelUpgrade:
@@ -197,6 +210,12 @@ func (r *Recount) mayExtend(d *pb.ExtendElection) error {
 	}
 	if d.Closing <= e.closing || d.Closing > rules.LastMoment {
 		return refuse(codeInvalidTimes, "the closing is not later")
+	}
+	if d.From > 0 && (d.To >= r.height || r.windows[d.From/64] == nil) {
+		return refuse(codeInvalidSpan, "it is not known who signed the heights from %d to %d", d.From, d.To)
+	}
+	if len(e.extensions) >= 999 {
+		return refuse(codeExtensionLimit, "there were %d extensions", len(e.extensions))
 	}
 	return nil
 }

@@ -43,8 +43,14 @@ type election struct {
 	sums     []*ballot.EncryptedTally // by contest, from the opening on
 	partials map[part]*pb.Partial
 	queue    []uint32
-	tallying bool         // decryption has begun
-	results  []*pb.Result // by contest, nil before
+	tallying bool                              // decryption has begun
+	results  []*pb.Result                      // by contest, nil before
+	joined   map[uint32]*ballot.EncryptedTally // sums that are opened with those of others, by contest
+
+	paper      map[string]*place // about which a resolution stands, by id
+	onPaper    map[uint32]bool   // contests of which there were totals
+	places     uint32            // that were open at the closing
+	extensions []*pb.Extension
 }
 
 func newElection(m *pb.Manifest, hash [32]byte, space *cells.Space) *election {
@@ -52,6 +58,7 @@ func newElection(m *pb.Manifest, hash [32]byte, space *cells.Space) *election {
 		id: m.Election, manifest: m, manifestHash: hash, slots: rules.Slots(m), opening: m.Opening, closing: m.Closing,
 		roll: newRoll(space), trialShares: map[pb.TrusteeRef]*pb.TrialShares{},
 		spoiled: map[uint64]*pb.Spoiled{}, partials: map[part]*pb.Partial{}, results: make([]*pb.Result, len(m.Contests)),
+		joined: map[uint32]*ballot.EncryptedTally{}, paper: map[string]*place{}, onPaper: map[uint32]bool{},
 	}
 }
 
@@ -81,9 +88,10 @@ func (r *Recount) moveByTime(e *election) error {
 		}
 	}
 	if e.phase == pb.PHASE_VOTING && r.reached(e.closing) {
+		e.places = uint32(len(e.manifest.PollingPlaces))
 		r.move(e, pb.PHASE_CLOSED)
 	}
-	if e.phase == pb.PHASE_CLOSED && r.reached(e.closing+int64(e.manifest.ObjectionWindow)) {
+	if e.phase == pb.PHASE_CLOSED && int(e.places) == len(e.paper) && r.reached(e.closing+int64(e.manifest.ObjectionWindow)) {
 		r.move(e, pb.PHASE_DECRYPTING)
 		return r.beginTally(e)
 	}

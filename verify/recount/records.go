@@ -98,6 +98,13 @@ func (r *Recount) Records(id string, emit Emit) error {
 	for contest, sum := range e.sums {
 		emit(Sums, fmt.Sprintf("%s/sum/%05d", at, contest), sum.Bytes())
 	}
+	for contest, sum := range e.joined {
+		emit(Sums, fmt.Sprintf("%s/merged-sum/%05d", at, contest), sum.Bytes())
+	}
+	e.paperRecords(at, emit)
+	for i, x := range e.extensions {
+		emit(Elections, fmt.Sprintf("%s/extension/%03d", at, i+1), rules.Encode(x))
+	}
 	for p, partial := range e.partials {
 		emit(Tally, fmt.Sprintf("%s/partial/%05d/%s/%05d", at, p.contest, p.organisation, p.index), rules.Encode(partial))
 	}
@@ -123,6 +130,9 @@ func (e *election) record() *pb.Election {
 	}
 	if e.tallying {
 		out.ContestsOpen = e.undecided()
+	}
+	if e.places > 0 {
+		out.PlacesOpen = e.places - uint32(len(e.paper))
 	}
 	return out
 }

@@ -35,7 +35,9 @@ type Recount struct {
 	blocks        log
 	upgrades      []pb.UpgradeSoftware // the last one may be ahead
 	reports       log
-	reported      map[string]*pb.LastIntake // by consensus key
+	reported      map[string]*pb.LastIntake  // by consensus key
+	history       map[string][]pb.LastIntake // reports that an extension may ask for, by slip key, oldest first
+	windows       map[int64]*pb.Signing      // by number, those that the ledger keeps
 
 	documents   map[[32]byte]*document
 	uploads     map[upload]*document
@@ -60,6 +62,7 @@ func New(doc *pb.Genesis, recorded func(election string, index uint64) ([]byte, 
 	r := &Recount{
 		chain: doc.ChainId, genesis: sha256.Sum256(rules.Encode(doc)), space: space, recorded: recorded, parameters: doc.Parameters,
 		present: pb.ValidatorEpoch{Number: 1, FirstHeight: 1}, keys: map[string]*pb.ValidatorKey{}, misbehaviour: map[string]*pb.Misbehaviour{}, reported: map[string]*pb.LastIntake{},
+		history: map[string][]pb.LastIntake{}, windows: map[int64]*pb.Signing{},
 		documents: map[[32]byte]*document{}, uploads: map[upload]*document{}, acts: map[[32]byte]pb.OfficerActs{}, resolutions: map[[32]byte]*pb.ResolutionRecord{},
 		byID: map[string]*election{}, digests: map[[32]byte]string{},
 	}
@@ -109,11 +112,13 @@ type Evidence struct {
 // Block counts a block. It returns for each transaction why it had no effect, nil where it took effect; see Code. An error is
 // ErrContradiction or comes from recorded or the file system; the recount is over then. Spec 9.1.
 func (r *Recount) Block(b *Block) (refusals []error, err error) {
+	before := r.now
 	r.height, r.now, r.moved = b.Height, b.Time, nil
 	r.parts, r.combined = false, 0
 	for _, e := range b.Evidence {
 		r.misbehaviour[fmt.Sprintf("misbehaviour/%012d/%x", e.Height, e.Address)] = &pb.Misbehaviour{Type: e.Type, Time: e.Time, Reported: b.Height}
 	}
+	r.sawSigners(b.Signers, before)
 	r.beginEpoch()
 	for _, e := range r.elections {
 		if !e.over() {

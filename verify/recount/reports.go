@@ -30,6 +30,7 @@ func (r *Recount) reportIntake(raw, signer []byte, m *pb.ReportIntake) error {
 		}
 	}
 	r.reported[key] = &pb.LastIntake{Report: *m, Index: r.reports.size()}
+	r.remember(signer, r.reported[key])
 	r.reports.add(raw)
 	return nil
 }
@@ -53,5 +54,8 @@ func (r *Recount) reportRecords(emit Emit) {
 	head(emit, Ledger, "log/intake", &r.reports)
 	for key, last := range r.reported {
 		emit(Ledger, fmt.Sprintf("intake/%x", key), rules.Encode(last))
+	}
+	for number, window := range r.windows {
+		emit(Ledger, fmt.Sprintf("signing/%012d", number), rules.Encode(window))
 	}
 }

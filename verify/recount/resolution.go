@@ -176,7 +176,7 @@ func (r *Recount) decide(signers map[[20]byte]bool) error {
 		default:
 			refused = r.rule(&record.Resolution)
 		}
-		if err := r.decideOne(record, refused); err != nil {
+		if err := r.decideOne(hash, record, refused); err != nil {
 			return err
 		}
 	}
@@ -185,11 +185,11 @@ func (r *Recount) decide(signers map[[20]byte]bool) error {
 }
 
 // decideOne closes a resolution, with its effect or with why it has none.
-func (r *Recount) decideOne(record *pb.ResolutionRecord, refused error) error {
+func (r *Recount) decideOne(hash [32]byte, record *pb.ResolutionRecord, refused error) error {
 	record.Status, record.Decided = pb.RESOLUTION_EFFECTIVE, r.height
 	if refused != nil {
 		record.Status, record.Code = pb.RESOLUTION_REFUSED, Code(refused)
 		return nil
 	}
-	return r.effect(&record.Resolution)
+	return r.effect(hash, &record.Resolution)
 }

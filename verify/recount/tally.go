@@ -1,6 +1,7 @@
 package recount
 
 import (
+	"votenode/crypto/ballot"
 	"votenode/crypto/threshold"
 	pb "votenode/proto/votenode/v1"
 )
@@ -18,16 +19,72 @@ func (r *Recount) beginTally(e *election) error {
 		return err
 	}
 	e.tallying = true
-	for contest, sum := range e.sums {
+	ballots := e.merge()
+	for contest := range e.sums {
 		switch {
-		case sum.Count < uint64(e.manifest.OpenMin):
-			e.results[contest] = &pb.Result{Status: pb.RESULT_WITHHELD, Ballots: sum.Count}
-		case sum.A0.IsIdentity():
+		case e.results[contest] != nil: // merged
+		case ballots[contest] < uint64(e.manifest.OpenMin):
+			e.decided(uint32(contest), &pb.Result{Status: pb.RESULT_WITHHELD, Ballots: ballots[contest]})
+		case e.toOpen(uint32(contest)).A0.IsIdentity():
 			e.queue = append(e.queue, uint32(contest))
 		}
 	}
 	r.finish(e)
 	return nil
+}
+
+// merge decides which contests are merged and adds their sums up; it returns the ballots that each contest has with those that were merged into
+// it. A contest waits for nothing but later ones. Spec 8.10.
+func (e *election) merge() []uint64 {
+	ballots, groups := make([]uint64, len(e.sums)), make([][]int, len(e.sums)) // groups are the contests that were merged into one, at once or before
+	for contest := len(e.sums) - 1; contest >= 0; contest-- {
+		ballots[contest] += e.sums[contest].Count
+		into := int(e.manifest.Contests[contest].Merge) - 1
+		switch small := ballots[contest] < uint64(e.manifest.OpenMin); {
+		case small && into >= 0:
+			ballots[into] += ballots[contest]
+			groups[into] = append(append(groups[into], contest), groups[contest]...)
+			e.decided(uint32(contest), &pb.Result{Status: pb.RESULT_MERGED, Ballots: ballots[contest], MergedInto: uint32(into)})
+		case !small && len(groups[contest]) > 0:
+			sum := ballot.NewEncryptedTally(len(e.sums[contest].A))
+			for _, member := range append(groups[contest], contest) {
+				sum.Count += e.sums[member].Count
+				sum.A0.Add(sum.A0, e.sums[member].A0)
+				for option := range sum.A {
+					sum.A[option].Add(sum.A[option], e.sums[member].A[option])
+				}
+			}
+			e.joined[uint32(contest)] = sum
+		}
+	}
+	return ballots
+}
+
+// toOpen returns the sum that is opened of a contest.
+func (e *election) toOpen(contest uint32) *ballot.EncryptedTally {
+	if sum := e.joined[contest]; sum != nil {
+		return sum
+	}
+	return e.sums[contest]
+}
+
+// decided takes a result, with what stands on paper of the contest and of all that are merged into it. Spec 18.4.
+func (e *election) decided(contest uint32, result *pb.Result) {
+	e.results[contest] = result
+	for later := range e.results {
+		if len(e.onPaper) == 0 {
+			break
+		}
+		for at := uint32(later); ; at = e.results[at].MergedInto {
+			if at == contest {
+				e.addPaper(uint32(later), result)
+				break
+			}
+			if e.results[at] == nil || e.results[at].Status != pb.RESULT_MERGED {
+				break
+			}
+		}
+	}
 }
 
 // countAgain compares the number of ballots in every sum with the voters' list: as many voters count whose style has the contest.
@@ -110,7 +167,7 @@ func (r *Recount) postPartials(signer []byte, m *pb.PostPartials) error {
 
 // checkPartial verifies one trustee's part of the sum of a contest. Spec 4.10.
 func (r *Recount) checkPartial(e *election, organisation string, index uint32, p *pb.PartialDecryption) error {
-	contest, sum := &e.manifest.Contests[p.Contest], e.sums[p.Contest]
+	contest, sum := &e.manifest.Contests[p.Contest], e.toOpen(p.Contest)
 	_, own := e.key(organisation, index)
 	if own == nil {
 		return refuse(codeTrusteeEjected, "trustee %d has no share of the key", index)
@@ -196,12 +253,12 @@ func (r *Recount) advanceTally(e *election) error {
 // tallyCost is the number of options, and one more for every 262,144 votes that there may be. Spec 8.9.
 func (e *election) tallyCost(contest uint32) uint64 {
 	c := &e.manifest.Contests[contest]
-	return uint64(len(c.Options)) + e.sums[contest].Count*uint64(c.MaxSelections)/262_144
+	return uint64(len(c.Options)) + e.toOpen(contest).Count*uint64(c.MaxSelections)/262_144
 }
 
 // openContest opens the sum of a contest and finds the votes. Spec 4.11.
 func (r *Recount) openContest(e *election, contest uint32) error {
-	sum := e.sums[contest]
+	sum := e.toOpen(contest)
 	var all []threshold.QuorumShares
 	for _, k := range e.keys {
 		q, err := e.shares(contest, k)
@@ -226,6 +283,6 @@ func (r *Recount) openContest(e *election, contest uint32) error {
 		}
 		result.Votes = append(result.Votes, votes)
 	}
-	e.results[contest] = result
+	e.decided(contest, result)
 	return nil
 }

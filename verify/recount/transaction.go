@@ -209,6 +209,12 @@ func wellFormedResolution(m *pb.Resolution) bool {
 		return len(d.SealRoll.Root) == 32
 	case *pb.Resolution_UpgradeSoftware:
 		return len(d.UpgradeSoftware.Binary) == 32
+	case *pb.Resolution_ExtendElection:
+		return wellFormedExtension(d.ExtendElection)
+	case *pb.Resolution_PaperTotals:
+		return wellFormedTotals(d.PaperTotals)
+	case *pb.Resolution_ExcusePaper:
+		return m.Reason != "" && maybeHash(d.ExcusePaper.Corrects)
 	case *pb.Resolution_RevokeVoters:
 		return allOf(d.RevokeVoters.Voters, 1, 1_000, func(last, v *uint64) bool { return last == nil || *v > *last })
 	}

@@ -58,7 +58,7 @@ var stage = sync.OnceValue(func() *rehearsal.Election {
 // extend moves the closing so many seconds.
 func extend(e *rehearsal.Election, seconds int64) *pb.Resolution {
 	return &pb.Resolution{Reason: "an outage", Decision: &pb.Resolution_ExtendElection{
-		ExtendElection: &pb.ExtendElection{Election: e.ID, Closing: e.Record().Closing + seconds},
+		ExtendElection: &pb.ExtendElection{Election: e.ID, Cause: pb.EXTENSION_OTHER, Closing: e.Record().Closing + seconds},
 	}}
 }
 

@@ -4,6 +4,7 @@
 package votenodev1
 
 import (
+	encoding_binary "encoding/binary"
 	fmt "fmt"
 	_ "github.com/cosmos/gogoproto/gogoproto"
 	proto "github.com/cosmos/gogoproto/proto"
@@ -202,18 +203,22 @@ const (
 	RESULT_OPENED ResultStatus = 1
 	// Fewer counted ballots than open_min.
 	RESULT_WITHHELD ResultStatus = 2
+	// Fewer counted ballots than open_min, and counted with those of another contest.
+	RESULT_MERGED ResultStatus = 3
 )
 
 var ResultStatus_name = map[int32]string{
 	0: "RESULT_NONE",
 	1: "RESULT_OPENED",
 	2: "RESULT_WITHHELD",
+	3: "RESULT_MERGED",
 }
 
 var ResultStatus_value = map[string]int32{
 	"RESULT_NONE":     0,
 	"RESULT_OPENED":   1,
 	"RESULT_WITHHELD": 2,
+	"RESULT_MERGED":   3,
 }
 
 func (x ResultStatus) String() string {
@@ -1035,6 +1040,8 @@ type Election struct {
 	TrialPassed bool `protobuf:"varint,9,opt,name=trial_passed,json=trialPassed,proto3" json:"trial_passed,omitempty"`
 	// Contests still to be decided while decrypting.
 	ContestsOpen uint32 `protobuf:"varint,10,opt,name=contests_open,json=contestsOpen,proto3" json:"contests_open,omitempty"`
+	// Polling places that have neither reported nor are excused, from the closing on.
+	PlacesOpen uint32 `protobuf:"varint,13,opt,name=places_open,json=placesOpen,proto3" json:"places_open,omitempty"`
 }
 
 func (m *Election) Reset()         { *m = Election{} }
@@ -1136,6 +1143,13 @@ func (m *Election) GetTrialPassed() bool {
 func (m *Election) GetContestsOpen() uint32 {
 	if m != nil {
 		return m.ContestsOpen
+	}
+	return 0
+}
+
+func (m *Election) GetPlacesOpen() uint32 {
+	if m != nil {
+		return m.PlacesOpen
 	}
 	return 0
 }
@@ -1934,10 +1948,17 @@ func (m *Partial) GetProof() []byte {
 // Result is the record `election/<id>/result/<contest>`.
 type Result struct {
 	Status ResultStatus `protobuf:"varint,1,opt,name=status,proto3,enum=votenode.v1.ResultStatus" json:"status,omitempty"`
-	// Counted ballots whose style contains the contest.
+	// Counted ballots whose style contains the contest, or one that is merged into it.
 	Ballots uint64 `protobuf:"varint,2,opt,name=ballots,proto3" json:"ballots,omitempty"`
-	// By option.
+	// By option, of these ballots.
 	Votes []uint64 `protobuf:"varint,3,rep,packed,name=votes,proto3" json:"votes,omitempty"`
+	// On paper, apart from the above: valid ballots, votes by option, and ballots that are blank or void in this contest. Those of contests that
+	// are merged into it are among them. There are no paper_votes where no polling place has reported this contest.
+	PaperBallots uint64   `protobuf:"varint,4,opt,name=paper_ballots,json=paperBallots,proto3" json:"paper_ballots,omitempty"`
+	PaperVotes   []uint64 `protobuf:"varint,5,rep,packed,name=paper_votes,json=paperVotes,proto3" json:"paper_votes,omitempty"`
+	PaperInvalid uint64   `protobuf:"varint,6,opt,name=paper_invalid,json=paperInvalid,proto3" json:"paper_invalid,omitempty"`
+	// The contest into which it is merged, where it is.
+	MergedInto uint32 `protobuf:"varint,7,opt,name=merged_into,json=mergedInto,proto3" json:"merged_into,omitempty"`
 }
 
 func (m *Result) Reset()         { *m = Result{} }
@@ -1994,6 +2015,619 @@ func (m *Result) GetVotes() []uint64 {
 	return nil
 }
 
+func (m *Result) GetPaperBallots() uint64 {
+	if m != nil {
+		return m.PaperBallots
+	}
+	return 0
+}
+
+func (m *Result) GetPaperVotes() []uint64 {
+	if m != nil {
+		return m.PaperVotes
+	}
+	return nil
+}
+
+func (m *Result) GetPaperInvalid() uint64 {
+	if m != nil {
+		return m.PaperInvalid
+	}
+	return 0
+}
+
+func (m *Result) GetMergedInto() uint32 {
+	if m != nil {
+		return m.MergedInto
+	}
+	return 0
+}
+
+// PaperPlace is the record `election/<id>/paper/<place>`: which resolution about a polling place stands.
+type PaperPlace struct {
+	// Hash of a resolution PaperTotals or ExcusePaper. What it corrected is named in it.
+	Resolution []byte `protobuf:"bytes,1,opt,name=resolution,proto3" json:"resolution,omitempty"`
+	Excused    bool   `protobuf:"varint,2,opt,name=excused,proto3" json:"excused,omitempty"`
+}
+
+func (m *PaperPlace) Reset()         { *m = PaperPlace{} }
+func (m *PaperPlace) String() string { return proto.CompactTextString(m) }
+func (*PaperPlace) ProtoMessage()    {}
+func (*PaperPlace) Descriptor() ([]byte, []int) {
+	return fileDescriptor_2974fa7522dd5fdd, []int{29}
+}
+func (m *PaperPlace) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *PaperPlace) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_PaperPlace.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *PaperPlace) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_PaperPlace.Merge(m, src)
+}
+func (m *PaperPlace) XXX_Size() int {
+	return m.Size()
+}
+func (m *PaperPlace) XXX_DiscardUnknown() {
+	xxx_messageInfo_PaperPlace.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_PaperPlace proto.InternalMessageInfo
+
+func (m *PaperPlace) GetResolution() []byte {
+	if m != nil {
+		return m.Resolution
+	}
+	return nil
+}
+
+func (m *PaperPlace) GetExcused() bool {
+	if m != nil {
+		return m.Excused
+	}
+	return false
+}
+
+// PaperSum is the record `election/<id>/paper-sum/<contest>`: all that stands of a contest on paper.
+type PaperSum struct {
+	Ballots uint64   `protobuf:"varint,1,opt,name=ballots,proto3" json:"ballots,omitempty"`
+	Votes   []uint64 `protobuf:"varint,2,rep,packed,name=votes,proto3" json:"votes,omitempty"`
+	Invalid uint64   `protobuf:"varint,3,opt,name=invalid,proto3" json:"invalid,omitempty"`
+}
+
+func (m *PaperSum) Reset()         { *m = PaperSum{} }
+func (m *PaperSum) String() string { return proto.CompactTextString(m) }
+func (*PaperSum) ProtoMessage()    {}
+func (*PaperSum) Descriptor() ([]byte, []int) {
+	return fileDescriptor_2974fa7522dd5fdd, []int{30}
+}
+func (m *PaperSum) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *PaperSum) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_PaperSum.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *PaperSum) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_PaperSum.Merge(m, src)
+}
+func (m *PaperSum) XXX_Size() int {
+	return m.Size()
+}
+func (m *PaperSum) XXX_DiscardUnknown() {
+	xxx_messageInfo_PaperSum.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_PaperSum proto.InternalMessageInfo
+
+func (m *PaperSum) GetBallots() uint64 {
+	if m != nil {
+		return m.Ballots
+	}
+	return 0
+}
+
+func (m *PaperSum) GetVotes() []uint64 {
+	if m != nil {
+		return m.Votes
+	}
+	return nil
+}
+
+func (m *PaperSum) GetInvalid() uint64 {
+	if m != nil {
+		return m.Invalid
+	}
+	return 0
+}
+
+// Signing is the record `signing/<window>`: what the commits of 64 heights say. Spec 18.5.
+type Signing struct {
+	// Validators that are missing in a commit, sorted by key.
+	Missed []MissedHeights `protobuf:"bytes,1,rep,name=missed,proto3" json:"missed"`
+	// Longest time from a block of the window to the next, nanoseconds, and the height of that next block.
+	LongestGap int64 `protobuf:"varint,2,opt,name=longest_gap,json=longestGap,proto3" json:"longest_gap,omitempty"`
+	GapHeight  int64 `protobuf:"varint,3,opt,name=gap_height,json=gapHeight,proto3" json:"gap_height,omitempty"`
+	// Block time of the newest block, unix nanoseconds.
+	Time int64 `protobuf:"varint,4,opt,name=time,proto3" json:"time,omitempty"`
+}
+
+func (m *Signing) Reset()         { *m = Signing{} }
+func (m *Signing) String() string { return proto.CompactTextString(m) }
+func (*Signing) ProtoMessage()    {}
+func (*Signing) Descriptor() ([]byte, []int) {
+	return fileDescriptor_2974fa7522dd5fdd, []int{31}
+}
+func (m *Signing) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *Signing) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_Signing.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *Signing) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_Signing.Merge(m, src)
+}
+func (m *Signing) XXX_Size() int {
+	return m.Size()
+}
+func (m *Signing) XXX_DiscardUnknown() {
+	xxx_messageInfo_Signing.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_Signing proto.InternalMessageInfo
+
+func (m *Signing) GetMissed() []MissedHeights {
+	if m != nil {
+		return m.Missed
+	}
+	return nil
+}
+
+func (m *Signing) GetLongestGap() int64 {
+	if m != nil {
+		return m.LongestGap
+	}
+	return 0
+}
+
+func (m *Signing) GetGapHeight() int64 {
+	if m != nil {
+		return m.GapHeight
+	}
+	return 0
+}
+
+func (m *Signing) GetTime() int64 {
+	if m != nil {
+		return m.Time
+	}
+	return 0
+}
+
+// MissedHeights says which heights of a window a validator did not sign.
+type MissedHeights struct {
+	// Its consensus key.
+	Key []byte `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	// Bit i is height 64 * window + i.
+	Heights uint64 `protobuf:"fixed64,2,opt,name=heights,proto3" json:"heights,omitempty"`
+}
+
+func (m *MissedHeights) Reset()         { *m = MissedHeights{} }
+func (m *MissedHeights) String() string { return proto.CompactTextString(m) }
+func (*MissedHeights) ProtoMessage()    {}
+func (*MissedHeights) Descriptor() ([]byte, []int) {
+	return fileDescriptor_2974fa7522dd5fdd, []int{32}
+}
+func (m *MissedHeights) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *MissedHeights) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_MissedHeights.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *MissedHeights) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_MissedHeights.Merge(m, src)
+}
+func (m *MissedHeights) XXX_Size() int {
+	return m.Size()
+}
+func (m *MissedHeights) XXX_DiscardUnknown() {
+	xxx_messageInfo_MissedHeights.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_MissedHeights proto.InternalMessageInfo
+
+func (m *MissedHeights) GetKey() []byte {
+	if m != nil {
+		return m.Key
+	}
+	return nil
+}
+
+func (m *MissedHeights) GetHeights() uint64 {
+	if m != nil {
+		return m.Heights
+	}
+	return 0
+}
+
+// Extension is the record `election/<id>/extension/<number>`: an extension, and what the ledger knows of the time for which it makes up.
+// Spec 18.6.
+type Extension struct {
+	Resolution []byte         `protobuf:"bytes,1,opt,name=resolution,proto3" json:"resolution,omitempty"`
+	Cause      ExtensionCause `protobuf:"varint,2,opt,name=cause,proto3,enum=votenode.v1.ExtensionCause" json:"cause,omitempty"`
+	From       int64          `protobuf:"varint,3,opt,name=from,proto3" json:"from,omitempty"`
+	To         int64          `protobuf:"varint,4,opt,name=to,proto3" json:"to,omitempty"`
+	// Closing before and after, unix seconds.
+	OldClosing int64 `protobuf:"varint,5,opt,name=old_closing,json=oldClosing,proto3" json:"old_closing,omitempty"`
+	Closing    int64 `protobuf:"varint,6,opt,name=closing,proto3" json:"closing,omitempty"`
+	// Of the block in which it took effect.
+	Height int64 `protobuf:"varint,7,opt,name=height,proto3" json:"height,omitempty"`
+	// Of each validator of that block, sorted by key; none where there is no span.
+	Validators []ValidatorSpan `protobuf:"bytes,8,rep,name=validators,proto3" json:"validators"`
+	// Longest time from one block to the next in the windows of 64 heights that the span touches, nanoseconds, and the height of that next block.
+	LongestGap int64 `protobuf:"varint,9,opt,name=longest_gap,json=longestGap,proto3" json:"longest_gap,omitempty"`
+	GapHeight  int64 `protobuf:"varint,10,opt,name=gap_height,json=gapHeight,proto3" json:"gap_height,omitempty"`
+}
+
+func (m *Extension) Reset()         { *m = Extension{} }
+func (m *Extension) String() string { return proto.CompactTextString(m) }
+func (*Extension) ProtoMessage()    {}
+func (*Extension) Descriptor() ([]byte, []int) {
+	return fileDescriptor_2974fa7522dd5fdd, []int{33}
+}
+func (m *Extension) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *Extension) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_Extension.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *Extension) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_Extension.Merge(m, src)
+}
+func (m *Extension) XXX_Size() int {
+	return m.Size()
+}
+func (m *Extension) XXX_DiscardUnknown() {
+	xxx_messageInfo_Extension.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_Extension proto.InternalMessageInfo
+
+func (m *Extension) GetResolution() []byte {
+	if m != nil {
+		return m.Resolution
+	}
+	return nil
+}
+
+func (m *Extension) GetCause() ExtensionCause {
+	if m != nil {
+		return m.Cause
+	}
+	return EXTENSION_NONE
+}
+
+func (m *Extension) GetFrom() int64 {
+	if m != nil {
+		return m.From
+	}
+	return 0
+}
+
+func (m *Extension) GetTo() int64 {
+	if m != nil {
+		return m.To
+	}
+	return 0
+}
+
+func (m *Extension) GetOldClosing() int64 {
+	if m != nil {
+		return m.OldClosing
+	}
+	return 0
+}
+
+func (m *Extension) GetClosing() int64 {
+	if m != nil {
+		return m.Closing
+	}
+	return 0
+}
+
+func (m *Extension) GetHeight() int64 {
+	if m != nil {
+		return m.Height
+	}
+	return 0
+}
+
+func (m *Extension) GetValidators() []ValidatorSpan {
+	if m != nil {
+		return m.Validators
+	}
+	return nil
+}
+
+func (m *Extension) GetLongestGap() int64 {
+	if m != nil {
+		return m.LongestGap
+	}
+	return 0
+}
+
+func (m *Extension) GetGapHeight() int64 {
+	if m != nil {
+		return m.GapHeight
+	}
+	return 0
+}
+
+// ValidatorSpan is what the ledger knows of a validator in a span of heights.
+type ValidatorSpan struct {
+	// Its consensus key.
+	Key []byte `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	// Heights of the span that it did not sign.
+	Missed uint64 `protobuf:"varint,2,opt,name=missed,proto3" json:"missed,omitempty"`
+	// Its newest report at or before the span, of at most 600 heights before it, and its newest when the extension took effect.
+	Before *ReportRef `protobuf:"bytes,3,opt,name=before,proto3" json:"before,omitempty"`
+	After  *ReportRef `protobuf:"bytes,4,opt,name=after,proto3" json:"after,omitempty"`
+	// What it took in between the two; only where both are there and of the same start.
+	Intake *IntakeDifference `protobuf:"bytes,5,opt,name=intake,proto3" json:"intake,omitempty"`
+}
+
+func (m *ValidatorSpan) Reset()         { *m = ValidatorSpan{} }
+func (m *ValidatorSpan) String() string { return proto.CompactTextString(m) }
+func (*ValidatorSpan) ProtoMessage()    {}
+func (*ValidatorSpan) Descriptor() ([]byte, []int) {
+	return fileDescriptor_2974fa7522dd5fdd, []int{34}
+}
+func (m *ValidatorSpan) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *ValidatorSpan) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_ValidatorSpan.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *ValidatorSpan) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_ValidatorSpan.Merge(m, src)
+}
+func (m *ValidatorSpan) XXX_Size() int {
+	return m.Size()
+}
+func (m *ValidatorSpan) XXX_DiscardUnknown() {
+	xxx_messageInfo_ValidatorSpan.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_ValidatorSpan proto.InternalMessageInfo
+
+func (m *ValidatorSpan) GetKey() []byte {
+	if m != nil {
+		return m.Key
+	}
+	return nil
+}
+
+func (m *ValidatorSpan) GetMissed() uint64 {
+	if m != nil {
+		return m.Missed
+	}
+	return 0
+}
+
+func (m *ValidatorSpan) GetBefore() *ReportRef {
+	if m != nil {
+		return m.Before
+	}
+	return nil
+}
+
+func (m *ValidatorSpan) GetAfter() *ReportRef {
+	if m != nil {
+		return m.After
+	}
+	return nil
+}
+
+func (m *ValidatorSpan) GetIntake() *IntakeDifference {
+	if m != nil {
+		return m.Intake
+	}
+	return nil
+}
+
+// ReportRef names a leaf of the log `intake`.
+type ReportRef struct {
+	Index uint64 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	// Of the report.
+	Height int64  `protobuf:"varint,2,opt,name=height,proto3" json:"height,omitempty"`
+	Start  uint64 `protobuf:"varint,3,opt,name=start,proto3" json:"start,omitempty"`
+}
+
+func (m *ReportRef) Reset()         { *m = ReportRef{} }
+func (m *ReportRef) String() string { return proto.CompactTextString(m) }
+func (*ReportRef) ProtoMessage()    {}
+func (*ReportRef) Descriptor() ([]byte, []int) {
+	return fileDescriptor_2974fa7522dd5fdd, []int{35}
+}
+func (m *ReportRef) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *ReportRef) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_ReportRef.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *ReportRef) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_ReportRef.Merge(m, src)
+}
+func (m *ReportRef) XXX_Size() int {
+	return m.Size()
+}
+func (m *ReportRef) XXX_DiscardUnknown() {
+	xxx_messageInfo_ReportRef.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_ReportRef proto.InternalMessageInfo
+
+func (m *ReportRef) GetIndex() uint64 {
+	if m != nil {
+		return m.Index
+	}
+	return 0
+}
+
+func (m *ReportRef) GetHeight() int64 {
+	if m != nil {
+		return m.Height
+	}
+	return 0
+}
+
+func (m *ReportRef) GetStart() uint64 {
+	if m != nil {
+		return m.Start
+	}
+	return 0
+}
+
+// IntakeDifference is the difference of two reports of the same start, counter by counter.
+type IntakeDifference struct {
+	Taken     uint64 `protobuf:"varint,1,opt,name=taken,proto3" json:"taken,omitempty"`
+	FromPeers uint64 `protobuf:"varint,2,opt,name=from_peers,json=fromPeers,proto3" json:"from_peers,omitempty"`
+	Verified  uint64 `protobuf:"varint,3,opt,name=verified,proto3" json:"verified,omitempty"`
+	Slips     uint64 `protobuf:"varint,4,opt,name=slips,proto3" json:"slips,omitempty"`
+	// Ascending by code, no count 0.
+	Refused []RefusalCount `protobuf:"bytes,5,rep,name=refused,proto3" json:"refused"`
+}
+
+func (m *IntakeDifference) Reset()         { *m = IntakeDifference{} }
+func (m *IntakeDifference) String() string { return proto.CompactTextString(m) }
+func (*IntakeDifference) ProtoMessage()    {}
+func (*IntakeDifference) Descriptor() ([]byte, []int) {
+	return fileDescriptor_2974fa7522dd5fdd, []int{36}
+}
+func (m *IntakeDifference) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *IntakeDifference) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_IntakeDifference.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *IntakeDifference) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_IntakeDifference.Merge(m, src)
+}
+func (m *IntakeDifference) XXX_Size() int {
+	return m.Size()
+}
+func (m *IntakeDifference) XXX_DiscardUnknown() {
+	xxx_messageInfo_IntakeDifference.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_IntakeDifference proto.InternalMessageInfo
+
+func (m *IntakeDifference) GetTaken() uint64 {
+	if m != nil {
+		return m.Taken
+	}
+	return 0
+}
+
+func (m *IntakeDifference) GetFromPeers() uint64 {
+	if m != nil {
+		return m.FromPeers
+	}
+	return 0
+}
+
+func (m *IntakeDifference) GetVerified() uint64 {
+	if m != nil {
+		return m.Verified
+	}
+	return 0
+}
+
+func (m *IntakeDifference) GetSlips() uint64 {
+	if m != nil {
+		return m.Slips
+	}
+	return 0
+}
+
+func (m *IntakeDifference) GetRefused() []RefusalCount {
+	if m != nil {
+		return m.Refused
+	}
+	return nil
+}
+
 // BlockLeaf is a leaf of the blocks log.
 type BlockLeaf struct {
 	Height int64 `protobuf:"varint,1,opt,name=height,proto3" json:"height,omitempty"`
@@ -2008,7 +2642,7 @@ func (m *BlockLeaf) Reset()         { *m = BlockLeaf{} }
 func (m *BlockLeaf) String() string { return proto.CompactTextString(m) }
 func (*BlockLeaf) ProtoMessage()    {}
 func (*BlockLeaf) Descriptor() ([]byte, []int) {
-	return fileDescriptor_2974fa7522dd5fdd, []int{29}
+	return fileDescriptor_2974fa7522dd5fdd, []int{37}
 }
 func (m *BlockLeaf) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -2074,7 +2708,7 @@ func (m *LogSize) Reset()         { *m = LogSize{} }
 func (m *LogSize) String() string { return proto.CompactTextString(m) }
 func (*LogSize) ProtoMessage()    {}
 func (*LogSize) Descriptor() ([]byte, []int) {
-	return fileDescriptor_2974fa7522dd5fdd, []int{30}
+	return fileDescriptor_2974fa7522dd5fdd, []int{38}
 }
 func (m *LogSize) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -2153,6 +2787,14 @@ func init() {
 	proto.RegisterType((*SpoiledBallot)(nil), "votenode.v1.SpoiledBallot")
 	proto.RegisterType((*Partial)(nil), "votenode.v1.Partial")
 	proto.RegisterType((*Result)(nil), "votenode.v1.Result")
+	proto.RegisterType((*PaperPlace)(nil), "votenode.v1.PaperPlace")
+	proto.RegisterType((*PaperSum)(nil), "votenode.v1.PaperSum")
+	proto.RegisterType((*Signing)(nil), "votenode.v1.Signing")
+	proto.RegisterType((*MissedHeights)(nil), "votenode.v1.MissedHeights")
+	proto.RegisterType((*Extension)(nil), "votenode.v1.Extension")
+	proto.RegisterType((*ValidatorSpan)(nil), "votenode.v1.ValidatorSpan")
+	proto.RegisterType((*ReportRef)(nil), "votenode.v1.ReportRef")
+	proto.RegisterType((*IntakeDifference)(nil), "votenode.v1.IntakeDifference")
 	proto.RegisterType((*BlockLeaf)(nil), "votenode.v1.BlockLeaf")
 	proto.RegisterType((*LogSize)(nil), "votenode.v1.LogSize")
 }
@@ -2160,128 +2802,159 @@ func init() {
 func init() { proto.RegisterFile("votenode/v1/record.proto", fileDescriptor_2974fa7522dd5fdd) }
 
 var fileDescriptor_2974fa7522dd5fdd = []byte{
-	// 1931 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x94, 0x58, 0x4b, 0x6f, 0x1b, 0xc9,
-	0x11, 0xd6, 0xf0, 0xad, 0x22, 0x25, 0x8f, 0xdb, 0x5a, 0x87, 0xeb, 0xb5, 0x65, 0x65, 0x82, 0x00,
-	0x86, 0x90, 0x48, 0xb1, 0x16, 0x86, 0xb1, 0x76, 0x12, 0x80, 0x22, 0x47, 0x2b, 0xae, 0x29, 0x92,
-	0x19, 0x52, 0xda, 0x28, 0x39, 0x10, 0x23, 0x4e, 0x8b, 0x9c, 0xd5, 0x70, 0x7a, 0x76, 0xba, 0x29,
-	0x5b, 0xb9, 0x07, 0x48, 0x6e, 0x39, 0xe7, 0x90, 0xff, 0x90, 0xff, 0x90, 0x04, 0x7b, 0xc8, 0xc1,
-	0xc7, 0x9c, 0x82, 0xc4, 0xfe, 0x23, 0x41, 0xbf, 0xe6, 0x41, 0x3b, 0x80, 0xf6, 0xd6, 0xf5, 0x55,
-	0x55, 0x77, 0xbd, 0xba, 0xaa, 0x67, 0xa0, 0x79, 0x4d, 0x18, 0x0e, 0x89, 0x87, 0xf7, 0xaf, 0x9f,
-	0xee, 0xc7, 0x78, 0x4a, 0x62, 0x6f, 0x2f, 0x8a, 0x09, 0x23, 0xa8, 0xae, 0x39, 0x7b, 0xd7, 0x4f,
-	0x1f, 0x6c, 0xcd, 0xc8, 0x8c, 0x08, 0x7c, 0x9f, 0xaf, 0xa4, 0xc8, 0x83, 0x4f, 0xb3, 0xca, 0x33,
-	0x1c, 0x62, 0xea, 0x53, 0xc5, 0x7a, 0x94, 0x65, 0xb1, 0xd8, 0x0d, 0xa9, 0x3b, 0x65, 0x3e, 0x09,
-	0x25, 0xdb, 0x7a, 0x01, 0xe5, 0xf6, 0xdc, 0xf5, 0x43, 0xb4, 0x09, 0x05, 0xdf, 0x6b, 0x1a, 0x3b,
-	0xc6, 0x93, 0x75, 0xa7, 0xe0, 0x7b, 0xe8, 0x87, 0xd0, 0x50, 0x1b, 0x4d, 0xe6, 0x2e, 0x9d, 0x37,
-	0x0b, 0x3b, 0xc6, 0x93, 0x86, 0x53, 0x57, 0xd8, 0xb1, 0x4b, 0xe7, 0xd6, 0xef, 0x0d, 0xb8, 0x73,
-	0xe6, 0x06, 0xbe, 0xe7, 0x32, 0x12, 0xdb, 0x11, 0x99, 0xce, 0x29, 0x7a, 0x09, 0xd5, 0x28, 0xc6,
-	0x14, 0x87, 0x4c, 0xec, 0x55, 0x3f, 0xf8, 0x6c, 0x2f, 0x63, 0xfe, 0x5e, 0x5e, 0xfc, 0xb0, 0xf4,
-	0xdd, 0xbf, 0x1f, 0xaf, 0x39, 0x5a, 0x03, 0x3d, 0x83, 0x52, 0x88, 0xdf, 0x30, 0x71, 0xd6, 0xad,
-	0x34, 0x85, 0xb8, 0xf5, 0x47, 0x03, 0x36, 0xf3, 0x6c, 0x74, 0x1f, 0x2a, 0xe1, 0x72, 0x71, 0x81,
-	0x63, 0x61, 0x45, 0xc9, 0x51, 0x14, 0xf7, 0xea, 0xd2, 0x8f, 0x29, 0x9b, 0xcc, 0xb1, 0x3f, 0x9b,
-	0xcb, 0x93, 0x8a, 0x4e, 0x5d, 0x60, 0xc7, 0x02, 0x42, 0x3f, 0x07, 0xb8, 0xd6, 0x9b, 0xd1, 0x66,
-	0x71, 0xa7, 0xf8, 0xa4, 0x7e, 0x70, 0xff, 0xe3, 0xa6, 0x28, 0x2b, 0x32, 0xf2, 0x56, 0x0f, 0x1a,
-	0x09, 0xfb, 0x15, 0xbe, 0x41, 0x16, 0x34, 0x48, 0x3c, 0x73, 0x43, 0x9f, 0xba, 0x3c, 0xea, 0x2a,
-	0xc0, 0x39, 0x0c, 0x35, 0xa1, 0x1a, 0x63, 0xe6, 0xc7, 0xd8, 0x13, 0xf6, 0xd4, 0x1c, 0x4d, 0x5a,
-	0xbf, 0x86, 0x5a, 0x87, 0x4c, 0x97, 0x0b, 0x1e, 0x1c, 0x04, 0x25, 0xea, 0xff, 0x0e, 0x2b, 0x87,
-	0xc4, 0x1a, 0x3d, 0x80, 0x5a, 0x8c, 0xa7, 0xd8, 0xbf, 0x56, 0xaa, 0x25, 0x27, 0xa1, 0xd1, 0x43,
-	0x58, 0x8f, 0x96, 0x17, 0x81, 0x4f, 0xe7, 0x38, 0x6e, 0x16, 0x45, 0xf6, 0x52, 0xc0, 0x3a, 0x81,
-	0xfa, 0xe0, 0xf2, 0xd2, 0x9f, 0xe2, 0xb8, 0x35, 0x65, 0x94, 0x0b, 0x7b, 0xea, 0x20, 0x2a, 0x4e,
-	0xd8, 0x70, 0x52, 0x00, 0xed, 0x40, 0x3d, 0xc6, 0x94, 0x04, 0x4b, 0x6e, 0x2e, 0x15, 0x27, 0x6d,
-	0x38, 0x59, 0xc8, 0xfa, 0x7b, 0x01, 0x4c, 0x27, 0xa1, 0x1d, 0x51, 0xbe, 0xe8, 0x17, 0x00, 0xa9,
-	0x8c, 0x2a, 0x87, 0x1f, 0xe4, 0x22, 0x99, 0xaa, 0xe8, 0x50, 0xa6, 0x0a, 0xe8, 0x19, 0x54, 0x28,
-	0x73, 0xd9, 0x52, 0x1e, 0xb8, 0x79, 0xf0, 0xe8, 0xff, 0xa8, 0x8e, 0x84, 0x90, 0xa3, 0x84, 0x79,
-	0x4c, 0xa2, 0x98, 0x44, 0x84, 0x62, 0x4f, 0xb8, 0x5d, 0x74, 0x12, 0x9a, 0x47, 0x1a, 0xbf, 0x89,
-	0xfc, 0x18, 0xd3, 0x66, 0x49, 0xb0, 0x34, 0xc9, 0x39, 0x1e, 0x9e, 0xfa, 0x1e, 0xf6, 0x9a, 0x65,
-	0xc9, 0x51, 0x24, 0x8f, 0xfb, 0x94, 0x78, 0xb8, 0x59, 0x11, 0x5e, 0x8b, 0x35, 0xfa, 0x02, 0xd6,
-	0xdd, 0x28, 0x8a, 0xc9, 0xb5, 0x1b, 0xd0, 0x66, 0x55, 0x94, 0xc8, 0x27, 0x39, 0xeb, 0x5a, 0x8a,
-	0xab, 0xdc, 0x4a, 0xa5, 0x79, 0xa4, 0x5f, 0xfb, 0x6c, 0xee, 0xc5, 0xee, 0xeb, 0xb0, 0x59, 0xdb,
-	0x29, 0xf2, 0xb4, 0x24, 0x80, 0x75, 0x0c, 0x35, 0xad, 0x7a, 0xdb, 0xd2, 0x21, 0x32, 0x8d, 0xea,
-	0x82, 0x6a, 0xd2, 0xfa, 0x09, 0xa0, 0x21, 0x0e, 0x3d, 0x3f, 0x9c, 0xa5, 0x91, 0xa2, 0xfc, 0x5e,
-	0xf0, 0xdb, 0x8c, 0x79, 0x92, 0xf9, 0xd1, 0x8a, 0xb2, 0x76, 0xa0, 0x61, 0x07, 0x58, 0x34, 0x86,
-	0x9e, 0x4f, 0x19, 0x32, 0xa1, 0xe8, 0x7b, 0x52, 0x68, 0xdd, 0xe1, 0x4b, 0xeb, 0x09, 0xc0, 0xd8,
-	0x0d, 0x82, 0x9b, 0x5f, 0x2d, 0xf1, 0x52, 0x14, 0xde, 0x94, 0x84, 0x0c, 0x53, 0x26, 0x85, 0x36,
-	0x9c, 0x84, 0xb6, 0x1c, 0x68, 0x9c, 0xf8, 0xf4, 0x02, 0xcf, 0xdd, 0x6b, 0x9f, 0x2c, 0x63, 0x1e,
-	0x40, 0x76, 0x13, 0x61, 0x55, 0x56, 0x62, 0x2d, 0x30, 0x7f, 0x81, 0xd5, 0xfd, 0x13, 0x6b, 0x59,
-	0xcc, 0x11, 0x89, 0x59, 0x9a, 0x38, 0x4d, 0x5b, 0x5f, 0x41, 0xed, 0x34, 0x9a, 0xc5, 0xae, 0x87,
-	0x29, 0xfa, 0x25, 0xd4, 0x96, 0x6a, 0x2d, 0xce, 0xae, 0x1f, 0x3c, 0xcc, 0xc5, 0x5e, 0x09, 0x8e,
-	0xc8, 0x25, 0x7b, 0xed, 0xc6, 0x58, 0xa5, 0x20, 0xd1, 0xb1, 0x7e, 0x0b, 0xd0, 0x73, 0x29, 0xeb,
-	0x86, 0xcc, 0xbd, 0xc2, 0xe8, 0x39, 0x54, 0xe4, 0x29, 0xaa, 0x40, 0x3f, 0x5d, 0xa9, 0x32, 0xce,
-	0x92, 0xa2, 0x6a, 0x23, 0x25, 0x8e, 0xb6, 0xa0, 0xec, 0x87, 0x1e, 0x7e, 0xa3, 0x2e, 0x9e, 0x24,
-	0xac, 0x7f, 0x14, 0xa0, 0xa6, 0x23, 0x89, 0x9e, 0x40, 0x39, 0x9a, 0xbb, 0x54, 0xba, 0xbe, 0x79,
-	0x80, 0x72, 0x5b, 0x0f, 0x39, 0xc7, 0x91, 0x02, 0xdc, 0xf7, 0x85, 0x1b, 0xfa, 0x97, 0x98, 0x32,
-	0x95, 0xc8, 0x84, 0x16, 0x39, 0x8e, 0x70, 0xe8, 0x87, 0x33, 0x15, 0x16, 0x4d, 0x72, 0xce, 0x34,
-	0x20, 0x94, 0x73, 0x54, 0x39, 0x2b, 0x12, 0x3d, 0x86, 0x7a, 0x4c, 0x82, 0x60, 0x42, 0xb1, 0x1b,
-	0xa8, 0x92, 0xae, 0x39, 0xc0, 0xa1, 0x91, 0x40, 0xd0, 0x67, 0xb0, 0x2e, 0x05, 0x78, 0x4b, 0xa9,
-	0xa8, 0xd6, 0xc1, 0xd9, 0xbc, 0xad, 0x68, 0x66, 0x4c, 0x08, 0x6b, 0x56, 0xa5, 0x39, 0x1c, 0x70,
-	0x08, 0x61, 0xe8, 0x11, 0xc0, 0x15, 0xbe, 0x99, 0x78, 0xfe, 0x8c, 0x1b, 0x5b, 0x93, 0x8d, 0xe5,
-	0x0a, 0xdf, 0x74, 0x04, 0xc0, 0x3b, 0x2c, 0x8b, 0x7d, 0x37, 0x98, 0x44, 0x2e, 0xe5, 0x57, 0x70,
-	0x5d, 0x1c, 0x5d, 0x17, 0xd8, 0x50, 0x40, 0xe8, 0x47, 0xb0, 0xa1, 0x8b, 0x65, 0xc2, 0x5d, 0x69,
-	0x82, 0xa8, 0x8c, 0x86, 0x06, 0x07, 0x11, 0x0e, 0xad, 0xbf, 0x19, 0x50, 0x6b, 0xe3, 0x18, 0x2f,
-	0x48, 0x78, 0xc3, 0xcb, 0xf6, 0xdb, 0x25, 0x89, 0x97, 0x0b, 0x55, 0x44, 0x8a, 0xe2, 0x01, 0x70,
-	0x19, 0xc3, 0x8b, 0x88, 0xa9, 0xa6, 0xa4, 0x49, 0xf4, 0x53, 0x28, 0x51, 0x86, 0x23, 0x11, 0xb1,
-	0xcd, 0x95, 0xa4, 0xea, 0x6d, 0x47, 0x0c, 0x47, 0x8e, 0x10, 0xe3, 0xf1, 0xf7, 0xb0, 0xeb, 0x05,
-	0x7e, 0x88, 0x55, 0x28, 0x13, 0x1a, 0xbd, 0x84, 0x1a, 0x8b, 0x97, 0x94, 0x61, 0x4c, 0x9b, 0x65,
-	0x51, 0x6f, 0xf9, 0xed, 0xc6, 0x92, 0xc9, 0xdb, 0x50, 0x52, 0x6c, 0x5a, 0xc1, 0x62, 0xd0, 0xc8,
-	0xf2, 0xd1, 0xe7, 0x50, 0x55, 0x3c, 0x55, 0x6f, 0xf7, 0x72, 0x7b, 0x9d, 0x60, 0x3e, 0xa6, 0xf4,
-	0x5c, 0x54, 0x92, 0x68, 0x1f, 0xaa, 0xf8, 0x1b, 0x3c, 0x65, 0xaa, 0xcb, 0x6f, 0xae, 0x34, 0x1b,
-	0xfb, 0x1b, 0x59, 0x6f, 0x8e, 0x96, 0xb2, 0xde, 0x1b, 0x50, 0xea, 0x60, 0x37, 0xe0, 0x99, 0xf4,
-	0xb0, 0x1b, 0xc8, 0x11, 0x6e, 0xc8, 0x4c, 0x72, 0x80, 0xcf, 0x6f, 0xd4, 0x86, 0x0d, 0x35, 0x2d,
-	0xe2, 0xc9, 0x15, 0xbe, 0xe1, 0x7d, 0x96, 0x7b, 0xd7, 0x5c, 0xb9, 0x01, 0x52, 0xe2, 0x15, 0xbe,
-	0x51, 0x66, 0x35, 0xe2, 0x14, 0x12, 0xb3, 0x61, 0x4a, 0x16, 0x0b, 0x9f, 0xc9, 0xd9, 0x21, 0x07,
-	0x4d, 0x16, 0x42, 0x5f, 0x40, 0x85, 0xce, 0x5d, 0xd9, 0x73, 0x8b, 0x1f, 0xcc, 0x75, 0x3b, 0x9c,
-	0xc6, 0x37, 0x11, 0xc3, 0xde, 0x68, 0x9e, 0x5e, 0x56, 0xa5, 0xc0, 0x9b, 0xe5, 0x94, 0x84, 0x97,
-	0x7e, 0xbc, 0x48, 0x8a, 0x38, 0x05, 0xac, 0x45, 0xda, 0xb4, 0x84, 0x29, 0x08, 0x4a, 0xc2, 0x0d,
-	0xe9, 0xa7, 0x58, 0xa3, 0x2e, 0x6c, 0x64, 0x1b, 0xa6, 0xf6, 0x31, 0x3f, 0x4b, 0x06, 0x19, 0x09,
-	0xbe, 0x93, 0xb2, 0x22, 0xaf, 0x69, 0xfd, 0xc5, 0x00, 0x73, 0x55, 0xf2, 0x56, 0x4d, 0x3a, 0xad,
-	0xde, 0x42, 0xae, 0x7a, 0xb5, 0xbd, 0xc5, 0x8c, 0xbd, 0x2f, 0x32, 0xc5, 0x56, 0xfa, 0x48, 0x3a,
-	0x54, 0x31, 0x65, 0xac, 0x4c, 0x6b, 0xed, 0x39, 0xd4, 0x33, 0xec, 0xb4, 0x41, 0xc9, 0x3b, 0x23,
-	0x89, 0xe4, 0xd0, 0x42, 0x7a, 0xa8, 0xf5, 0x4f, 0x03, 0xca, 0x63, 0x7e, 0x41, 0x73, 0xf7, 0xc0,
-	0x58, 0xb9, 0x07, 0xcf, 0xa0, 0x12, 0x11, 0x2a, 0x8b, 0xb0, 0xf8, 0xc1, 0x28, 0x57, 0x27, 0x3b,
-	0xf8, 0x52, 0xe7, 0x50, 0x0a, 0xa3, 0xe7, 0x7c, 0xe6, 0x4e, 0x97, 0x72, 0x1c, 0xdf, 0x42, 0x4f,
-	0x4b, 0x73, 0xc5, 0x85, 0x4f, 0x55, 0x77, 0xbb, 0x8d, 0xa2, 0x92, 0xb6, 0x8e, 0x00, 0x52, 0xe6,
-	0xad, 0x32, 0x94, 0xeb, 0xe5, 0x3a, 0x54, 0xd6, 0x4b, 0x1e, 0x4f, 0xdf, 0x0d, 0x46, 0xb2, 0x18,
-	0xef, 0x27, 0x75, 0x2c, 0x0b, 0x4c, 0x17, 0xe9, 0x16, 0x94, 0xa3, 0x98, 0x90, 0x4b, 0x15, 0x52,
-	0x49, 0x58, 0x7f, 0x36, 0xa0, 0x7c, 0x46, 0x18, 0x8e, 0xd1, 0xcf, 0x92, 0x77, 0x8c, 0x1c, 0x03,
-	0xf9, 0x84, 0x0a, 0x99, 0x0f, 0x9f, 0x30, 0x14, 0x7f, 0xbb, 0xc4, 0xe1, 0x14, 0xeb, 0x67, 0x9d,
-	0xa6, 0xf9, 0x8d, 0x0e, 0xc8, 0x6c, 0x22, 0xcd, 0x2d, 0x4a, 0x66, 0x40, 0x66, 0x5d, 0x9d, 0x5c,
-	0xf1, 0x56, 0x29, 0xc9, 0xe4, 0x8a, 0xb7, 0x8a, 0x1e, 0xb5, 0xe5, 0x74, 0xd4, 0x5a, 0x36, 0x54,
-	0x47, 0x11, 0xf1, 0xf9, 0x20, 0x78, 0x01, 0xd5, 0x0b, 0x37, 0x08, 0x08, 0xd3, 0xc3, 0xf4, 0x41,
-	0xce, 0x3c, 0x25, 0x76, 0x28, 0x44, 0x74, 0xa0, 0x95, 0x82, 0xd5, 0x83, 0x8d, 0x1c, 0x3f, 0x67,
-	0xb8, 0xb1, 0x62, 0xf8, 0x63, 0xa8, 0x87, 0x24, 0x9c, 0xe2, 0x49, 0x44, 0xfc, 0x50, 0x4f, 0x39,
-	0x10, 0xd0, 0x90, 0x23, 0xd6, 0x73, 0xa8, 0x0e, 0xdd, 0x98, 0xf1, 0x32, 0xfc, 0x7e, 0xa1, 0xbe,
-	0x82, 0x8a, 0x83, 0xe9, 0x32, 0x60, 0xe8, 0xe9, 0x4a, 0xa8, 0x57, 0x87, 0x39, 0x17, 0x5a, 0x89,
-	0x75, 0x33, 0xf5, 0x5f, 0x86, 0x5a, 0x93, 0xfc, 0x30, 0xae, 0x2d, 0xbf, 0x01, 0x4a, 0x8e, 0x24,
-	0xac, 0x3f, 0x18, 0xb0, 0x7e, 0x18, 0x90, 0xe9, 0x55, 0x0f, 0xbb, 0x97, 0xe2, 0x3d, 0x25, 0xbf,
-	0x24, 0xe4, 0x6d, 0x51, 0xd4, 0x47, 0xdf, 0x37, 0x8f, 0xa1, 0x3e, 0xc7, 0xae, 0x87, 0x63, 0xd9,
-	0x8d, 0xe5, 0xad, 0x07, 0x09, 0x89, 0x7e, 0xbc, 0x07, 0xa5, 0x80, 0xcc, 0xf4, 0xbd, 0xdf, 0xca,
-	0xd9, 0xde, 0x23, 0x33, 0x3e, 0x9a, 0xf5, 0x77, 0x0f, 0x97, 0xb3, 0xf6, 0xa1, 0xaa, 0x60, 0xfe,
-	0x5e, 0x0b, 0xc8, 0x4c, 0xd5, 0x36, 0x5f, 0x26, 0x9f, 0x0b, 0x85, 0xf4, 0x73, 0x61, 0xf7, 0x3c,
-	0xfb, 0x48, 0x97, 0x71, 0x40, 0xf7, 0xe0, 0x8e, 0x63, 0x8f, 0x06, 0xbd, 0xd3, 0x71, 0x77, 0xd0,
-	0x9f, 0x0c, 0x86, 0x76, 0xdf, 0x5c, 0x43, 0x4d, 0xd8, 0xca, 0x80, 0xf6, 0xd1, 0x91, 0xdd, 0x1e,
-	0x77, 0xcf, 0x6c, 0xd3, 0x40, 0xf7, 0x01, 0x65, 0x38, 0x8e, 0x7d, 0x74, 0x3a, 0xb2, 0x3b, 0x66,
-	0x61, 0xf7, 0xaf, 0x06, 0x94, 0xc5, 0x8b, 0x06, 0x6d, 0x02, 0x0c, 0x8f, 0x5b, 0x23, 0x7b, 0xd2,
-	0x1f, 0xf4, 0x6d, 0x73, 0x0d, 0xdd, 0x81, 0xba, 0xa4, 0x47, 0xf6, 0xf8, 0x74, 0x28, 0xb7, 0x90,
-	0xc0, 0x2b, 0xfb, 0x7c, 0xd2, 0xb6, 0x1d, 0xfb, 0x64, 0xd0, 0x3f, 0x37, 0x0b, 0xa9, 0xa0, 0x63,
-	0xb7, 0x3a, 0xe7, 0x66, 0x11, 0x99, 0xd0, 0x90, 0xc0, 0xd9, 0x60, 0xdc, 0xed, 0x7f, 0x69, 0x96,
-	0x52, 0xa4, 0xdd, 0x1b, 0xf0, 0x73, 0xcb, 0x68, 0x0b, 0x4c, 0x89, 0x74, 0xec, 0xb6, 0x73, 0x3e,
-	0x14, 0x72, 0x95, 0x74, 0xab, 0xa3, 0x6e, 0xbf, 0xd5, 0x33, 0xab, 0xdc, 0x4b, 0xa5, 0xd8, 0xea,
-	0xb7, 0xed, 0x5e, 0xcf, 0xee, 0x98, 0xb5, 0xdd, 0xd7, 0xd0, 0xc8, 0x3e, 0x05, 0xd0, 0x27, 0x70,
-	0x57, 0x9b, 0x33, 0x69, 0xf5, 0xfb, 0x83, 0xd3, 0x7e, 0x9b, 0x3b, 0x70, 0x17, 0x36, 0x12, 0xb8,
-	0x63, 0xb7, 0x7a, 0xa6, 0xc1, 0x4f, 0x4d, 0xa0, 0xf6, 0xa0, 0x7f, 0xd4, 0x75, 0x4e, 0xcc, 0x42,
-	0x5e, 0x90, 0x3b, 0x5f, 0xcc, 0x09, 0x7e, 0xdd, 0xea, 0x4a, 0x37, 0x76, 0xe7, 0x50, 0xd3, 0x33,
-	0x9b, 0x2b, 0xd9, 0x5f, 0xf1, 0xf0, 0x0e, 0xfa, 0x3a, 0x62, 0xf7, 0xe0, 0x4e, 0x02, 0x8d, 0xba,
-	0x3d, 0xbb, 0x3f, 0x96, 0x51, 0x4b, 0xc0, 0xc3, 0x56, 0x67, 0x32, 0x3a, 0x6e, 0x39, 0xb6, 0x59,
-	0x40, 0x0f, 0xa1, 0x99, 0xe0, 0x47, 0xad, 0x1e, 0x77, 0x71, 0x70, 0x32, 0xec, 0xb5, 0xba, 0xfd,
-	0xb1, 0x59, 0xdc, 0x3d, 0x84, 0x7a, 0xa6, 0xc1, 0xf0, 0xdc, 0x9c, 0x0d, 0xc6, 0xb6, 0xa3, 0x4f,
-	0x32, 0xa1, 0x21, 0xe9, 0xf6, 0xe0, 0xb4, 0x3f, 0x1e, 0x99, 0x06, 0x37, 0x47, 0x22, 0x8e, 0x7d,
-	0x36, 0x78, 0x25, 0x52, 0xfb, 0x25, 0x34, 0xb2, 0x37, 0x87, 0x07, 0xd7, 0xb1, 0x47, 0xa7, 0xbd,
-	0xb1, 0xde, 0xe5, 0x2e, 0x6c, 0x28, 0x80, 0x97, 0x8f, 0xdd, 0x31, 0x0d, 0x55, 0x55, 0x1c, 0xfa,
-	0xba, 0x3b, 0x3e, 0x3e, 0xb6, 0x7b, 0x1d, 0xb3, 0x70, 0xd8, 0x7e, 0xfb, 0xdf, 0xed, 0xb5, 0xef,
-	0xde, 0x6d, 0x1b, 0x6f, 0xdf, 0x6d, 0x1b, 0xff, 0x79, 0xb7, 0x6d, 0xfc, 0xe9, 0xfd, 0xf6, 0xda,
-	0xdb, 0xf7, 0xdb, 0x6b, 0xff, 0x7a, 0xbf, 0xbd, 0xf6, 0x9b, 0x1f, 0x27, 0x3f, 0x2a, 0xe4, 0xef,
-	0x8d, 0xcc, 0x7f, 0x8b, 0x97, 0x7a, 0x7d, 0xfd, 0xf4, 0xa2, 0x22, 0xb8, 0x9f, 0xff, 0x2f, 0x00,
-	0x00, 0xff, 0xff, 0xce, 0xeb, 0x06, 0xcb, 0x30, 0x11, 0x00, 0x00,
+	// 2425 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x94, 0x58, 0x4b, 0x8f, 0x1b, 0xc7,
+	0xf1, 0xdf, 0xe1, 0x7b, 0x8b, 0xe4, 0x8a, 0x6e, 0xaf, 0xf5, 0xa7, 0x65, 0x7b, 0xa5, 0xff, 0x04,
+	0x01, 0x04, 0xc1, 0x91, 0x22, 0x19, 0x86, 0x62, 0x2b, 0x09, 0xc2, 0x25, 0x67, 0xbd, 0xb4, 0xb8,
+	0x24, 0x33, 0xe4, 0xae, 0x23, 0xe7, 0x40, 0x8c, 0x38, 0x4d, 0x72, 0xac, 0xe1, 0xf4, 0x78, 0xa6,
+	0xb9, 0xd2, 0xe6, 0x1e, 0x20, 0xb9, 0xe5, 0x16, 0x20, 0x87, 0x7c, 0x87, 0x00, 0xf9, 0x08, 0x09,
+	0xe0, 0x43, 0x10, 0xf8, 0x96, 0x9c, 0x82, 0x44, 0x3a, 0xe4, 0x23, 0xe4, 0x1a, 0x54, 0x3f, 0xe6,
+	0x41, 0xad, 0xe1, 0xcd, 0x6d, 0xea, 0x57, 0xbf, 0x7e, 0x55, 0x55, 0x57, 0x55, 0x0f, 0xb4, 0xcf,
+	0x19, 0xa7, 0x01, 0x73, 0xe9, 0xbd, 0xf3, 0xfb, 0xf7, 0x22, 0x3a, 0x67, 0x91, 0x7b, 0x37, 0x8c,
+	0x18, 0x67, 0xa4, 0xae, 0x35, 0x77, 0xcf, 0xef, 0xdf, 0xd8, 0x5f, 0xb2, 0x25, 0x13, 0xf8, 0x3d,
+	0xfc, 0x92, 0x94, 0x1b, 0x6f, 0x67, 0x07, 0x2f, 0x69, 0x40, 0x63, 0x2f, 0x56, 0xaa, 0xf7, 0xb2,
+	0x2a, 0x1e, 0x39, 0x41, 0xec, 0xcc, 0xb9, 0xc7, 0x02, 0xa9, 0x36, 0x3f, 0x86, 0x72, 0x77, 0xe5,
+	0x78, 0x01, 0xd9, 0x83, 0x82, 0xe7, 0xb6, 0x8d, 0x5b, 0xc6, 0xed, 0x5d, 0xbb, 0xe0, 0xb9, 0xe4,
+	0xff, 0xa1, 0xa1, 0x26, 0x9a, 0xad, 0x9c, 0x78, 0xd5, 0x2e, 0xdc, 0x32, 0x6e, 0x37, 0xec, 0xba,
+	0xc2, 0x8e, 0x9d, 0x78, 0x65, 0xfe, 0xd2, 0x80, 0x6b, 0x67, 0x8e, 0xef, 0xb9, 0x0e, 0x67, 0x91,
+	0x15, 0xb2, 0xf9, 0x2a, 0x26, 0x8f, 0xa0, 0x1a, 0x46, 0x34, 0xa6, 0x01, 0x17, 0x73, 0xd5, 0x1f,
+	0xbc, 0x73, 0x37, 0xb3, 0xfd, 0xbb, 0x79, 0xfa, 0x61, 0xe9, 0xab, 0x7f, 0xdc, 0xdc, 0xb1, 0xf5,
+	0x08, 0xf2, 0x21, 0x94, 0x02, 0xfa, 0x82, 0x8b, 0xb5, 0xae, 0x34, 0x52, 0xd0, 0xcd, 0x5f, 0x1b,
+	0xb0, 0x97, 0x57, 0x93, 0xeb, 0x50, 0x09, 0x36, 0xeb, 0xa7, 0x34, 0x12, 0xbb, 0x28, 0xd9, 0x4a,
+	0xc2, 0x53, 0x2d, 0xbc, 0x28, 0xe6, 0xb3, 0x15, 0xf5, 0x96, 0x2b, 0xb9, 0x52, 0xd1, 0xae, 0x0b,
+	0xec, 0x58, 0x40, 0xe4, 0x87, 0x00, 0xe7, 0x7a, 0xb2, 0xb8, 0x5d, 0xbc, 0x55, 0xbc, 0x5d, 0x7f,
+	0x70, 0xfd, 0xf2, 0xad, 0xa8, 0x5d, 0x64, 0xf8, 0xe6, 0x00, 0x1a, 0x89, 0xfa, 0x31, 0xbd, 0x20,
+	0x26, 0x34, 0x58, 0xb4, 0x74, 0x02, 0x2f, 0x76, 0xd0, 0xea, 0xca, 0xc0, 0x39, 0x8c, 0xb4, 0xa1,
+	0x1a, 0x51, 0xee, 0x45, 0xd4, 0x15, 0xfb, 0xa9, 0xd9, 0x5a, 0x34, 0x7f, 0x06, 0xb5, 0x1e, 0x9b,
+	0x6f, 0xd6, 0x68, 0x1c, 0x02, 0xa5, 0xd8, 0xfb, 0x05, 0x55, 0x07, 0x12, 0xdf, 0xe4, 0x06, 0xd4,
+	0x22, 0x3a, 0xa7, 0xde, 0xb9, 0x1a, 0x5a, 0xb2, 0x13, 0x99, 0xbc, 0x0b, 0xbb, 0xe1, 0xe6, 0xa9,
+	0xef, 0xc5, 0x2b, 0x1a, 0xb5, 0x8b, 0xc2, 0x7b, 0x29, 0x60, 0x9e, 0x40, 0x7d, 0xb4, 0x58, 0x78,
+	0x73, 0x1a, 0x75, 0xe6, 0x3c, 0x46, 0xb2, 0xab, 0x16, 0x8a, 0xc5, 0x0a, 0x4d, 0x3b, 0x05, 0xc8,
+	0x2d, 0xa8, 0x47, 0x34, 0x66, 0xfe, 0x06, 0xb7, 0x1b, 0x8b, 0x95, 0x9a, 0x76, 0x16, 0x32, 0xff,
+	0x5c, 0x80, 0x96, 0x9d, 0xc8, 0xb6, 0x08, 0x5f, 0xf2, 0x23, 0x80, 0x94, 0xa3, 0xc2, 0xe1, 0xff,
+	0x72, 0x96, 0x4c, 0x87, 0x68, 0x53, 0xa6, 0x03, 0xc8, 0x87, 0x50, 0x89, 0xb9, 0xc3, 0x37, 0x72,
+	0xc1, 0xbd, 0x07, 0xef, 0x7d, 0xc3, 0xd0, 0x89, 0x20, 0xd9, 0x8a, 0x8c, 0x36, 0x09, 0x23, 0x16,
+	0xb2, 0x98, 0xba, 0xe2, 0xd8, 0x45, 0x3b, 0x91, 0xd1, 0xd2, 0xf4, 0x45, 0xe8, 0x45, 0x34, 0x6e,
+	0x97, 0x84, 0x4a, 0x8b, 0xa8, 0x71, 0xe9, 0xdc, 0x73, 0xa9, 0xdb, 0x2e, 0x4b, 0x8d, 0x12, 0xd1,
+	0xee, 0x73, 0xe6, 0xd2, 0x76, 0x45, 0x9c, 0x5a, 0x7c, 0x93, 0x8f, 0x60, 0xd7, 0x09, 0xc3, 0x88,
+	0x9d, 0x3b, 0x7e, 0xdc, 0xae, 0x8a, 0x10, 0x79, 0x2b, 0xb7, 0xbb, 0x8e, 0xd2, 0xaa, 0x63, 0xa5,
+	0x6c, 0xb4, 0xf4, 0x73, 0x8f, 0xaf, 0xdc, 0xc8, 0x79, 0x1e, 0xb4, 0x6b, 0xb7, 0x8a, 0xe8, 0x96,
+	0x04, 0x30, 0x8f, 0xa1, 0xa6, 0x87, 0x5e, 0x35, 0x74, 0x98, 0x74, 0xa3, 0xba, 0xa0, 0x5a, 0x34,
+	0xdf, 0x07, 0x32, 0xa6, 0x81, 0xeb, 0x05, 0xcb, 0xd4, 0x52, 0x31, 0xde, 0x0b, 0xbc, 0xcd, 0x14,
+	0x9d, 0x8c, 0x4b, 0x2b, 0xc9, 0xbc, 0x05, 0x0d, 0xcb, 0xa7, 0x22, 0x31, 0x0c, 0xbc, 0x98, 0x93,
+	0x16, 0x14, 0x3d, 0x57, 0x92, 0x76, 0x6d, 0xfc, 0x34, 0x6f, 0x03, 0x4c, 0x1d, 0xdf, 0xbf, 0xf8,
+	0xe9, 0x86, 0x6e, 0x44, 0xe0, 0xcd, 0x59, 0xc0, 0x69, 0xcc, 0x25, 0xa9, 0x69, 0x27, 0xb2, 0x69,
+	0x43, 0xe3, 0xc4, 0x8b, 0x9f, 0xd2, 0x95, 0x73, 0xee, 0xb1, 0x4d, 0x84, 0x06, 0xe4, 0x17, 0x21,
+	0x55, 0x61, 0x25, 0xbe, 0x05, 0xe6, 0xad, 0xa9, 0xba, 0x7f, 0xe2, 0x5b, 0x06, 0x73, 0xc8, 0x22,
+	0x9e, 0x3a, 0x4e, 0xcb, 0xe6, 0xa7, 0x50, 0x3b, 0x0d, 0x97, 0x91, 0xe3, 0xd2, 0x98, 0xfc, 0x18,
+	0x6a, 0x1b, 0xf5, 0x2d, 0xd6, 0xae, 0x3f, 0x78, 0x37, 0x67, 0x7b, 0x45, 0x9c, 0xb0, 0x05, 0x7f,
+	0xee, 0x44, 0x54, 0xb9, 0x20, 0x19, 0x63, 0xfe, 0x1c, 0x60, 0xe0, 0xc4, 0xbc, 0x1f, 0x70, 0xe7,
+	0x19, 0x25, 0x0f, 0xa1, 0x22, 0x57, 0x51, 0x01, 0xfa, 0xf6, 0x56, 0x94, 0xa1, 0x4a, 0x52, 0xd5,
+	0x44, 0x8a, 0x4e, 0xf6, 0xa1, 0xec, 0x05, 0x2e, 0x7d, 0xa1, 0x2e, 0x9e, 0x14, 0xcc, 0x7f, 0x17,
+	0xa0, 0xa6, 0x2d, 0x49, 0x6e, 0x43, 0x39, 0x5c, 0x39, 0xb1, 0x3c, 0xfa, 0xde, 0x03, 0x92, 0x9b,
+	0x7a, 0x8c, 0x1a, 0x5b, 0x12, 0xf0, 0xec, 0x6b, 0x27, 0xf0, 0x16, 0x34, 0xe6, 0xca, 0x91, 0x89,
+	0x2c, 0x7c, 0x1c, 0xd2, 0xc0, 0x0b, 0x96, 0xca, 0x2c, 0x5a, 0x44, 0xcd, 0xdc, 0x67, 0x31, 0x6a,
+	0x54, 0x38, 0x2b, 0x91, 0xdc, 0x84, 0x7a, 0xc4, 0x7c, 0x7f, 0x16, 0x53, 0xc7, 0x57, 0x21, 0x5d,
+	0xb3, 0x01, 0xa1, 0x89, 0x40, 0xc8, 0x3b, 0xb0, 0x2b, 0x09, 0x98, 0x52, 0x2a, 0x2a, 0x75, 0xa0,
+	0x1a, 0xd3, 0x8a, 0x56, 0x46, 0x8c, 0xf1, 0x76, 0x55, 0x6e, 0x07, 0x01, 0x9b, 0x31, 0x4e, 0xde,
+	0x03, 0x78, 0x46, 0x2f, 0x66, 0xae, 0xb7, 0xc4, 0xcd, 0xd6, 0x64, 0x62, 0x79, 0x46, 0x2f, 0x7a,
+	0x02, 0xc0, 0x0c, 0xcb, 0x23, 0xcf, 0xf1, 0x67, 0xa1, 0x13, 0xe3, 0x15, 0xdc, 0x15, 0x4b, 0xd7,
+	0x05, 0x36, 0x16, 0x10, 0xf9, 0x0e, 0x34, 0x75, 0xb0, 0xcc, 0xf0, 0x28, 0x6d, 0x10, 0x91, 0xd1,
+	0xd0, 0xe0, 0x28, 0xa4, 0x01, 0x9e, 0x20, 0xf4, 0x9d, 0x39, 0x55, 0x94, 0xa6, 0xa0, 0x80, 0x84,
+	0x90, 0x60, 0xfe, 0xc9, 0x80, 0x5a, 0x97, 0x46, 0x74, 0xcd, 0x82, 0x0b, 0x8c, 0xeb, 0x2f, 0x37,
+	0x2c, 0xda, 0xac, 0x55, 0x94, 0x29, 0x09, 0x2d, 0xe4, 0x70, 0x4e, 0xd7, 0x21, 0x57, 0x59, 0x4b,
+	0x8b, 0xe4, 0x7b, 0x50, 0x8a, 0x39, 0x0d, 0x85, 0x49, 0xf7, 0xb6, 0xbc, 0xae, 0xa7, 0x9d, 0x70,
+	0x1a, 0xda, 0x82, 0x86, 0x0e, 0x72, 0xa9, 0xe3, 0xfa, 0x5e, 0x40, 0x95, 0xad, 0x13, 0x99, 0x3c,
+	0x82, 0x1a, 0x8f, 0x36, 0x31, 0xa7, 0x34, 0x6e, 0x97, 0x45, 0x40, 0xe6, 0xa7, 0x9b, 0x4a, 0x25,
+	0xe6, 0xa9, 0x24, 0x1a, 0xf5, 0x00, 0x93, 0x43, 0x23, 0xab, 0x27, 0x1f, 0x40, 0x55, 0xe9, 0x54,
+	0x40, 0xbe, 0x99, 0x9b, 0xeb, 0x84, 0x62, 0x1d, 0xd3, 0x85, 0x53, 0x31, 0xc9, 0x3d, 0xa8, 0xd2,
+	0x2f, 0xe8, 0x9c, 0xab, 0x32, 0xb0, 0xb7, 0x95, 0x8d, 0xac, 0x2f, 0x64, 0x40, 0xda, 0x9a, 0x65,
+	0xbe, 0x32, 0xa0, 0xd4, 0xa3, 0x8e, 0x8f, 0xae, 0x76, 0xa9, 0xe3, 0xcb, 0x1a, 0x6f, 0x48, 0x57,
+	0x23, 0x80, 0x05, 0x9e, 0x74, 0xa1, 0xa9, 0xca, 0x49, 0x34, 0x7b, 0x46, 0x2f, 0x30, 0x11, 0xe3,
+	0xe9, 0xda, 0x5b, 0x57, 0x44, 0x32, 0x1e, 0xd3, 0x0b, 0xb5, 0xad, 0x46, 0x94, 0x42, 0xa2, 0x78,
+	0xcc, 0xd9, 0x7a, 0xed, 0x71, 0x59, 0x5c, 0x64, 0x25, 0xca, 0x42, 0xe4, 0x23, 0xa8, 0xc4, 0x2b,
+	0x47, 0x26, 0xe5, 0xe2, 0x6b, 0x85, 0xdf, 0x0a, 0xe6, 0xd1, 0x45, 0xc8, 0xa9, 0x3b, 0x59, 0xa5,
+	0xb7, 0x59, 0x0d, 0xc0, 0x6c, 0x3a, 0x67, 0xc1, 0xc2, 0x8b, 0xd6, 0x49, 0x94, 0xa7, 0x80, 0xb9,
+	0x4e, 0xb3, 0x9a, 0xd8, 0x0a, 0x81, 0x92, 0x38, 0x86, 0x3c, 0xa7, 0xf8, 0x26, 0x7d, 0x68, 0x66,
+	0x33, 0xaa, 0x3e, 0x63, 0xbe, 0xd8, 0x8c, 0x32, 0x0c, 0x9c, 0x49, 0xed, 0x22, 0x3f, 0xd2, 0xfc,
+	0xbd, 0x01, 0xad, 0x6d, 0xe6, 0x95, 0xb2, 0x78, 0x1a, 0xbd, 0x85, 0x5c, 0xf4, 0xea, 0xfd, 0x16,
+	0x33, 0xfb, 0xfd, 0x38, 0x13, 0x6c, 0xa5, 0x4b, 0xdc, 0xa1, 0x82, 0x29, 0xb3, 0xcb, 0x34, 0xd6,
+	0x1e, 0x42, 0x3d, 0xa3, 0x4e, 0x33, 0x98, 0xbc, 0x33, 0x52, 0x48, 0x16, 0x2d, 0xa4, 0x8b, 0x9a,
+	0x7f, 0x31, 0xa0, 0x3c, 0xc5, 0x1b, 0x9c, 0xbb, 0x07, 0xc6, 0xd6, 0x3d, 0xf8, 0x10, 0x2a, 0x21,
+	0x8b, 0x65, 0x10, 0x16, 0x5f, 0xab, 0xf5, 0x6a, 0x65, 0x9b, 0x2e, 0xb4, 0x0f, 0x25, 0x99, 0x3c,
+	0xc4, 0xa2, 0x3c, 0xdf, 0xc8, 0x7a, 0x7d, 0x85, 0x71, 0x9a, 0x8d, 0x03, 0xd7, 0x5e, 0xac, 0xd2,
+	0xdf, 0x55, 0x06, 0x2a, 0xb6, 0x79, 0x04, 0x90, 0x2a, 0xaf, 0xe4, 0xa1, 0x5c, 0xb2, 0xd7, 0xa6,
+	0x32, 0x1f, 0xa1, 0x3d, 0x3d, 0xc7, 0x9f, 0xc8, 0x60, 0xbc, 0x9e, 0xc4, 0xb1, 0x0c, 0x30, 0x1d,
+	0xa4, 0xfb, 0x50, 0x0e, 0x23, 0xc6, 0x16, 0xca, 0xa4, 0x52, 0x30, 0x7f, 0x67, 0x40, 0xf9, 0x8c,
+	0x71, 0x1a, 0x91, 0xef, 0x27, 0x8d, 0x8e, 0xac, 0x13, 0x79, 0x87, 0x0a, 0xce, 0xeb, 0x3d, 0x4e,
+	0x4c, 0xbf, 0xdc, 0xd0, 0x60, 0x4e, 0x75, 0xdf, 0xa7, 0x65, 0xbc, 0xd1, 0x3e, 0x5b, 0xce, 0xe4,
+	0x76, 0x8b, 0x52, 0xe9, 0xb3, 0x65, 0x5f, 0x3b, 0x57, 0x34, 0x33, 0x25, 0xe9, 0x5c, 0xd1, 0xcc,
+	0xe8, 0x5a, 0x5c, 0x4e, 0x6b, 0xb1, 0x69, 0x41, 0x75, 0x12, 0x32, 0x0f, 0x2b, 0xc5, 0xc7, 0x50,
+	0x7d, 0xea, 0xf8, 0x3e, 0xe3, 0xba, 0xda, 0xde, 0xc8, 0x6d, 0x4f, 0xd1, 0x0e, 0x05, 0x45, 0x1b,
+	0x5a, 0x0d, 0x30, 0x07, 0xd0, 0xcc, 0xe9, 0x73, 0x1b, 0x37, 0xb6, 0x36, 0x7e, 0x13, 0xea, 0x01,
+	0x0b, 0xe6, 0x74, 0x16, 0x32, 0x2f, 0xd0, 0x65, 0x10, 0x04, 0x34, 0x46, 0xc4, 0x7c, 0x08, 0xd5,
+	0xb1, 0x13, 0x71, 0x0c, 0xc3, 0xff, 0xcd, 0xd4, 0xff, 0x31, 0xa0, 0x62, 0xd3, 0x78, 0xe3, 0x73,
+	0x72, 0x7f, 0xcb, 0xd6, 0xdb, 0xe5, 0x1e, 0x49, 0x5b, 0xc6, 0x6e, 0xa7, 0x06, 0x90, 0xb6, 0xd6,
+	0x22, 0xae, 0x86, 0xa3, 0xe5, 0x2b, 0xa1, 0x64, 0x4b, 0x01, 0xcb, 0x5b, 0xe8, 0x84, 0x34, 0x9a,
+	0xe9, 0x51, 0x25, 0x31, 0xaa, 0x21, 0xc0, 0x43, 0x35, 0x14, 0xcb, 0x9b, 0x20, 0xc9, 0x09, 0xca,
+	0x62, 0x02, 0x10, 0xd0, 0x59, 0x7e, 0x16, 0x2f, 0x10, 0xcf, 0x0b, 0x55, 0xa4, 0xe5, 0x2c, 0x7d,
+	0x89, 0xe1, 0x2c, 0x6b, 0x1a, 0x2d, 0xa9, 0x3b, 0xf3, 0x02, 0xce, 0x44, 0xa9, 0x6e, 0xda, 0x20,
+	0xa1, 0x7e, 0xc0, 0x19, 0x46, 0xfa, 0x18, 0x07, 0x8c, 0xb1, 0x6e, 0x92, 0x83, 0xd7, 0x1a, 0xf2,
+	0x46, 0xae, 0xe3, 0x6e, 0xa7, 0x37, 0x51, 0x3d, 0x44, 0x94, 0x68, 0x4e, 0xa1, 0x26, 0xe6, 0x99,
+	0xc8, 0x9a, 0x9a, 0x06, 0xc4, 0xe5, 0xf6, 0x28, 0x64, 0xed, 0xd1, 0x86, 0xaa, 0x3e, 0x83, 0x0c,
+	0x47, 0x2d, 0x9a, 0xbf, 0x35, 0xa0, 0x3a, 0xf1, 0x96, 0xa2, 0x97, 0xf9, 0x01, 0x54, 0xf0, 0x7a,
+	0x52, 0xf7, 0xd2, 0x28, 0x3b, 0x11, 0x2a, 0xf9, 0x42, 0xd3, 0x79, 0x4d, 0xf1, 0xd1, 0x08, 0x3e,
+	0x0b, 0xb0, 0xf9, 0x98, 0x2d, 0x9d, 0x50, 0xb5, 0x94, 0xa0, 0xa0, 0x4f, 0x9c, 0x10, 0x3b, 0x96,
+	0xa5, 0x13, 0xea, 0x27, 0x9f, 0xec, 0xa1, 0x76, 0x97, 0x4e, 0xa8, 0x1e, 0x7c, 0x3a, 0xfe, 0x4b,
+	0x99, 0xf8, 0x7f, 0x04, 0xcd, 0xdc, 0x92, 0xd8, 0x10, 0x3f, 0xa3, 0x17, 0xca, 0x66, 0xf8, 0x89,
+	0xc7, 0x92, 0x33, 0xca, 0xb0, 0xa8, 0xd8, 0x5a, 0x34, 0xff, 0x56, 0x80, 0x5d, 0xeb, 0x05, 0xa7,
+	0x41, 0x8c, 0x46, 0xfd, 0x36, 0xa3, 0xdf, 0x87, 0xf2, 0xdc, 0xd9, 0xc4, 0x54, 0x55, 0xee, 0xad,
+	0xe2, 0xa7, 0xa7, 0xe9, 0x22, 0xc5, 0x96, 0x4c, 0xdc, 0xf1, 0x22, 0x62, 0x6b, 0x75, 0x14, 0xf1,
+	0x8d, 0xef, 0x77, 0xce, 0xd4, 0x19, 0x0a, 0x9c, 0xa1, 0x55, 0x98, 0xef, 0xce, 0x74, 0x7f, 0x28,
+	0x2f, 0x37, 0x30, 0xdf, 0xed, 0xaa, 0x16, 0x31, 0xd3, 0x3c, 0x56, 0xf2, 0xcd, 0x23, 0x3e, 0x12,
+	0xa4, 0xad, 0xaa, 0x42, 0xa1, 0x24, 0xf2, 0x93, 0xdc, 0xcb, 0xb8, 0x76, 0x89, 0x9b, 0x92, 0xa7,
+	0xef, 0x24, 0x74, 0x82, 0xd7, 0x5f, 0xc7, 0xdb, 0xae, 0xda, 0xfd, 0x16, 0x57, 0xc1, 0x96, 0xab,
+	0xcc, 0xbf, 0x1a, 0xd0, 0xcc, 0xad, 0x71, 0x89, 0x5f, 0xae, 0x27, 0x81, 0x24, 0x6f, 0xab, 0x0e,
+	0x93, 0xbb, 0x50, 0x79, 0x4a, 0x17, 0x2c, 0xa2, 0xc2, 0x6c, 0xdb, 0x6f, 0x7a, 0xd9, 0xe8, 0xdb,
+	0x74, 0x61, 0x2b, 0x16, 0x79, 0x1f, 0xca, 0xce, 0x82, 0xd3, 0x48, 0xd8, 0xf4, 0x9b, 0xe9, 0x92,
+	0x84, 0xb5, 0xcf, 0x13, 0xaf, 0x04, 0x61, 0xe9, 0xed, 0xfe, 0x41, 0x3e, 0x20, 0x7a, 0xde, 0x62,
+	0x41, 0x23, 0xcc, 0x75, 0xb6, 0x22, 0x9b, 0x23, 0xd8, 0x4d, 0xa6, 0xca, 0xd7, 0x63, 0xfd, 0xa2,
+	0xc8, 0x78, 0xa3, 0x90, 0xf3, 0xc6, 0x3e, 0x94, 0x63, 0xee, 0x44, 0x5c, 0x5d, 0x2a, 0x29, 0x98,
+	0x7f, 0x34, 0xa0, 0xb5, 0xbd, 0x1a, 0x52, 0x11, 0x09, 0xf4, 0xc4, 0x42, 0x40, 0x5b, 0x63, 0xe4,
+	0xcc, 0x42, 0x4a, 0x23, 0x9d, 0xda, 0x76, 0x11, 0x19, 0x23, 0x80, 0xa9, 0xfa, 0x9c, 0x46, 0xde,
+	0xc2, 0xa3, 0xfa, 0xde, 0x26, 0xb2, 0x58, 0xdb, 0xf7, 0x42, 0x9d, 0xda, 0xa4, 0x40, 0x3e, 0x82,
+	0x6a, 0x44, 0x17, 0x22, 0x7d, 0x5c, 0xd6, 0x06, 0xdb, 0xa8, 0x73, 0xfc, 0x2e, 0xdb, 0x04, 0x49,
+	0xa1, 0x50, 0x7c, 0xf3, 0x57, 0x06, 0xec, 0x1e, 0xfa, 0x6c, 0xfe, 0x6c, 0x40, 0x9d, 0x45, 0xe6,
+	0xc8, 0x46, 0xee, 0xc8, 0x97, 0xbd, 0x1a, 0x6f, 0x42, 0x7d, 0x45, 0x1d, 0x97, 0x46, 0xb2, 0x85,
+	0x95, 0xad, 0x12, 0x48, 0x48, 0x34, 0xb1, 0x77, 0xa1, 0xe4, 0xb3, 0xa5, 0x6e, 0x96, 0xf6, 0x73,
+	0x5b, 0x1a, 0xb0, 0x25, 0x3e, 0x78, 0xf4, 0xdf, 0x24, 0xe4, 0x99, 0xf7, 0xa0, 0xaa, 0x60, 0x0c,
+	0x2e, 0x9f, 0x2d, 0x55, 0x43, 0x80, 0x9f, 0xc9, 0x4f, 0x98, 0x42, 0xfa, 0x13, 0xe6, 0xce, 0x93,
+	0xec, 0xaf, 0x0f, 0x59, 0x3b, 0xc8, 0x9b, 0x70, 0xcd, 0xb6, 0x26, 0xa3, 0xc1, 0xe9, 0xb4, 0x3f,
+	0x1a, 0xce, 0x46, 0x63, 0x6b, 0xd8, 0xda, 0x21, 0x6d, 0xd8, 0xcf, 0x80, 0xd6, 0xd1, 0x91, 0xd5,
+	0x9d, 0xf6, 0xcf, 0xac, 0x96, 0x41, 0xae, 0x03, 0xc9, 0x68, 0x6c, 0xeb, 0xe8, 0x74, 0x62, 0xf5,
+	0x5a, 0x85, 0x3b, 0x7f, 0x30, 0xa0, 0x2c, 0xde, 0x89, 0x64, 0x0f, 0x60, 0x7c, 0xdc, 0x99, 0x58,
+	0xb3, 0xe1, 0x68, 0x68, 0xb5, 0x76, 0xc8, 0x35, 0xa8, 0x4b, 0x79, 0x62, 0x4d, 0x4f, 0xc7, 0x72,
+	0x0a, 0x09, 0x3c, 0xb6, 0x9e, 0xcc, 0xba, 0x96, 0x6d, 0x9d, 0x8c, 0x86, 0x4f, 0x5a, 0x85, 0x94,
+	0x68, 0x5b, 0x9d, 0xde, 0x93, 0x56, 0x91, 0xb4, 0xa0, 0x21, 0x81, 0xb3, 0xd1, 0xb4, 0x3f, 0xfc,
+	0xa4, 0x55, 0x4a, 0x91, 0xee, 0x60, 0x84, 0xeb, 0x96, 0xc9, 0x3e, 0xb4, 0x24, 0xd2, 0xb3, 0xba,
+	0xf6, 0x93, 0xb1, 0xe0, 0x55, 0xd2, 0xa9, 0x8e, 0xfa, 0xc3, 0xce, 0xa0, 0x55, 0xc5, 0x53, 0xaa,
+	0x81, 0x9d, 0x61, 0xd7, 0x1a, 0x0c, 0xac, 0x5e, 0xab, 0x76, 0xe7, 0x39, 0x34, 0xb2, 0xef, 0x27,
+	0xf2, 0x16, 0xbc, 0xa1, 0xb7, 0x33, 0xeb, 0x0c, 0x87, 0xa3, 0xd3, 0x61, 0x17, 0x0f, 0xf0, 0x06,
+	0x34, 0x13, 0xb8, 0x67, 0x75, 0x06, 0x2d, 0x03, 0x57, 0x4d, 0xa0, 0xee, 0x68, 0x78, 0xd4, 0xb7,
+	0x4f, 0x5a, 0x85, 0x3c, 0x11, 0x0f, 0x5f, 0xcc, 0x11, 0x3f, 0xeb, 0xf4, 0xe5, 0x31, 0xee, 0xac,
+	0xa0, 0xa6, 0x1f, 0x3a, 0x38, 0xc8, 0xfa, 0x14, 0xcd, 0x3b, 0x1a, 0x6a, 0x8b, 0xbd, 0x09, 0xd7,
+	0x12, 0x68, 0xd2, 0x1f, 0x58, 0xc3, 0xa9, 0xb4, 0x5a, 0x02, 0x1e, 0x76, 0x7a, 0xb3, 0xc9, 0x71,
+	0xc7, 0xb6, 0x5a, 0x05, 0xf2, 0x2e, 0xb4, 0x13, 0xfc, 0xa8, 0x33, 0xc0, 0x23, 0x8e, 0x4e, 0xc6,
+	0x83, 0x4e, 0x7f, 0x38, 0x6d, 0x15, 0xef, 0x1c, 0x42, 0x3d, 0xd3, 0x95, 0xa1, 0x6f, 0xce, 0x46,
+	0x53, 0xcb, 0xd6, 0x2b, 0xb5, 0xa0, 0x21, 0xe5, 0xee, 0xe8, 0x74, 0x38, 0x9d, 0xb4, 0x0c, 0xdc,
+	0x8e, 0x44, 0x6c, 0xeb, 0x6c, 0xf4, 0x58, 0xb8, 0xf6, 0x73, 0x68, 0x64, 0xbb, 0x0d, 0x34, 0xae,
+	0x6d, 0x4d, 0x4e, 0x07, 0x53, 0x3d, 0xcb, 0x1b, 0xd0, 0x54, 0x00, 0x86, 0x8f, 0xd5, 0x6b, 0x19,
+	0x2a, 0xaa, 0x10, 0xfa, 0xac, 0x3f, 0x3d, 0x3e, 0xb6, 0x06, 0x3d, 0x69, 0x1f, 0x05, 0x9e, 0x58,
+	0xf6, 0x27, 0x56, 0xaf, 0x55, 0x3c, 0xec, 0x7e, 0xfd, 0xaf, 0x83, 0x9d, 0xaf, 0x5e, 0x1e, 0x18,
+	0x5f, 0xbf, 0x3c, 0x30, 0xfe, 0xf9, 0xf2, 0xc0, 0xf8, 0xcd, 0xab, 0x83, 0x9d, 0xaf, 0x5f, 0x1d,
+	0xec, 0xfc, 0xfd, 0xd5, 0xc1, 0xce, 0xe7, 0xdf, 0x4d, 0xfe, 0x08, 0xcb, 0xff, 0xc8, 0x99, 0x1f,
+	0xc4, 0x8f, 0xf4, 0xf7, 0xf9, 0xfd, 0xa7, 0x15, 0xa1, 0xfd, 0xe0, 0xbf, 0x01, 0x00, 0x00, 0xff,
+	0xff, 0x8b, 0x44, 0xed, 0x51, 0x99, 0x16, 0x00, 0x00,
 }
 
 func (m *Chain) Marshal() (dAtA []byte, err error) {
@@ -2880,6 +3553,11 @@ func (m *Election) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if m.PlacesOpen != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.PlacesOpen))
+		i--
+		dAtA[i] = 0x68
+	}
 	if m.ContestsOpen != 0 {
 		i = encodeVarintRecord(dAtA, i, uint64(m.ContestsOpen))
 		i--
@@ -3575,10 +4253,20 @@ func (m *Result) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
-	if len(m.Votes) > 0 {
-		dAtA9 := make([]byte, len(m.Votes)*10)
+	if m.MergedInto != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.MergedInto))
+		i--
+		dAtA[i] = 0x38
+	}
+	if m.PaperInvalid != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.PaperInvalid))
+		i--
+		dAtA[i] = 0x30
+	}
+	if len(m.PaperVotes) > 0 {
+		dAtA9 := make([]byte, len(m.PaperVotes)*10)
 		var j8 int
-		for _, num := range m.Votes {
+		for _, num := range m.PaperVotes {
 			for num >= 1<<7 {
 				dAtA9[j8] = uint8(uint64(num)&0x7f | 0x80)
 				num >>= 7
@@ -3591,6 +4279,29 @@ func (m *Result) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 		copy(dAtA[i:], dAtA9[:j8])
 		i = encodeVarintRecord(dAtA, i, uint64(j8))
 		i--
+		dAtA[i] = 0x2a
+	}
+	if m.PaperBallots != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.PaperBallots))
+		i--
+		dAtA[i] = 0x20
+	}
+	if len(m.Votes) > 0 {
+		dAtA11 := make([]byte, len(m.Votes)*10)
+		var j10 int
+		for _, num := range m.Votes {
+			for num >= 1<<7 {
+				dAtA11[j10] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j10++
+			}
+			dAtA11[j10] = uint8(num)
+			j10++
+		}
+		i -= j10
+		copy(dAtA[i:], dAtA11[:j10])
+		i = encodeVarintRecord(dAtA, i, uint64(j10))
+		i--
 		dAtA[i] = 0x1a
 	}
 	if m.Ballots != 0 {
@@ -3600,6 +4311,435 @@ func (m *Result) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	}
 	if m.Status != 0 {
 		i = encodeVarintRecord(dAtA, i, uint64(m.Status))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *PaperPlace) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *PaperPlace) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *PaperPlace) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Excused {
+		i--
+		if m.Excused {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Resolution) > 0 {
+		i -= len(m.Resolution)
+		copy(dAtA[i:], m.Resolution)
+		i = encodeVarintRecord(dAtA, i, uint64(len(m.Resolution)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *PaperSum) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *PaperSum) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *PaperSum) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Invalid != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.Invalid))
+		i--
+		dAtA[i] = 0x18
+	}
+	if len(m.Votes) > 0 {
+		dAtA13 := make([]byte, len(m.Votes)*10)
+		var j12 int
+		for _, num := range m.Votes {
+			for num >= 1<<7 {
+				dAtA13[j12] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j12++
+			}
+			dAtA13[j12] = uint8(num)
+			j12++
+		}
+		i -= j12
+		copy(dAtA[i:], dAtA13[:j12])
+		i = encodeVarintRecord(dAtA, i, uint64(j12))
+		i--
+		dAtA[i] = 0x12
+	}
+	if m.Ballots != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.Ballots))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *Signing) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Signing) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Signing) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Time != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.Time))
+		i--
+		dAtA[i] = 0x20
+	}
+	if m.GapHeight != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.GapHeight))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.LongestGap != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.LongestGap))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Missed) > 0 {
+		for iNdEx := len(m.Missed) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Missed[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintRecord(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0xa
+		}
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *MissedHeights) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *MissedHeights) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *MissedHeights) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Heights != 0 {
+		i -= 8
+		encoding_binary.LittleEndian.PutUint64(dAtA[i:], uint64(m.Heights))
+		i--
+		dAtA[i] = 0x11
+	}
+	if len(m.Key) > 0 {
+		i -= len(m.Key)
+		copy(dAtA[i:], m.Key)
+		i = encodeVarintRecord(dAtA, i, uint64(len(m.Key)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *Extension) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Extension) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Extension) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.GapHeight != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.GapHeight))
+		i--
+		dAtA[i] = 0x50
+	}
+	if m.LongestGap != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.LongestGap))
+		i--
+		dAtA[i] = 0x48
+	}
+	if len(m.Validators) > 0 {
+		for iNdEx := len(m.Validators) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Validators[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintRecord(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x42
+		}
+	}
+	if m.Height != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.Height))
+		i--
+		dAtA[i] = 0x38
+	}
+	if m.Closing != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.Closing))
+		i--
+		dAtA[i] = 0x30
+	}
+	if m.OldClosing != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.OldClosing))
+		i--
+		dAtA[i] = 0x28
+	}
+	if m.To != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.To))
+		i--
+		dAtA[i] = 0x20
+	}
+	if m.From != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.From))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.Cause != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.Cause))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Resolution) > 0 {
+		i -= len(m.Resolution)
+		copy(dAtA[i:], m.Resolution)
+		i = encodeVarintRecord(dAtA, i, uint64(len(m.Resolution)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *ValidatorSpan) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *ValidatorSpan) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *ValidatorSpan) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Intake != nil {
+		{
+			size, err := m.Intake.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintRecord(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x2a
+	}
+	if m.After != nil {
+		{
+			size, err := m.After.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintRecord(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x22
+	}
+	if m.Before != nil {
+		{
+			size, err := m.Before.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintRecord(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x1a
+	}
+	if m.Missed != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.Missed))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Key) > 0 {
+		i -= len(m.Key)
+		copy(dAtA[i:], m.Key)
+		i = encodeVarintRecord(dAtA, i, uint64(len(m.Key)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *ReportRef) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *ReportRef) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *ReportRef) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Start != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.Start))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.Height != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.Height))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.Index != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.Index))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *IntakeDifference) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *IntakeDifference) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *IntakeDifference) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Refused) > 0 {
+		for iNdEx := len(m.Refused) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Refused[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintRecord(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x2a
+		}
+	}
+	if m.Slips != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.Slips))
+		i--
+		dAtA[i] = 0x20
+	}
+	if m.Verified != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.Verified))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.FromPeers != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.FromPeers))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.Taken != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.Taken))
 		i--
 		dAtA[i] = 0x8
 	}
@@ -3994,6 +5134,9 @@ func (m *Election) Size() (n int) {
 	if m.ContestsOpen != 0 {
 		n += 1 + sovRecord(uint64(m.ContestsOpen))
 	}
+	if m.PlacesOpen != 0 {
+		n += 1 + sovRecord(uint64(m.PlacesOpen))
+	}
 	return n
 }
 
@@ -4285,6 +5428,216 @@ func (m *Result) Size() (n int) {
 			l += sovRecord(uint64(e))
 		}
 		n += 1 + sovRecord(uint64(l)) + l
+	}
+	if m.PaperBallots != 0 {
+		n += 1 + sovRecord(uint64(m.PaperBallots))
+	}
+	if len(m.PaperVotes) > 0 {
+		l = 0
+		for _, e := range m.PaperVotes {
+			l += sovRecord(uint64(e))
+		}
+		n += 1 + sovRecord(uint64(l)) + l
+	}
+	if m.PaperInvalid != 0 {
+		n += 1 + sovRecord(uint64(m.PaperInvalid))
+	}
+	if m.MergedInto != 0 {
+		n += 1 + sovRecord(uint64(m.MergedInto))
+	}
+	return n
+}
+
+func (m *PaperPlace) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Resolution)
+	if l > 0 {
+		n += 1 + l + sovRecord(uint64(l))
+	}
+	if m.Excused {
+		n += 2
+	}
+	return n
+}
+
+func (m *PaperSum) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Ballots != 0 {
+		n += 1 + sovRecord(uint64(m.Ballots))
+	}
+	if len(m.Votes) > 0 {
+		l = 0
+		for _, e := range m.Votes {
+			l += sovRecord(uint64(e))
+		}
+		n += 1 + sovRecord(uint64(l)) + l
+	}
+	if m.Invalid != 0 {
+		n += 1 + sovRecord(uint64(m.Invalid))
+	}
+	return n
+}
+
+func (m *Signing) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if len(m.Missed) > 0 {
+		for _, e := range m.Missed {
+			l = e.Size()
+			n += 1 + l + sovRecord(uint64(l))
+		}
+	}
+	if m.LongestGap != 0 {
+		n += 1 + sovRecord(uint64(m.LongestGap))
+	}
+	if m.GapHeight != 0 {
+		n += 1 + sovRecord(uint64(m.GapHeight))
+	}
+	if m.Time != 0 {
+		n += 1 + sovRecord(uint64(m.Time))
+	}
+	return n
+}
+
+func (m *MissedHeights) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Key)
+	if l > 0 {
+		n += 1 + l + sovRecord(uint64(l))
+	}
+	if m.Heights != 0 {
+		n += 9
+	}
+	return n
+}
+
+func (m *Extension) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Resolution)
+	if l > 0 {
+		n += 1 + l + sovRecord(uint64(l))
+	}
+	if m.Cause != 0 {
+		n += 1 + sovRecord(uint64(m.Cause))
+	}
+	if m.From != 0 {
+		n += 1 + sovRecord(uint64(m.From))
+	}
+	if m.To != 0 {
+		n += 1 + sovRecord(uint64(m.To))
+	}
+	if m.OldClosing != 0 {
+		n += 1 + sovRecord(uint64(m.OldClosing))
+	}
+	if m.Closing != 0 {
+		n += 1 + sovRecord(uint64(m.Closing))
+	}
+	if m.Height != 0 {
+		n += 1 + sovRecord(uint64(m.Height))
+	}
+	if len(m.Validators) > 0 {
+		for _, e := range m.Validators {
+			l = e.Size()
+			n += 1 + l + sovRecord(uint64(l))
+		}
+	}
+	if m.LongestGap != 0 {
+		n += 1 + sovRecord(uint64(m.LongestGap))
+	}
+	if m.GapHeight != 0 {
+		n += 1 + sovRecord(uint64(m.GapHeight))
+	}
+	return n
+}
+
+func (m *ValidatorSpan) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Key)
+	if l > 0 {
+		n += 1 + l + sovRecord(uint64(l))
+	}
+	if m.Missed != 0 {
+		n += 1 + sovRecord(uint64(m.Missed))
+	}
+	if m.Before != nil {
+		l = m.Before.Size()
+		n += 1 + l + sovRecord(uint64(l))
+	}
+	if m.After != nil {
+		l = m.After.Size()
+		n += 1 + l + sovRecord(uint64(l))
+	}
+	if m.Intake != nil {
+		l = m.Intake.Size()
+		n += 1 + l + sovRecord(uint64(l))
+	}
+	return n
+}
+
+func (m *ReportRef) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Index != 0 {
+		n += 1 + sovRecord(uint64(m.Index))
+	}
+	if m.Height != 0 {
+		n += 1 + sovRecord(uint64(m.Height))
+	}
+	if m.Start != 0 {
+		n += 1 + sovRecord(uint64(m.Start))
+	}
+	return n
+}
+
+func (m *IntakeDifference) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Taken != 0 {
+		n += 1 + sovRecord(uint64(m.Taken))
+	}
+	if m.FromPeers != 0 {
+		n += 1 + sovRecord(uint64(m.FromPeers))
+	}
+	if m.Verified != 0 {
+		n += 1 + sovRecord(uint64(m.Verified))
+	}
+	if m.Slips != 0 {
+		n += 1 + sovRecord(uint64(m.Slips))
+	}
+	if len(m.Refused) > 0 {
+		for _, e := range m.Refused {
+			l = e.Size()
+			n += 1 + l + sovRecord(uint64(l))
+		}
 	}
 	return n
 }
@@ -6211,6 +7564,25 @@ func (m *Election) Unmarshal(dAtA []byte) error {
 					break
 				}
 			}
+		case 13:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field PlacesOpen", wireType)
+			}
+			m.PlacesOpen = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.PlacesOpen |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := skipRecord(dAtA[iNdEx:])
@@ -8088,6 +9460,1390 @@ func (m *Result) Unmarshal(dAtA []byte) error {
 			} else {
 				return fmt.Errorf("proto: wrong wireType = %d for field Votes", wireType)
 			}
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field PaperBallots", wireType)
+			}
+			m.PaperBallots = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.PaperBallots |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 5:
+			if wireType == 0 {
+				var v uint64
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowRecord
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint64(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				m.PaperVotes = append(m.PaperVotes, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowRecord
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return ErrInvalidLengthRecord
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return ErrInvalidLengthRecord
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.PaperVotes) == 0 {
+					m.PaperVotes = make([]uint64, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint64
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return ErrIntOverflowRecord
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint64(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					m.PaperVotes = append(m.PaperVotes, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field PaperVotes", wireType)
+			}
+		case 6:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field PaperInvalid", wireType)
+			}
+			m.PaperInvalid = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.PaperInvalid |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 7:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field MergedInto", wireType)
+			}
+			m.MergedInto = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.MergedInto |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipRecord(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *PaperPlace) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowRecord
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: PaperPlace: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: PaperPlace: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Resolution", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthRecord
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Resolution = append(m.Resolution[:0], dAtA[iNdEx:postIndex]...)
+			if m.Resolution == nil {
+				m.Resolution = []byte{}
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Excused", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.Excused = bool(v != 0)
+		default:
+			iNdEx = preIndex
+			skippy, err := skipRecord(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *PaperSum) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowRecord
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: PaperSum: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: PaperSum: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Ballots", wireType)
+			}
+			m.Ballots = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Ballots |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType == 0 {
+				var v uint64
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowRecord
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint64(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				m.Votes = append(m.Votes, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowRecord
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return ErrInvalidLengthRecord
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return ErrInvalidLengthRecord
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.Votes) == 0 {
+					m.Votes = make([]uint64, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint64
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return ErrIntOverflowRecord
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint64(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					m.Votes = append(m.Votes, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field Votes", wireType)
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Invalid", wireType)
+			}
+			m.Invalid = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Invalid |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipRecord(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Signing) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowRecord
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Signing: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Signing: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Missed", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthRecord
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Missed = append(m.Missed, MissedHeights{})
+			if err := m.Missed[len(m.Missed)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field LongestGap", wireType)
+			}
+			m.LongestGap = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.LongestGap |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field GapHeight", wireType)
+			}
+			m.GapHeight = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.GapHeight |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Time", wireType)
+			}
+			m.Time = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Time |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipRecord(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *MissedHeights) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowRecord
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: MissedHeights: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: MissedHeights: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Key", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthRecord
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Key = append(m.Key[:0], dAtA[iNdEx:postIndex]...)
+			if m.Key == nil {
+				m.Key = []byte{}
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 1 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Heights", wireType)
+			}
+			m.Heights = 0
+			if (iNdEx + 8) > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Heights = uint64(encoding_binary.LittleEndian.Uint64(dAtA[iNdEx:]))
+			iNdEx += 8
+		default:
+			iNdEx = preIndex
+			skippy, err := skipRecord(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Extension) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowRecord
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Extension: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Extension: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Resolution", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthRecord
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Resolution = append(m.Resolution[:0], dAtA[iNdEx:postIndex]...)
+			if m.Resolution == nil {
+				m.Resolution = []byte{}
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Cause", wireType)
+			}
+			m.Cause = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Cause |= ExtensionCause(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field From", wireType)
+			}
+			m.From = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.From |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field To", wireType)
+			}
+			m.To = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.To |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 5:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field OldClosing", wireType)
+			}
+			m.OldClosing = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.OldClosing |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 6:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Closing", wireType)
+			}
+			m.Closing = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Closing |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 7:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Height", wireType)
+			}
+			m.Height = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Height |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 8:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Validators", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthRecord
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Validators = append(m.Validators, ValidatorSpan{})
+			if err := m.Validators[len(m.Validators)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 9:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field LongestGap", wireType)
+			}
+			m.LongestGap = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.LongestGap |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 10:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field GapHeight", wireType)
+			}
+			m.GapHeight = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.GapHeight |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipRecord(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *ValidatorSpan) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowRecord
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: ValidatorSpan: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: ValidatorSpan: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Key", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthRecord
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Key = append(m.Key[:0], dAtA[iNdEx:postIndex]...)
+			if m.Key == nil {
+				m.Key = []byte{}
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Missed", wireType)
+			}
+			m.Missed = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Missed |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Before", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthRecord
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Before == nil {
+				m.Before = &ReportRef{}
+			}
+			if err := m.Before.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field After", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthRecord
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.After == nil {
+				m.After = &ReportRef{}
+			}
+			if err := m.After.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Intake", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthRecord
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Intake == nil {
+				m.Intake = &IntakeDifference{}
+			}
+			if err := m.Intake.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipRecord(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *ReportRef) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowRecord
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: ReportRef: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: ReportRef: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Index", wireType)
+			}
+			m.Index = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Index |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Height", wireType)
+			}
+			m.Height = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Height |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Start", wireType)
+			}
+			m.Start = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Start |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipRecord(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *IntakeDifference) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowRecord
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: IntakeDifference: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: IntakeDifference: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Taken", wireType)
+			}
+			m.Taken = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Taken |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field FromPeers", wireType)
+			}
+			m.FromPeers = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.FromPeers |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Verified", wireType)
+			}
+			m.Verified = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Verified |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Slips", wireType)
+			}
+			m.Slips = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Slips |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Refused", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthRecord
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Refused = append(m.Refused, RefusalCount{})
+			if err := m.Refused[len(m.Refused)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := skipRecord(dAtA[iNdEx:])

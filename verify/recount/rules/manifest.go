@@ -3,6 +3,7 @@ package rules
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"votenode/crypto/ballot"
@@ -52,7 +53,55 @@ func ParseManifest(b []byte) (*pb.Manifest, error) {
 			return nil, fmt.Errorf("contest %d stands on no style", i)
 		}
 	}
+	for i := range m.Contests {
+		if !mayMerge(m, i) {
+			return nil, fmt.Errorf("contest %d is merged wrongly", i)
+		}
+	}
+	if err := places(m); err != nil {
+		return nil, err
+	}
 	return m, nil
+}
+
+// mayMerge follows the contests into which one may be merged: each is earlier and asks the same, and there are at most eight. Spec 8.10.
+func mayMerge(m *pb.Manifest, at int) bool {
+	for step := 0; m.Contests[at].Merge > 0; step++ {
+		next := uint64(m.Contests[at].Merge) - 1
+		if step == 8 || next >= uint64(at) || !asksTheSame(&m.Contests[at], &m.Contests[next]) {
+			return false
+		}
+		at = int(next)
+	}
+	return true
+}
+
+func asksTheSame(a, b *pb.Contest) bool {
+	sameCandidate := func(x, y pb.Candidate) bool {
+		return string(x.Application) == string(y.Application) && x.Young == y.Young && x.Woman == y.Woman
+	}
+	sameList := a.List == nil && b.List == nil || a.List != nil && b.List != nil && *a.List == *b.List
+	return a.FirstSlot == b.FirstSlot && a.MinSelections == b.MinSelections && a.MaxSelections == b.MaxSelections &&
+		slices.Equal(a.Options, b.Options) && slices.EqualFunc(a.Candidates, b.Candidates, sameCandidate) && sameList
+}
+
+// places checks the polling places. Spec 18.1.
+func places(m *pb.Manifest) error {
+	if len(m.PollingPlaces) > 10_000 {
+		return errors.New("number of polling places")
+	}
+	last := ""
+	for _, p := range m.PollingPlaces {
+		ordered := len(p.Styles) > 0
+		for i, style := range p.Styles {
+			ordered = ordered && uint64(style) < uint64(len(m.Styles)) && (i == 0 || style > p.Styles[i-1])
+		}
+		if !isID(p.Id, 40) || p.Id <= last || !isName(p.Title) || !ordered {
+			return fmt.Errorf("polling place %q", p.Id)
+		}
+		last = p.Id
+	}
+	return nil
 }
 
 // isName says whether s is 1 to 200 bytes of UTF-8. Spec 8.1.

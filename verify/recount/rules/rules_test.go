@@ -221,7 +221,13 @@ func newManifest(*rand.Rand) *pb.Manifest {
 }
 
 func TestManifest(t *testing.T) {
-	differ(t, newManifest, func(m *pb.Manifest) error { return second(election.ParseManifest(election.Encode(m))) },
+	fresh := func(r *rand.Rand) *pb.Manifest {
+		if r.IntN(2) == 0 {
+			return rehearsal.PaperManifest("a-1")
+		}
+		return newManifest(r)
+	}
+	differ(t, fresh, func(m *pb.Manifest) error { return second(election.ParseManifest(election.Encode(m))) },
 		func(m *pb.Manifest) error { return second(rules.ParseManifest(rules.Encode(m))) })
 }
 

@@ -1,0 +1,4 @@
+package app
+
+// VotesOf is votesOf for tests.
+var VotesOf = votesOf

@@ -32,6 +32,11 @@ type (
 	excuseTrial      struct{ *pb.ExcuseTrial }
 	upgradeSoftware  struct{ *pb.UpgradeSoftware }
 	cancelUpgrade    struct{ *pb.CancelUpgrade }
+	openNominations  struct{ *pb.OpenNominations }
+	removeCandidate  struct {
+		*pb.RemoveCandidate
+		resolution *pb.Resolution
+	}
 )
 
 // decisionOf returns what a resolution does, and the number of its kind for the rules in the parameters: the number of the field
@@ -66,6 +71,10 @@ func decisionOf(r *pb.Resolution) (d decision, kind uint32, err error) {
 		return upgradeSoftware{d.UpgradeSoftware}, 15, nil
 	case *pb.Resolution_CancelUpgrade:
 		return cancelUpgrade{d.CancelUpgrade}, 16, nil
+	case *pb.Resolution_OpenNominations:
+		return openNominations{d.OpenNominations}, 20, nil
+	case *pb.Resolution_RemoveCandidate:
+		return removeCandidate{d.RemoveCandidate, r}, 21, nil
 	}
 	return nil, 0, tx.Refuse(tx.CodeInvalidField, "the resolution decides nothing")
 }

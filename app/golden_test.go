@@ -20,20 +20,24 @@ import (
 )
 
 var (
-	update    = flag.Bool("update", false, "rewrite what comes out in testdata/election.golden")
-	recordNew = flag.Bool("record", false, "write testdata/election.golden from a new election")
+	update    = flag.Bool("update", false, "rewrite what comes out in testdata/*.golden")
+	recordNew = flag.Bool("record", false, "write testdata/*.golden from new ledgers")
 )
 
-const goldenFile = "testdata/election.golden"
-
-// TestGolden executes the blocks of a recorded election and compares codes, events and app hashes with the file. The file is a
+// TestGolden executes the blocks of recorded ledgers and compares codes, events and app hashes with the files. A file is a
 // script: what goes in are the lines genesis, block and tx; what comes out are the lines below them.
 func TestGolden(t *testing.T) {
+	for name, record := range map[string]func(t *testing.T) *recorded{"election": record, "nominations": recordNominations} {
+		t.Run(name, func(t *testing.T) { golden(t, "testdata/"+name+".golden", record) })
+	}
+}
+
+func golden(t *testing.T, goldenFile string, record func(t *testing.T) *recorded) {
 	if *recordNew {
-		writeGolden(t, run(t, inputs(record(t))))
+		writeGolden(t, goldenFile, run(t, inputs(record(t))))
 	}
 	if *update {
-		writeGolden(t, run(t, must(os.ReadFile(goldenFile))))
+		writeGolden(t, goldenFile, run(t, must(os.ReadFile(goldenFile))))
 	}
 	want, err := os.ReadFile(goldenFile)
 	if err != nil {
@@ -65,7 +69,7 @@ func inputs(r *recorded) []byte {
 	return out.Bytes()
 }
 
-func writeGolden(t *testing.T, file []byte) {
+func writeGolden(t *testing.T, goldenFile string, file []byte) {
 	if err := os.WriteFile(goldenFile, file, 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,7 @@ import "fmt"
 type Code uint32
 
 // The codes: 1xx form, 2xx signatures and proofs, 3xx documents and resolutions, 4xx elections and rolls, 5xx trustees,
-// 6xx ballots, 7xx validators' reports. 32,000 and above are never on the ledger.
+// 6xx ballots, 7xx validators' reports, 81x and 82x nominations. 32,000 and above are never on the ledger.
 const (
 	CodeOK Code = 0
 
@@ -80,6 +80,21 @@ const (
 
 	CodeReportHeight Code = 700
 	CodeReportShrunk Code = 701
+
+	CodeInvalidNominations   Code = 810
+	CodeNominationsExist     Code = 811
+	CodeUnknownNominations   Code = 812
+	CodeNominationsClosed    Code = 813
+	CodeInvalidApplication   Code = 814
+	CodeUnknownApplication   Code = 815
+	CodeCandidateTwice       Code = 816
+	CodeNameTwice            Code = 817
+	CodeNominationsFull      Code = 818
+	CodeListFull             Code = 819
+	CodeApplicationDecided   Code = 820
+	CodeApplicationWithdrawn Code = 821
+	CodeManifestMismatch     Code = 822
+	CodeUnknownCandidate     Code = 823
 
 	// CodeRetryLater says that the node is full; the transaction was neither refused nor kept.
 	CodeRetryLater Code = 32000
@@ -159,6 +174,21 @@ var codes = map[Code]struct{ name, advice string }{
 
 	CodeReportHeight: {"report_height", "nothing: the node reports again at the next multiple of 60 heights"},
 	CodeReportShrunk: {"report_shrunk", "count on from the report on the ledger, or under a greater number of the start"},
+
+	CodeInvalidNominations:   {"invalid_nominations", "correct the nominations, publish them and propose them anew"},
+	CodeNominationsExist:     {"nominations_exist", "choose an election id that no nominations on this chain have"},
+	CodeUnknownNominations:   {"unknown_nominations", "check the id of the nominations"},
+	CodeNominationsClosed:    {"nominations_closed", "nothing: the time for it has passed"},
+	CodeInvalidApplication:   {"invalid_application", "have the candidate correct the application and sign it anew"},
+	CodeUnknownApplication:   {"unknown_application", "submit the application first, or check its hash"},
+	CodeCandidateTwice:       {"candidate_twice", "have the candidate withdraw the other application first"},
+	CodeNameTwice:            {"name_twice", "have the candidate apply under a name that tells her from the other"},
+	CodeNominationsFull:      {"nominations_full", "nothing: these nominations take no more applications"},
+	CodeListFull:             {"list_full", "leave it out: as many stand on the list as can"},
+	CodeApplicationDecided:   {"application_decided", "leave it out: what your organisation has decided stands"},
+	CodeApplicationWithdrawn: {"application_withdrawn", "leave it out: the candidate has withdrawn"},
+	CodeManifestMismatch:     {"manifest_mismatch", "publish the manifest that was formed of the nominations, and nothing else"},
+	CodeUnknownCandidate:     {"unknown_candidate", "name a contest with candidates and one of its options"},
 
 	CodeRetryLater: {"retry_later", "send the same bytes again in a moment"},
 }

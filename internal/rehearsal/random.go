@@ -166,6 +166,7 @@ func (c *crowd) next(id string) [][]byte {
 // found publishes the manifest of an election and proposes the election.
 func (c *crowd) found(id string) [][]byte {
 	m := Manifest(id)
+	m.Contests[0].Candidates = []pb.Candidate{{Young: true}, {Woman: true}, {}}
 	m.RevoteInterval, m.CeremonyStep, m.ObjectionWindow = uint32(c.r.IntN(3)+1), 20, uint32(c.r.IntN(10))
 	b := election.Encode(m)
 	hash := election.ManifestHash(m)

@@ -65,4 +65,19 @@ const (
 	codeRecorded            = 607
 	codeReportHeight        = 700
 	codeReportShrunk        = 701
+
+	codeInvalidNominations   = 810
+	codeNominationsExist     = 811
+	codeUnknownNominations   = 812
+	codeNominationsClosed    = 813
+	codeInvalidApplication   = 814
+	codeUnknownApplication   = 815
+	codeCandidateTwice       = 816
+	codeNameTwice            = 817
+	codeNominationsFull      = 818
+	codeListFull             = 819
+	codeApplicationDecided   = 820
+	codeApplicationWithdrawn = 821
+	codeManifestMismatch     = 822
+	codeUnknownCandidate     = 823
 )

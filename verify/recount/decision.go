@@ -40,6 +40,10 @@ func kindOf(m *pb.Resolution) uint32 {
 		return 15
 	case *pb.Resolution_CancelUpgrade:
 		return 16
+	case *pb.Resolution_OpenNominations:
+		return 20
+	case *pb.Resolution_RemoveCandidate:
+		return 21
 	}
 	return 0
 }
@@ -76,6 +80,10 @@ func (r *Recount) rule(m *pb.Resolution) error {
 		return r.mayUpgrade(d.UpgradeSoftware)
 	case *pb.Resolution_CancelUpgrade:
 		return r.mayCancelUpgrade(d.CancelUpgrade)
+	case *pb.Resolution_OpenNominations:
+		return r.mayOpen(d.OpenNominations)
+	case *pb.Resolution_RemoveCandidate:
+		return r.mayRemove(d.RemoveCandidate)
 	}
 	return refuse(codeInvalidField, "the resolution decides nothing")
 }
@@ -108,6 +116,10 @@ func (r *Recount) effect(m *pb.Resolution) error {
 		r.upgrades = append(r.upgrades, *d.UpgradeSoftware)
 	case *pb.Resolution_CancelUpgrade:
 		r.upgrades = r.upgrades[:len(r.upgrades)-1]
+	case *pb.Resolution_OpenNominations:
+		r.openNominations(d.OpenNominations)
+	case *pb.Resolution_RemoveCandidate:
+		r.remove(m, d.RemoveCandidate)
 	case *pb.Resolution_RevokeVoters:
 		return r.revoke(d.RevokeVoters)
 	case *pb.Resolution_ReplaceTrustees:
@@ -146,6 +158,8 @@ func (r *Recount) mayCreate(d *pb.CreateElection) error {
 		return refuse(codeElectionExists, "there is an election %q", m.Election)
 	case len(r.elections) >= 1_000:
 		return refuse(codeElectionExists, "the chain has held its elections")
+	case !r.isFormed(m, d.Manifest):
+		return refuse(codeManifestMismatch, "the manifest is not the one that was formed of nominations")
 	case m.Opening != 0 && r.reached(m.Opening):
 		return refuse(codeInvalidTimes, "the opening has passed")
 	}

@@ -45,6 +45,8 @@ type election struct {
 	queue    []uint32
 	tallying bool         // decryption has begun
 	results  []*pb.Result // by contest, nil before
+
+	removed []pb.RemovedCandidate // sorted
 }
 
 func newElection(m *pb.Manifest, hash [32]byte, space *cells.Space) *election {

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"votenode/app/election"
@@ -55,10 +56,11 @@ type Contest struct {
 	Options []Votes `json:"options"`
 }
 
-// Votes is what an option got.
+// Votes is what an option got. Removed says that a resolution removed the candidate.
 type Votes struct {
-	Option string `json:"option"`
-	Votes  uint64 `json:"votes"`
+	Option  string `json:"option"`
+	Votes   uint64 `json:"votes"`
+	Removed bool   `json:"removed,omitempty"`
 }
 
 // ShowElection collects what a certified state holds of an election. It fails with ErrAbsent.
@@ -122,6 +124,10 @@ func ShowResult(ctx context.Context, v *client.View, id string) ([]Contest, erro
 	if err != nil {
 		return nil, err
 	}
+	removed, err := RemovedOptions(ctx, v, id)
+	if err != nil {
+		return nil, err
+	}
 	shown := make([]Contest, len(m.Contests))
 	for i := range m.Contests {
 		c := &m.Contests[i]
@@ -139,7 +145,9 @@ func ShowResult(ctx context.Context, v *client.View, id string) ([]Contest, erro
 		default:
 			shown[i].Status, shown[i].Ballots = "opened", record.Ballots
 			for j, votes := range record.Votes {
-				shown[i].Options = append(shown[i].Options, Votes{Option: c.Options[j], Votes: votes})
+				shown[i].Options = append(shown[i].Options, Votes{
+					Option: c.Options[j], Votes: votes, Removed: slices.Contains(removed[uint32(i)], uint32(j)),
+				})
 			}
 		}
 	}

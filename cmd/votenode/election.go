@@ -160,7 +160,11 @@ func writeResult(w io.Writer, contests []readable.Contest) {
 		}
 		fmt.Fprintf(w, "%s: %d ballots\n", contest.Title, contest.Ballots)
 		for _, o := range contest.Options {
-			fmt.Fprintf(w, "%12d  %s\n", o.Votes, o.Option)
+			fmt.Fprintf(w, "%12d  %s", o.Votes, o.Option)
+			if o.Removed {
+				fmt.Fprint(w, " (removed)")
+			}
+			fmt.Fprintln(w)
 		}
 	}
 }

@@ -182,6 +182,15 @@ func (a *App) candidate(v state.View, hash []byte) (*pb.Manifest, error) {
 	return c.manifest, nil
 }
 
+// Nominations returns the rules of nominations that the view holds.
+func (a *App) Nominations(v state.View, s *pb.NominationsState) (*pb.Nominations, error) {
+	n, err := a.rulesOf(v, s.Document)
+	if err != nil {
+		return nil, err
+	}
+	return n.Nominations, nil
+}
+
 // Manifest returns the manifest of an election that the view holds.
 func (a *App) Manifest(v state.View, e *pb.Election) (*pb.Manifest, error) {
 	return a.manifest(v, e.Manifest)

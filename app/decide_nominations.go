@@ -80,7 +80,7 @@ func (d openNominations) apply(w *writing) error {
 	list.Ids = append(list.Ids, id)
 	w.save(state.KeyNominations, list)
 	w.save(state.NominationsKey(id), &pb.NominationsState{Document: d.Nominations})
-	w.emit("nominations", "nominations", id, "status", "open")
+	w.emit("nominations", "election", id, "status", "open")
 	return nil
 }
 

@@ -172,7 +172,7 @@ func (x *execution) formManifest(id string, s *pb.NominationsState, n *nominatio
 		s.Manifest = hash[:]
 	}
 	x.save(state.NominationsKey(id), s)
-	x.emit("nominations", "nominations", id, "status", "formed")
+	x.emit("nominations", "election", id, "status", "formed")
 	return nil
 }
 

@@ -128,6 +128,9 @@ func nominate(t testing.TB, watch func(*Ledger)) {
 	e.MakeKeys()
 	e.Begin()
 	e.Accept(e.Vote(0, 1, []int{0, 1}, []int{0}), e.Vote(1, 1, []int{1}, []int{0}), e.Vote(2, 1, []int{}, []int{0}))
+	e.Resolve(&pb.Resolution{Reason: "no citizen", Decision: &pb.Resolution_RemoveCandidate{
+		RemoveCandidate: &pb.RemoveCandidate{Election: "primary", Contest: 2, Option: 0},
+	}})
 	remove := &pb.Resolution{Reason: "a court says so", Decision: &pb.Resolution_RemoveCandidate{
 		RemoveCandidate: &pb.RemoveCandidate{Election: "primary", Contest: 0, Option: 1},
 	}}

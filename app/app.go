@@ -18,14 +18,15 @@ type App struct {
 	chain    string
 	protocol uint64 // the greatest version that it knows
 
-	mu        sync.Mutex
-	manifests map[[32]byte]*pb.Manifest    // of elections, by hash; immutable values
-	proposed  map[[32]byte]candidate       // by hash, at most maxCandidates
-	ballots   map[[32]byte]*ballotElection // by key digest, which binds the election; immutable values
-	tallies   map[string]cachedTally       // by record key; used by Execute alone
-	logs      logTable                     // used by Execute alone
-	proven    provenParts
-	roll      recentRoll
+	mu          sync.Mutex
+	manifests   map[[32]byte]*pb.Manifest    // of elections, by hash; immutable values
+	nominations map[[32]byte]*nominations    // that were opened, by hash; immutable values
+	proposed    map[[32]byte]candidate       // by hash, at most maxCandidates
+	ballots     map[[32]byte]*ballotElection // by key digest, which binds the election; immutable values
+	tallies     map[string]cachedTally       // by record key; used by Execute alone
+	logs        logTable                     // used by Execute alone
+	proven      provenParts
+	roll        recentRoll
 }
 
 // New returns the state machine of a chain.
@@ -34,12 +35,13 @@ func New(chain string) *App { return NewOf(chain, Protocol) }
 // NewOf returns the state machine of a chain in a program that says which protocol version is the greatest that it knows.
 func NewOf(chain string, protocol uint64) *App {
 	return &App{
-		chain:     chain,
-		protocol:  protocol,
-		manifests: make(map[[32]byte]*pb.Manifest),
-		proposed:  make(map[[32]byte]candidate),
-		ballots:   make(map[[32]byte]*ballotElection),
-		tallies:   make(map[string]cachedTally),
+		chain:       chain,
+		protocol:    protocol,
+		manifests:   make(map[[32]byte]*pb.Manifest),
+		nominations: make(map[[32]byte]*nominations),
+		proposed:    make(map[[32]byte]candidate),
+		ballots:     make(map[[32]byte]*ballotElection),
+		tallies:     make(map[string]cachedTally),
 	}
 }
 
@@ -99,6 +101,10 @@ var handlers = map[tx.Kind]handler{
 	tx.KindPostPartials:      handle(checkPostPartials, applyPostPartials),
 	tx.KindAuthorBlock:       handle(checkAuthorBlock, applyAuthorBlock),
 	tx.KindReportIntake:      handle(checkReportIntake, applyReportIntake),
+
+	tx.KindSubmitApplications:  handle(checkSubmitApplications, applySubmitApplications),
+	tx.KindDecideApplications:  handle(checkDecideApplications, applyDecideApplications),
+	tx.KindWithdrawApplication: handle(checkWithdrawApplication, applyWithdrawApplication),
 }
 
 // handlerOf returns the handler of a kind. A kind that Parse lets through and the table lacks is a bug, never a refusal.
@@ -176,6 +182,15 @@ func (a *App) candidate(v state.View, hash []byte) (*pb.Manifest, error) {
 		return nil, c.refusal
 	}
 	return c.manifest, nil
+}
+
+// Nominations returns the rules of nominations that the view holds.
+func (a *App) Nominations(v state.View, s *pb.NominationsState) (*pb.Nominations, error) {
+	n, err := a.rulesOf(v, s.Document)
+	if err != nil {
+		return nil, err
+	}
+	return n.Nominations, nil
 }
 
 // Manifest returns the manifest of an election that the view holds.

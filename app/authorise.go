@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"slices"
 
 	"votenode/app/election"
 	"votenode/app/state"
@@ -54,6 +55,11 @@ func (r *reading) acts(officer []byte) (*pb.OfficerActs, error) {
 // registrar returns the organisation whose registrar holds a key, or a refusal.
 func (r *reading) registrar(key []byte) (*pb.Organisation, error) {
 	return r.organisationOf("registrar", key, func(o *pb.Organisation) []pb.Member { return o.Registrars })
+}
+
+// submitter returns the organisation whose officer or registrar holds a key, or a refusal.
+func (r *reading) submitter(key []byte) (*pb.Organisation, error) {
+	return r.organisationOf("officer's or registrar", key, func(o *pb.Organisation) []pb.Member { return slices.Concat(o.Officers, o.Registrars) })
 }
 
 func (r *reading) organisationOf(role string, key []byte, members func(*pb.Organisation) []pb.Member) (*pb.Organisation, error) {

@@ -33,6 +33,9 @@ func (d createElection) check(r *reading) error {
 	if len(list.Ids) >= maxElections {
 		return tx.Refuse(tx.CodeElectionExists, "this chain has held its %d elections", maxElections)
 	}
+	if err := r.checkFormed(m, d.Manifest); err != nil {
+		return err
+	}
 	if m.Opening != 0 && r.reached(m.Opening) {
 		return tx.Refuse(tx.CodeInvalidTimes, "the manifest's opening has passed")
 	}

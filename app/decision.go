@@ -34,6 +34,11 @@ type (
 	cancelUpgrade    struct{ *pb.CancelUpgrade }
 	paperTotals      struct{ *pb.PaperTotals }
 	excusePaper      struct{ *pb.ExcusePaper }
+	openNominations  struct{ *pb.OpenNominations }
+	removeCandidate  struct {
+		*pb.RemoveCandidate
+		resolution *pb.Resolution
+	}
 )
 
 // decisionOf returns what a resolution does, and the number of its kind for the rules in the parameters: the number of the field
@@ -72,6 +77,10 @@ func decisionOf(r *pb.Resolution) (d decision, kind uint32, err error) {
 		return paperTotals{d.PaperTotals}, 22, nil
 	case *pb.Resolution_ExcusePaper:
 		return excusePaper{d.ExcusePaper}, 23, nil
+	case *pb.Resolution_OpenNominations:
+		return openNominations{d.OpenNominations}, 20, nil
+	case *pb.Resolution_RemoveCandidate:
+		return removeCandidate{d.RemoveCandidate, r}, 21, nil
 	}
 	return nil, 0, tx.Refuse(tx.CodeInvalidField, "the resolution decides nothing")
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"votenode/app"
+	"votenode/app/election"
 	"votenode/app/state"
 	"votenode/app/tx"
 	pb "votenode/proto/votenode/v1"
@@ -76,6 +77,30 @@ func recordPaper(t *testing.T) *recorded {
 	l.block(10 * window)
 	l.accept(l.each(trustees, func(t *trustee) []byte { return l.partial(t, 0) })[:5]...)
 	l.expectPhase(pb.PHASE_FINAL)
+	return r
+}
+
+// recordNominations lets candidates enter, and opens an election of those who stand in which one is removed.
+func recordNominations(t *testing.T) *recorded {
+	l := newLedger(t)
+	r := &recorded{genesis: l}
+	l.decided = func(b app.Block, hash state.Hash) {
+		r.blocks, r.hashes = append(r.blocks, b), append(r.hashes, hash)
+	}
+	const party, league = "party registrar 1", "league registrar 1"
+	n := calling(l.now + 60)
+	l.resolve(l.openingOf(n))
+	aigul, bolat, dana := applying("mazhilis", "North", "Aigul"), applying("mazhilis", "South", "Bolat"), applying("mazhilis", "South", "Dana")
+	erlan := applying("north", "North", "Erlan")
+	l.accept(submit(party, aigul, bolat), submit("league officer 1", erlan, dana))
+	l.accept(deciding(party, "", aigul, bolat, erlan), deciding(league, "", aigul, bolat, erlan, dana), deciding(party, "no member", dana))
+	l.accept(withdrawing("candidate Bolat", bolat))
+	l.block(n.WithdrawalsUntil - l.now)
+	l.rules, _ = election.FormManifest(n, [32]byte(l.nominations().Document), []election.Standing{
+		{Name: "Aigul", Application: [32]byte(applicationHash(aigul))}, {List: 1, Name: "Erlan", Application: [32]byte(applicationHash(erlan))},
+	})
+	l.voting(3)
+	l.resolve(pb.Resolution{Reason: "a court says so", Decision: &pb.Resolution_RemoveCandidate{RemoveCandidate: &pb.RemoveCandidate{Election: id}}})
 	return r
 }
 

@@ -218,6 +218,8 @@ func bodyOf(k tx.Kind) election.Message {
 		tx.KindPublishDeal: new(pb.PublishDeal), tx.KindConfirmDeals: new(pb.ConfirmDeals), tx.KindComplainDeal: new(pb.ComplainDeal),
 		tx.KindPostTrial: new(pb.PostTrial), tx.KindCastBallot: new(pb.CastBallot), tx.KindSpoilBallot: new(pb.SpoilBallot),
 		tx.KindPostPartials: new(pb.PostPartials), tx.KindAuthorBlock: new(pb.AuthorBlock),
-		tx.KindReportIntake: new(pb.ReportIntake),
+		tx.KindReportIntake:       new(pb.ReportIntake),
+		tx.KindSubmitApplications: new(pb.SubmitApplications), tx.KindDecideApplications: new(pb.DecideApplications),
+		tx.KindWithdrawApplication: new(pb.WithdrawApplication),
 	}[k]
 }

@@ -55,7 +55,10 @@ func (x *execution) beginBlock() error {
 	if err := x.beginEpoch(); err != nil {
 		return err
 	}
-	return x.eachElection(x.moveByTime)
+	if err := x.eachElection(x.moveByTime); err != nil {
+		return err
+	}
+	return x.formManifests()
 }
 
 // moveByTime moves one election as far as block time takes it. What is not ready at its opening loses its times and waits for

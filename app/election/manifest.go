@@ -55,6 +55,12 @@ func CheckManifest(m *pb.Manifest) error {
 	if err := checkTimes(m); err != nil {
 		return err
 	}
+	if n := len(m.Nominations); n != 0 && n != sha256.Size {
+		return fmt.Errorf("nominations are named by their hash of %d bytes, or not at all", sha256.Size)
+	}
+	if m.RemovedVotes != pb.REMOVED_KEEP_VOTES {
+		return fmt.Errorf("removed_votes has no meaning %d", m.RemovedVotes)
+	}
 	if len(m.Contests) == 0 || len(m.Contests) > MaxContests {
 		return fmt.Errorf("a manifest has 1 to %d contests, this one has %d", MaxContests, len(m.Contests))
 	}

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 )
@@ -14,6 +15,8 @@ const (
 	KeyElections  = "elections"
 	KeyPending    = "resolutions/pending"
 	KeyUpgrades   = "upgrades"
+	// KeyNominations is the key of the NominationsIndex.
+	KeyNominations = "nominations"
 
 	// OrganisationPrefix is what the keys of all organisations begin with.
 	OrganisationPrefix = "organisation/"
@@ -143,6 +146,36 @@ func ExtensionKey(election string, number int) string {
 
 // SigningKey is the key of the Signing of a window.
 func SigningKey(window int64) string { return fmt.Sprintf("signing/%012d", window) }
+
+// RemovedKey is the key of the RemovedCandidates.
+func RemovedKey(election string) string { return ElectionKey(election) + "/removed" }
+
+// NominationsKey is the key of a NominationsState.
+func NominationsKey(id string) string { return "nomination/" + id }
+
+// ListKey is the key of a ListState.
+func ListKey(nominations, list string) string { return NominationsKey(nominations) + "/list/" + list }
+
+// ApplicationPrefix is what the keys of all applications of nominations begin with.
+func ApplicationPrefix(nominations string) string {
+	return NominationsKey(nominations) + "/application/"
+}
+
+// ApplicationKey is the key of an ApplicationState.
+func ApplicationKey(nominations string, hash []byte) string {
+	return ApplicationPrefix(nominations) + hex.EncodeToString(hash)
+}
+
+// CandidateKey is the key of a record with the hash of the live application of a candidate's key.
+func CandidateKey(nominations string, candidate []byte) string {
+	return NominationsKey(nominations) + "/candidate/" + hex.EncodeToString(candidate)
+}
+
+// NameKey is the key of a record with the hash of the live application under a name on a list.
+func NameKey(nominations, list, name string) string {
+	hash := sha256.Sum256([]byte(name))
+	return NominationsKey(nominations) + "/name/" + list + "/" + hex.EncodeToString(hash[:])
+}
 
 // LogBallots is the id of an election's ballot log.
 func LogBallots(election string) string { return ElectionKey(election) + "/ballots" }

@@ -47,6 +47,14 @@ func LoadElection(v View, id string) (*pb.Election, error) {
 	return Load[pb.Election](v, ElectionKey(id))
 }
 
+// LoadNominations returns the state of nominations by an id from outside, nil where there are none.
+func LoadNominations(v View, id string) (*pb.NominationsState, error) {
+	if election.CheckID(id) != nil {
+		return nil, nil
+	}
+	return Load[pb.NominationsState](v, NominationsKey(id))
+}
+
 // LoadCeremony returns an organisation's ceremony by ids from outside, nil where there is none.
 func LoadCeremony(v View, id, organisation string) (*pb.Ceremony, error) {
 	if election.CheckID(id) != nil || election.CheckID(organisation) != nil {

@@ -81,14 +81,28 @@ const (
 	CodeReportHeight Code = 700
 	CodeReportShrunk Code = 701
 
-	CodeUnknownPlace   Code = 840
-	CodePaperContests  Code = 841
-	CodePaperIssued    Code = 842
-	CodePaperBallots   Code = 843
-	CodePaperVotes     Code = 844
-	CodePaperCorrects  Code = 845
-	CodeInvalidSpan    Code = 846
-	CodeExtensionLimit Code = 847
+	CodeInvalidNominations   Code = 810
+	CodeNominationsExist     Code = 811
+	CodeUnknownNominations   Code = 812
+	CodeNominationsClosed    Code = 813
+	CodeInvalidApplication   Code = 814
+	CodeUnknownApplication   Code = 815
+	CodeCandidateTwice       Code = 816
+	CodeNameTwice            Code = 817
+	CodeNominationsFull      Code = 818
+	CodeListFull             Code = 819
+	CodeApplicationDecided   Code = 820
+	CodeApplicationWithdrawn Code = 821
+	CodeManifestMismatch     Code = 822
+	CodeUnknownCandidate     Code = 823
+	CodeUnknownPlace         Code = 840
+	CodePaperContests        Code = 841
+	CodePaperIssued          Code = 842
+	CodePaperBallots         Code = 843
+	CodePaperVotes           Code = 844
+	CodePaperCorrects        Code = 845
+	CodeInvalidSpan          Code = 846
+	CodeExtensionLimit       Code = 847
 
 	// CodeRetryLater says that the node is full; the transaction was neither refused nor kept.
 	CodeRetryLater Code = 32000
@@ -169,14 +183,28 @@ var codes = map[Code]struct{ name, advice string }{
 	CodeReportHeight: {"report_height", "nothing: the node reports again at the next multiple of 60 heights"},
 	CodeReportShrunk: {"report_shrunk", "count on from the report on the ledger, or under a greater number of the start"},
 
-	CodeUnknownPlace:   {"unknown_place", "name a polling place of the manifest"},
-	CodePaperContests:  {"paper_contests", "bring all contests of the styles that the polling place serves, in order, with a number for each option"},
-	CodePaperIssued:    {"paper_issued", "count again: of the ballots issued some are spoiled or cast, and each entitled member keeps at most one"},
-	CodePaperBallots:   {"paper_ballots", "count again: valid and invalid ballots of a contest are among those cast"},
-	CodePaperVotes:     {"paper_votes", "count again: the valid ballots of the contest cannot hold these votes"},
-	CodePaperCorrects:  {"paper_corrects", "name the resolution about this polling place that stands, or none where there is none"},
-	CodeInvalidSpan:    {"invalid_span", "name heights of which the ledger still holds who signed, the last one below the present height"},
-	CodeExtensionLimit: {"extension_limit", "nothing: this election was extended as often as one may be"},
+	CodeInvalidNominations:   {"invalid_nominations", "correct the nominations, publish them and propose them anew"},
+	CodeNominationsExist:     {"nominations_exist", "choose an election id that no nominations on this chain have"},
+	CodeUnknownNominations:   {"unknown_nominations", "check the id of the nominations"},
+	CodeNominationsClosed:    {"nominations_closed", "nothing: the time for it has passed"},
+	CodeInvalidApplication:   {"invalid_application", "have the candidate correct the application and sign it anew"},
+	CodeUnknownApplication:   {"unknown_application", "submit the application first, or check its hash"},
+	CodeCandidateTwice:       {"candidate_twice", "have the candidate withdraw the other application first"},
+	CodeNameTwice:            {"name_twice", "have the candidate apply under a name that tells her from the other"},
+	CodeNominationsFull:      {"nominations_full", "nothing: these nominations take no more applications"},
+	CodeListFull:             {"list_full", "leave it out: as many stand on the list as can"},
+	CodeApplicationDecided:   {"application_decided", "leave it out: what your organisation has decided stands"},
+	CodeApplicationWithdrawn: {"application_withdrawn", "leave it out: the candidate has withdrawn"},
+	CodeManifestMismatch:     {"manifest_mismatch", "publish the manifest that was formed of the nominations, and nothing else"},
+	CodeUnknownCandidate:     {"unknown_candidate", "name a contest with candidates and one of its options"},
+	CodeUnknownPlace:         {"unknown_place", "name a polling place of the manifest"},
+	CodePaperContests:        {"paper_contests", "bring all contests of the styles that the polling place serves, in order, with a number for each option"},
+	CodePaperIssued:          {"paper_issued", "count again: of the ballots issued some are spoiled or cast, and each entitled member keeps at most one"},
+	CodePaperBallots:         {"paper_ballots", "count again: valid and invalid ballots of a contest are among those cast"},
+	CodePaperVotes:           {"paper_votes", "count again: the valid ballots of the contest cannot hold these votes"},
+	CodePaperCorrects:        {"paper_corrects", "name the resolution about this polling place that stands, or none where there is none"},
+	CodeInvalidSpan:          {"invalid_span", "name heights of which the ledger still holds who signed, the last one below the present height"},
+	CodeExtensionLimit:       {"extension_limit", "nothing: this election was extended as often as one may be"},
 
 	CodeRetryLater: {"retry_later", "send the same bytes again in a moment"},
 }

@@ -1,6 +1,7 @@
 package tx
 
 import (
+	"bytes"
 	"unicode/utf8"
 
 	"votenode/app/election"
@@ -27,6 +28,10 @@ const (
 	MaxExtensionSpan = 65_536
 	// MaxPaper bounds every count of PaperTotals: the number of entries of a roll.
 	MaxPaper = 1 << 27
+	// MaxApplications is the number of applications of one SubmitApplications, and of decisions of one DecideApplications.
+	MaxApplications = 100
+	// MaxRefusal is the length of the reason for which an application is refused, bytes.
+	MaxRefusal = 1_000
 	// IntakeInterval is the number of heights from one report of a validator's intake to the next.
 	IntakeInterval = 60
 
@@ -66,6 +71,12 @@ func checkFields(body election.Message) error {
 		return firstOf(length("proposer", m.Proposer, 20), length("content", m.Content, 32))
 	case *pb.ReportIntake:
 		return checkIntake(m)
+	case *pb.SubmitApplications:
+		return checkApplications(m)
+	case *pb.DecideApplications:
+		return checkApplicationDecisions(m)
+	case *pb.WithdrawApplication:
+		return length("application", m.Application, 32)
 	}
 	return Refuse(CodeUnknownKind, "%T has no static checks", body)
 }
@@ -137,6 +148,12 @@ func checkResolution(r *pb.Resolution) error {
 			return Refuse(CodeInvalidField, "reason is empty; it says why the polling place brings no totals")
 		}
 		return checkCorrects(d.ExcusePaper.Corrects)
+	case *pb.Resolution_OpenNominations:
+		return length("nominations", d.OpenNominations.Nominations, 32)
+	case *pb.Resolution_RemoveCandidate:
+		if r.Reason == "" {
+			return Refuse(CodeInvalidField, "reason is empty; a candidate is removed for a reason")
+		}
 	}
 	return nil
 }
@@ -284,6 +301,41 @@ func checkIntake(m *pb.ReportIntake) error {
 			return Refuse(CodeInvalidField, "refused is not strictly ascending by code, from 1, without a count of 0")
 		}
 		last = r.Code
+	}
+	return nil
+}
+
+func checkApplications(m *pb.SubmitApplications) error {
+	if len(m.Applications) == 0 || len(m.Applications) > MaxApplications {
+		return Refuse(CodeInvalidField, "applications has %d members; 1 to %d are allowed", len(m.Applications), MaxApplications)
+	}
+	for i := range m.Applications {
+		s := &m.Applications[i]
+		if err := firstOf(length("key", s.Application.Key, 32), length("signature", s.Signature, 64)); err != nil {
+			return err
+		}
+		if s.Application.Nominations != m.Applications[0].Application.Nominations {
+			return Refuse(CodeInvalidField, "application %d names other nominations than the first", i)
+		}
+	}
+	return nil
+}
+
+func checkApplicationDecisions(m *pb.DecideApplications) error {
+	if len(m.Decisions) == 0 || len(m.Decisions) > MaxApplications {
+		return Refuse(CodeInvalidField, "decisions has %d members; 1 to %d are allowed", len(m.Decisions), MaxApplications)
+	}
+	for i := range m.Decisions {
+		d := &m.Decisions[i]
+		if err := length("application", d.Application, 32); err != nil {
+			return err
+		}
+		if i > 0 && bytes.Compare(d.Application, m.Decisions[i-1].Application) <= 0 {
+			return Refuse(CodeInvalidField, "decisions is not strictly ascending by application")
+		}
+		if len(d.Refused) > MaxRefusal || !utf8.ValidString(d.Refused) {
+			return Refuse(CodeInvalidField, "refused is at most %d bytes of UTF-8", MaxRefusal)
+		}
 	}
 	return nil
 }

@@ -27,6 +27,10 @@ const (
 	KindPostPartials      Kind = 13
 	KindAuthorBlock       Kind = 14
 	KindReportIntake      Kind = 15
+
+	KindSubmitApplications  Kind = 16
+	KindDecideApplications  Kind = 17
+	KindWithdrawApplication Kind = 18
 )
 
 // kinds is the one table of kinds, ascending: the message that a transaction of the kind carries, and its name.
@@ -50,6 +54,9 @@ var kinds = []struct {
 	{KindPostPartials, "PostPartials", empty[pb.PostPartials]},
 	{KindAuthorBlock, "AuthorBlock", empty[pb.AuthorBlock]},
 	{KindReportIntake, "ReportIntake", empty[pb.ReportIntake]},
+	{KindSubmitApplications, "SubmitApplications", empty[pb.SubmitApplications]},
+	{KindDecideApplications, "DecideApplications", empty[pb.DecideApplications]},
+	{KindWithdrawApplication, "WithdrawApplication", empty[pb.WithdrawApplication]},
 }
 
 func empty[M any, P interface {
@@ -118,7 +125,7 @@ func units(body election.Message) uint64 {
 		return signature + m.Size_/2048 // the whole is read and hashed
 	case *pb.ProposeResolution:
 		n := signature + uint64(m.Size())/16 // keys, most of them
-		if m.Resolution.GetCreateElection() != nil {
+		if m.Resolution.GetCreateElection() != nil || m.Resolution.GetOpenNominations() != nil {
 			n += manifest
 		}
 		return n
@@ -142,6 +149,10 @@ func units(body election.Message) uint64 {
 			n += signature + 3*points(m.Partials[i].Shares)
 		}
 		return n
+	case *pb.SubmitApplications:
+		return signature + signature*uint64(len(m.Applications))
+	case *pb.DecideApplications:
+		return signature + uint64(len(m.Decisions))
 	}
 	return signature
 }

@@ -12,6 +12,7 @@ func TestUnits(t *testing.T) {
 	b := func(n int) []byte { return make([]byte, n) }
 	create := pb.Resolution{Decision: &pb.Resolution_CreateElection{CreateElection: &pb.CreateElection{Manifest: b(32)}}}
 	cancel := pb.Resolution{Decision: &pb.Resolution_CancelElection{CancelElection: &pb.CancelElection{Election: "e"}}}
+	open := pb.Resolution{Decision: &pb.Resolution_OpenNominations{OpenNominations: &pb.OpenNominations{Nominations: b(32)}}}
 	for _, c := range []struct {
 		name string
 		want uint64
@@ -33,6 +34,10 @@ func TestUnits(t *testing.T) {
 		{"a trial", 216, &pb.PostTrial{Shares: b(64)}},
 		{"a ballot", 15, &pb.CastBallot{Ciphertext: b(64), Proof: b(96)}},
 		{"a spoiled ballot", 10, &pb.SpoilBallot{}},
+		{"new nominations", 5_010 + uint64(len(election.Encode(&pb.ProposeResolution{Resolution: open})))/16, &pb.ProposeResolution{Resolution: open}},
+		{"three applications", 40, &pb.SubmitApplications{Applications: make([]pb.SignedApplication, 3)}},
+		{"three decisions", 13, &pb.DecideApplications{Decisions: make([]pb.ApplicationDecision, 3)}},
+		{"a candidate's withdrawal", 10, &pb.WithdrawApplication{}},
 		{"two partial decryptions", 239, &pb.PostPartials{Partials: []pb.PartialDecryption{{Shares: b(32)}, {Shares: b(64)}}}},
 	} {
 		if got := units(c.body); got != c.want {

@@ -126,6 +126,8 @@ func verifyOne(lookup Lookup, p *Parsed, parse decoder) (*ballot.Election, *ball
 		return e, b, nil
 	case *pb.SpoilBallot:
 		return nil, nil, verifySpoil(lookup, p, m)
+	case *pb.SubmitApplications:
+		return nil, nil, verifyApplications(lookup.Chain(), p, m)
 	}
 	return nil, nil, p.CheckSignature(lookup.Chain())
 }
@@ -233,6 +235,19 @@ func verifySpoil(lookup Lookup, p *Parsed, m *pb.SpoilBallot) error {
 	}
 	if err := ballot.VerifySpoil(s, p.Signature()); err != nil {
 		return Refuse(CodeBadSignature, "%v", err)
+	}
+	return nil
+}
+
+// verifyApplications checks the signature of who submits applications, and of every candidate.
+func verifyApplications(chain string, p *Parsed, m *pb.SubmitApplications) error {
+	if err := p.CheckSignature(chain); err != nil {
+		return err
+	}
+	for i := range m.Applications {
+		if err := CheckApplication(chain, &m.Applications[i]); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-// Package keyfile keeps the secret keys of persons in files: officers, registrars, trustees and voters.
+// Package keyfile keeps the secret keys of persons in files: officers, registrars, trustees, candidates and voters.
 //
 // A key file is JSON with the role, the public key and the secret, the latter encrypted under a passphrase (age, scrypt) where a
 // person holds it. Files have mode 0600, are written whole and synced, are never overwritten, and are refused when others can
@@ -30,11 +30,12 @@ const (
 	Officer   Role = "officer"
 	Registrar Role = "registrar"
 	Trustee   Role = "trustee"
+	Candidate Role = "candidate"
 	Voter     Role = "voter"
 )
 
 // Roles lists all roles.
-var Roles = []Role{Officer, Registrar, Trustee, Voter}
+var Roles = []Role{Officer, Registrar, Trustee, Candidate, Voter}
 
 // Version is the version of the file format.
 const Version = 1
@@ -93,7 +94,7 @@ func newKey(role Role, secret []byte) (*Key, error) {
 	}
 	k := &Key{role: role, secret: secret}
 	switch role {
-	case Officer, Registrar, Trustee:
+	case Officer, Registrar, Trustee, Candidate:
 		k.public = ed25519.NewKeyFromSeed(secret)[SecretSize:]
 	case Voter:
 		key, err := ballot.ParseSecretKey(secret)
@@ -113,7 +114,7 @@ func (k *Key) Role() Role { return k.role }
 // Public returns the public key, 32 bytes.
 func (k *Key) Public() []byte { return bytes.Clone(k.public) }
 
-// Ed25519 returns the signing key of an officer, a registrar or a trustee; it fails with ErrRole for another role than asked.
+// Ed25519 returns the signing key of an officer, a registrar, a trustee or a candidate; it fails with ErrRole for another role than asked.
 func (k *Key) Ed25519(role Role) (ed25519.PrivateKey, error) {
 	if k.role != role || role == Voter {
 		return nil, fmt.Errorf("%w: its role is %s, not %s", ErrRole, k.role, role)

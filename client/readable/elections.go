@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"votenode/app/election"
@@ -62,12 +63,13 @@ type Contest struct {
 	Options      []Votes `json:"options"`
 }
 
-// Votes is what an option got: electronic, on paper, and, where the contest is opened, together.
+// Votes is what an option got: electronic, on paper, and, where the contest is opened, together. Removed says that a resolution removed the candidate.
 type Votes struct {
-	Option string `json:"option"`
-	Votes  uint64 `json:"votes"`
-	Paper  uint64 `json:"paper"`
-	Sum    uint64 `json:"sum"`
+	Option  string `json:"option"`
+	Votes   uint64 `json:"votes"`
+	Paper   uint64 `json:"paper"`
+	Sum     uint64 `json:"sum"`
+	Removed bool   `json:"removed,omitempty"`
 }
 
 // ShowElection collects what a certified state holds of an election. It fails with ErrAbsent.
@@ -142,6 +144,10 @@ func ShowResult(ctx context.Context, v *client.View, id string) ([]Contest, erro
 	if err != nil {
 		return nil, err
 	}
+	removed, err := RemovedOptions(ctx, v, id)
+	if err != nil {
+		return nil, err
+	}
 	shown := make([]Contest, len(m.Contests))
 	for i := range m.Contests {
 		c := &m.Contests[i]
@@ -153,14 +159,14 @@ func ShowResult(ctx context.Context, v *client.View, id string) ([]Contest, erro
 		if record == nil {
 			continue
 		}
-		if shown[i], err = showResult(c, record); err != nil {
+		if shown[i], err = showResult(c, record, removed[uint32(i)]); err != nil {
 			return nil, err
 		}
 	}
 	return shown, nil
 }
 
-func showResult(c *pb.Contest, r *pb.Result) (Contest, error) {
+func showResult(c *pb.Contest, r *pb.Result, removed []uint32) (Contest, error) {
 	shown := Contest{Title: c.Title, PaperBallots: r.PaperBallots, PaperInvalid: r.PaperInvalid}
 	switch r.Status {
 	case pb.RESULT_WITHHELD:
@@ -179,7 +185,7 @@ func showResult(c *pb.Contest, r *pb.Result) (Contest, error) {
 	}
 	sums := election.Votes(r)
 	for j, name := range c.Options {
-		v := Votes{Option: name}
+		v := Votes{Option: name, Removed: slices.Contains(removed, uint32(j))}
 		if opened {
 			v.Votes, v.Sum = r.Votes[j], sums[j]
 		}

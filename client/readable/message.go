@@ -141,8 +141,24 @@ func readValue(raw json.RawMessage, v reflect.Value) error {
 			}
 		}
 		return nil
+	case v.Kind() == reflect.Int32 && raw[0] == '"':
+		return readEnumeration(raw, v)
 	}
 	return json.Unmarshal(raw, v.Addr().Interface())
+}
+
+// readEnumeration reads a value of an enumeration by its name; its number does as well.
+func readEnumeration(raw json.RawMessage, v reflect.Value) error {
+	var name string
+	if err := json.Unmarshal(raw, &name); err != nil {
+		return err
+	}
+	number, ok := proto.EnumValueMap("votenode.v1." + v.Type().Name())[name]
+	if !ok {
+		return fmt.Errorf("there is no %s %q", v.Type().Name(), name)
+	}
+	v.SetInt(int64(number))
+	return nil
 }
 
 func readFields(raw json.RawMessage, v reflect.Value) error {

@@ -27,6 +27,7 @@ var messages = []proto.Message{
 	}}},
 	&pb.Resolution{Decision: &pb.Resolution_RevokeVoters{RevokeVoters: &pb.RevokeVoters{Election: "e", Voters: []uint64{1, 2, 3}}}},
 	&pb.Manifest{Election: "e", Contests: []pb.Contest{{Title: "t", Options: []string{"a", "b"}, MaxSelections: 1}}, OpenMin: 10},
+	&pb.Manifest{Contests: []pb.Contest{{List: &pb.ListRule{Seats: 1}}}, Nominations: key(6)},
 	&pb.Resolution{},
 }
 
@@ -56,7 +57,7 @@ func TestMessageText(t *testing.T) {
 
 func TestParseMessageRefuses(t *testing.T) {
 	for _, text := range []string{
-		``, `null x`, `{} {}`, `{"unknown":1}`, `{"nonce":"1"}`, `{"nonce":-1}`, `{"nonce":1.5}`, `[]`,
+		``, `null x`, `{"removed_votes":"NOTHING"}`, `{} {}`, `{"unknown":1}`, `{"nonce":"1"}`, `{"nonce":-1}`, `{"nonce":1.5}`, `[]`,
 		`{"create_election":{"manifest":"0G"}}`, `{"create_election":{"manifest":"AB"}}`, `{"create_election":{"manifest":"abc"}}`,
 		`{"cancel_election":{"election":"e"},"seal_roll":{"election":"e"}}`, `{"cancel_election":{"election":"e","why":"x"}}`,
 		`{"revoke_voters":{"voters":[1,"2"]}}`,

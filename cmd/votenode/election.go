@@ -172,13 +172,17 @@ func writeResult(w io.Writer, contests []readable.Contest) {
 		}
 		fmt.Fprintln(w)
 		for _, o := range c.Options {
+			name := o.Option
+			if o.Removed {
+				name += " (removed)"
+			}
 			switch {
 			case c.Status != "opened":
-				fmt.Fprintf(w, "%12s  %s, %d on paper\n", "", o.Option, o.Paper)
+				fmt.Fprintf(w, "%12s  %s, %d on paper\n", "", name, o.Paper)
 			case paper:
-				fmt.Fprintf(w, "%12d  %s, %d electronic and %d on paper\n", o.Sum, o.Option, o.Votes, o.Paper)
+				fmt.Fprintf(w, "%12d  %s, %d electronic and %d on paper\n", o.Sum, name, o.Votes, o.Paper)
 			default:
-				fmt.Fprintf(w, "%12d  %s\n", o.Votes, o.Option)
+				fmt.Fprintf(w, "%12d  %s\n", o.Votes, name)
 			}
 		}
 	}

@@ -26,16 +26,16 @@ func newKeyNewCommand() *cobra.Command {
 	var passphrase passphraseFlags
 	c := &cobra.Command{
 		Use:       "new ROLE FILE",
-		Short:     "Make a key for an officer, a registrar, a trustee or a voter",
-		Long:      "Make a key and write it to a new file of mode 0600, encrypted under a passphrase. The public key is printed.\nAn existing file is never overwritten. ROLE is officer, registrar, trustee or voter.",
+		Short:     "Make a key for an officer, a registrar, a trustee, a candidate or a voter",
+		Long:      "Make a key and write it to a new file of mode 0600, encrypted under a passphrase. The public key is printed.\nAn existing file is never overwritten. ROLE is officer, registrar, trustee, candidate or voter.",
 		Example:   "  votenode key new officer officer.key",
-		ValidArgs: []string{"officer", "registrar", "trustee", "voter"},
+		ValidArgs: []string{"officer", "registrar", "trustee", "candidate", "voter"},
 		Args: func(c *cobra.Command, args []string) error {
 			if err := cobra.ExactArgs(2)(c, args); err != nil {
 				return err
 			}
 			if !slices.Contains(keyfile.Roles, keyfile.Role(args[0])) {
-				return fmt.Errorf("there is no role %q: choose officer, registrar, trustee or voter", args[0])
+				return fmt.Errorf("there is no role %q: choose officer, registrar, trustee, candidate or voter", args[0])
 			}
 			return nil
 		},

@@ -27,6 +27,7 @@ const (
 	LabelBlockContent    = "votenode/v1/block-content"    // digest of a block's transactions, for its author's signature
 	LabelSlip            = "votenode/v1/slip"             // signed bytes of an acceptance slip
 	LabelResolution      = "votenode/v1/resolution"       // digest of a resolution
+	LabelApplication     = "votenode/v1/application"      // signed bytes, and digest, of a candidate's application
 	LabelGenesisEntry    = "votenode/v1/genesis-entry"    // signed bytes of an entry for a genesis document
 	LabelGenesisApproval = "votenode/v1/genesis-approval" // signed bytes of an organisation's approval of a genesis hash
 )

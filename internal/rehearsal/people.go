@@ -19,7 +19,12 @@ func Sign(name string, body election.Message) []byte { return tx.Sign(Chain, bod
 // Publish publishes a manifest and returns its hash.
 func (l *Ledger) Publish(m *pb.Manifest) []byte {
 	l.t.Helper()
-	b := election.Encode(m)
+	return l.PublishDocument(election.Encode(m))
+}
+
+// PublishDocument publishes a document and returns its hash.
+func (l *Ledger) PublishDocument(b []byte) []byte {
+	l.t.Helper()
 	hash := sha256.Sum256(b)
 	for at := 0; at < len(b); at += tx.ChunkSize {
 		chunk := b[at:min(at+tx.ChunkSize, len(b))]

@@ -171,6 +171,7 @@ func (c *crowd) found(id string) [][]byte {
 	if c.luck(50) {
 		m = PaperManifest(id)
 	}
+	m.Contests[0].Candidates = []pb.Candidate{{Young: true}, {Woman: true}, {}}
 	m.RevoteInterval, m.CeremonyStep, m.ObjectionWindow = uint32(c.r.IntN(3)+1), 20, uint32(c.r.IntN(10))
 	b := election.Encode(m)
 	hash := election.ManifestHash(m)

@@ -178,7 +178,9 @@ func (c *crowd) extension(e *Election) *pb.ExtendElection {
 // something is anything that somebody could send at any time.
 func (c *crowd) something() [][]byte {
 	e := c.elections[one(c, []string{"a", "b"})]
-	switch c.r.IntN(14) {
+	switch c.r.IntN(17) {
+	case 14, 15, 16:
+		return c.nominations()
 	case 13:
 		return c.oversized()
 	case 12:
@@ -211,6 +213,10 @@ func (c *crowd) something() [][]byte {
 		return nil
 	}
 	switch c.r.IntN(12) {
+	case 6:
+		return [][]byte{c.propose(&pb.Resolution{Reason: "a court says so", Decision: &pb.Resolution_RemoveCandidate{RemoveCandidate: &pb.RemoveCandidate{
+			Election: e.ID, Contest: uint32(c.r.IntN(3) / 2), Option: uint32(c.r.IntN(4)),
+		}}})}
 	case 0:
 		return [][]byte{c.propose(c.seal(e))}
 	case 1:
@@ -232,6 +238,53 @@ func (c *crowd) something() [][]byte {
 	}
 	return nil
 }
+
+// nominations opens nominations, or lets candidates and registrars do what they please in those that are open.
+func (c *crowd) nominations() [][]byte {
+	id := one(c, []string{"nominations-1", "nominations-2"})
+	if must(state.LoadNominations(c.View(), id)) == nil {
+		n := Nominations(id, c.Now()+int64(c.r.IntN(400)))
+		if c.luck(20) {
+			wrong().Mutate(c.r, n)
+		}
+		b := election.Encode(n)
+		hash := sha256.Sum256(b)
+		return [][]byte{
+			Sign(c.officer(), &pb.PublishDocument{Hash: hash[:], Size_: uint64(len(b)), Chunk: b}),
+			c.propose(&pb.Resolution{Decision: &pb.Resolution_OpenNominations{OpenNominations: &pb.OpenNominations{Nominations: hash[:]}}}),
+		}
+	}
+	registrar := one(c, Organisations) + " registrar 1"
+	list := one(c, []string{"mazhilis", "north", "south"})
+	apply := func() *pb.SignedApplication {
+		return Apply(id, list, map[string]string{"mazhilis": "South", "north": "North", "south": "South"}[list], one(c, candidates), func(a *pb.Application) {
+			a.Nonce, a.Young, a.Woman = uint64(c.r.IntN(3)), c.luck(50), c.luck(50)
+		})
+	}
+	raw := [][]byte{Submit(one(c, []string{registrar, c.officer()}), apply(), apply())}
+	var known []*pb.SignedApplication
+	c.must(c.View().Records(state.ApplicationPrefix(id), func(_ string, value []byte) error {
+		var a pb.ApplicationState
+		known = append(known, &a.Signed)
+		return election.Decode(value, &a)
+	}))
+	for _, a := range known {
+		switch c.r.IntN(8) {
+		case 0, 1, 2:
+			raw = append(raw, Decide(registrar, "", a))
+		case 3:
+			raw = append(raw, Decide(registrar, one(c, []string{"", "no member"}), a))
+		case 4:
+			if c.luck(40) {
+				raw = append(raw, WithdrawApplication(a))
+			}
+		}
+	}
+	return raw
+}
+
+// candidates are those who apply on a random ledger.
+var candidates = []string{"Aigul", "Bolat", "Dana", "Erlan", "Farida", "Gani"}
 
 // oddManifest publishes a manifest that may break a rule, and proposes it as an election.
 func (c *crowd) oddManifest() [][]byte {

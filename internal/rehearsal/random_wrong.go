@@ -16,7 +16,7 @@ import (
 var wrong = sync.OnceValue(func() *Pool {
 	p := &Pool{
 		Numbers: []uint64{0, 1, 2, 3, 4, 7, 64, 65, 131_072, 262_144, 1 << 31, 1<<32 - 1, 1 << 63, 1<<64 - 1, uint64(Start) + 60, uint64(Start) + 500, 7_258_118_400},
-		Texts:   []string{"", "a", "b", "league", "party", "x", "\xff", "a/b", "league validator 1", "127.0.0.1:20001"},
+		Texts:   []string{"", "a", "b", "league", "party", "x", "nominations-1", "Aigul", "mazhilis", "North", "\xff", "a/b", "league validator 1", "127.0.0.1:20001"},
 		Bytes:   [][]byte{nil, make([]byte, 20), make([]byte, 31), make([]byte, 32), make([]byte, 33), make([]byte, 64), make([]byte, 96)},
 	}
 	for name := range names() {
@@ -44,6 +44,9 @@ var names = sync.OnceValue(func() map[string]string {
 			name := fmt.Sprintf("%s trustee %d", o, n)
 			all[string(public(name))] = name
 		}
+	}
+	for _, name := range candidates {
+		all[string(public("candidate "+name))] = "candidate " + name
 	}
 	return all
 })

@@ -23,6 +23,7 @@ var Scenes = map[string]func(t testing.TB, watch func(*Ledger)){
 	"silence":         silence,
 	"challenge":       challenge,
 	"paper":           func(t testing.TB, watch func(*Ledger)) { Paper(t, watch) },
+	"nominations":     nominate,
 }
 
 // stage founds a ledger with an election whose roll is sealed and whose trustees are appointed.

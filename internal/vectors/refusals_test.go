@@ -36,7 +36,7 @@ var refusals = []struct {
 		e.Body = append(append(bytes.Clone(e.Body[:at]), 0x10, 0), e.Body[at:]...)
 	})},
 	{"no bytes", "2.4", 4, 0, tx.CodeUnknownKind, bytesOf(func([]byte) []byte { return nil })},
-	{"a kind that there is not", "2.6", 4, 0, tx.CodeUnknownKind, envelope(func(e *pb.Envelope) { e.Kind = 16 })},
+	{"a kind that there is not", "2.6", 4, 0, tx.CodeUnknownKind, envelope(func(e *pb.Envelope) { e.Kind = 1_000 })},
 	{"a signature of 63 bytes", "2.4", 4, 0, tx.CodeMalformed, envelope(func(e *pb.Envelope) { e.Signature = e.Signature[:63] })},
 	{"a signer beside a voter's signature", "2.4", 34, 1, tx.CodeMalformed, envelope(func(e *pb.Envelope) { e.Signer = make([]byte, 32) })},
 	{"a hash of 31 bytes", "2.6", 4, 0, tx.CodeInvalidField, signed(func(m *pb.ApproveResolution) { m.Resolution = m.Resolution[:31] })},

@@ -33,6 +33,7 @@ func (s *Server) endpoints() map[*shares]map[string]endpoint {
 		},
 		s.manifests: {
 			"GET /v1/elections/{id}/manifest": s.manifest,
+			"GET /v1/nominations/{id}":        s.nominationsByID,
 		},
 		s.large: {
 			"GET /v1/records":         s.records,
@@ -57,6 +58,9 @@ func (s *Server) endpoints() map[*shares]map[string]endpoint {
 
 			"GET /v1/elections/{id}/polling-places": s.pollingPlaces,
 			"GET /v1/elections/{id}/extensions":     s.extensions,
+			"GET /v1/elections/{id}/removed":        s.removed,
+
+			"GET /v1/nominations/{id}/applications": s.applications,
 		},
 		s.requests: {
 			"GET /v1/status":           s.status,
@@ -72,6 +76,7 @@ func (s *Server) endpoints() map[*shares]map[string]endpoint {
 			"GET /v1/certified":        s.certified,
 			"GET /v1/epochs":           s.epochs,
 			"GET /v1/elections":        s.elections,
+			"GET /v1/nominations":      s.allNominations,
 
 			"GET /v1/openapi.json":                  s.openAPI,
 			"GET /v1/organisations/{id}":            s.organisation,

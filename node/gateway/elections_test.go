@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"votenode/app/election"
 	"votenode/app/state"
+	"votenode/client/readable"
 	"votenode/internal/rehearsal"
 	pb "votenode/proto/votenode/v1"
 )
@@ -19,10 +21,14 @@ import (
 func askForManifest(w *world, e *rehearsal.Election) {
 	var m struct {
 		Hash     string
-		Manifest *pb.Manifest
+		Manifest json.RawMessage
 	}
 	w.get("/v1/elections/primary/manifest", &m)
-	if m.Hash != digest(e.Record().Manifest) || !bytes.Equal(election.Encode(m.Manifest), election.Encode(e.Manifest)) {
+	manifest := new(pb.Manifest)
+	if err := readable.ParseMessage(m.Manifest, manifest); err != nil {
+		w.Fatal(err)
+	}
+	if m.Hash != digest(e.Record().Manifest) || !bytes.Equal(election.Encode(manifest), election.Encode(e.Manifest)) {
 		w.Errorf("%+v", m)
 	}
 	a := w.request("GET", "/v1/elections/primary/manifest?format=protobuf", "")

@@ -77,7 +77,26 @@ func (c *contract) examples() map[string][]example {
 	c.paper(made)
 	c.promises(made)
 	c.rarities(made)
+	c.nominated(made)
 	return made
+}
+
+// nominated adds examples from a ledger on which candidates are nominated, and one is removed.
+func (c *contract) nominated(made map[string][]example) {
+	var l *rehearsal.Ledger
+	rehearsal.Scenes["nominations"](c.T, func(founded *rehearsal.Ledger) { l = founded })
+	w := serve(c.T, l)
+	w.indexAll()
+	for id, targets := range map[string][]string{
+		"allNominations": {"/v1/nominations"}, "nominations": {"/v1/nominations/primary"},
+		"applications": {"/v1/nominations/primary/applications", "/v1/nominations/primary/applications?after=0&limit=1"},
+		"removed":      {"/v1/elections/primary/removed", "/v1/elections/primary/removed?from=0&limit=1"},
+		"manifest":     {"/v1/elections/primary/manifest"}, "events": {"/v1/events?from=1"}, "resolution": eachResolution(w),
+	} {
+		for _, target := range targets {
+			made[id] = append(made[id], example{w, target, ""})
+		}
+	}
 }
 
 // eachResolution returns the targets of all resolutions of a ledger.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -42,15 +43,99 @@ func caught(t *testing.T, files fstest.MapFS, names ...string) {
 func find(t *testing.T, kind tx.Kind) (height, index int) {
 	t.Helper()
 	e, _ := story()
-	for h, b := range e.Blocks {
+	height, index = findIn(e.Ledger, kind)
+	if height == 0 {
+		t.Fatalf("the story has no %v", kind)
+	}
+	return height, index
+}
+
+// findIn is find for any ledger; the height is 0 where there is none.
+func findIn(l *rehearsal.Ledger, kind tx.Kind) (height, index int) {
+	for h, b := range l.Blocks {
 		for i, raw := range b.Txs {
-			if p, err := tx.Parse(raw); err == nil && p.Kind() == kind && e.Results[h][i].Code == tx.CodeOK {
+			if p, err := tx.Parse(raw); err == nil && p.Kind() == kind && l.Results[h][i].Code == tx.CodeOK {
 				return h + 1, i
 			}
 		}
 	}
-	t.Fatalf("the story has no %v", kind)
 	return 0, 0
+}
+
+// somewhere is find in the story, or in a scene where the story has none.
+func somewhere(t *testing.T, kind tx.Kind) (l *rehearsal.Ledger, height, index int) {
+	t.Helper()
+	e, _ := story()
+	if height, index = findIn(e.Ledger, kind); height > 0 {
+		return e.Ledger, height, index
+	}
+	if height, index = findIn(nominated(), kind); height > 0 {
+		return nominated(), height, index
+	}
+	t.Fatalf("there is no %v anywhere", kind)
+	return nil, 0, 0
+}
+
+// nominated is a ledger on which candidates are nominated, held once for all tests; nobody changes it.
+var nominated = sync.OnceValue(func() (l *rehearsal.Ledger) {
+	rehearsal.Scenes["nominations"](testing.TB(held{}), func(founded *rehearsal.Ledger) { l = founded })
+	return l
+})
+
+// What is said of a candidate makes a difference, whoever signs it anew: a reason, a flag, a decision that is left out, and the time at which
+// the manifest is formed.
+func TestChangedNominations(t *testing.T) {
+	l := nominated()
+	hash := genesis.Hash(l.Genesis)
+	if report := run(t, l.Record(l.Blocks), &hash); !report.Passed {
+		t.Fatal(report.Failure())
+	}
+	for name, c := range map[string]struct {
+		kind   tx.Kind
+		change func(raw []byte) [][]byte
+		want   string
+	}{
+		"a decision is dropped":   {tx.KindDecideApplications, func([]byte) [][]byte { return nil }, "results"},
+		"a withdrawal is dropped": {tx.KindWithdrawApplication, func([]byte) [][]byte { return nil }, "results"},
+		"a reason is added": {tx.KindDecideApplications, func(raw []byte) [][]byte {
+			m := parsed(raw).Body().(*pb.DecideApplications)
+			m.Decisions[0].Refused = "another reason"
+			return [][]byte{rehearsal.Sign("party registrar 1", m)}
+		}, "results"},
+		"a candidate grows old": {tx.KindSubmitApplications, func(raw []byte) [][]byte {
+			m := parsed(raw).Body().(*pb.SubmitApplications)
+			a := m.Applications[0].Application
+			a.Young = false
+			m.Applications[0] = *tx.SignApplication(rehearsal.Chain, a, rehearsal.Key("candidate "+a.Name))
+			return [][]byte{rehearsal.Sign("party registrar 1", m)}
+		}, "results"},
+		"a candidate has not signed": {tx.KindSubmitApplications, func(raw []byte) [][]byte {
+			m := parsed(raw).Body().(*pb.SubmitApplications)
+			m.Applications[0].Application.Young = false
+			return [][]byte{rehearsal.Sign("party registrar 1", m)}
+		}, "proposals"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			height, index := findIn(l, c.kind)
+			blocks := rehearsal.Clone(l.Blocks)
+			txs := &blocks[height-1].Data.Txs
+			var changed []cmttypes.Tx
+			for _, raw := range c.change((*txs)[index]) {
+				changed = append(changed, raw)
+			}
+			*txs = slices.Replace(*txs, index, index+1, changed...)
+			l.Seal(blocks)
+			caught(t, l.Record(blocks), c.want)
+		})
+	}
+}
+
+func parsed(raw []byte) *tx.Parsed {
+	p, err := tx.Parse(bytes.Clone(raw))
+	if err != nil {
+		panic(err)
+	}
+	return p
 }
 
 // An enemy with the keys of all validators changes one thing in the middle and has everything after it signed again.
@@ -203,8 +288,7 @@ func TestForgedEvidence(t *testing.T) {
 // anything else; a ballot that becomes one of nobody, or of no election, has another code than the next header attests.
 func TestChangedTransactions(t *testing.T) {
 	for _, kind := range tx.Kinds() {
-		height, index := find(t, kind)
-		e, _ := story()
+		l, height, index := somewhere(t, kind)
 		for part, change := range map[string]func(*pb.Envelope){
 			"kind":              func(v *pb.Envelope) { v.Kind = v.Kind%15 + 1 },
 			"body, first":       func(v *pb.Envelope) { v.Body[2] ^= 1 },
@@ -218,15 +302,15 @@ func TestChangedTransactions(t *testing.T) {
 		} {
 			t.Run(fmt.Sprintf("%v, %s", kind, part), func(t *testing.T) {
 				t.Parallel()
-				blocks := rehearsal.Clone(e.Blocks[:height+2])
+				blocks := rehearsal.Clone(l.Blocks[:height+2])
 				v := new(pb.Envelope)
 				if err := election.Decode(blocks[height-1].Txs[index], v); err != nil {
 					t.Fatal(err)
 				}
 				change(v)
 				blocks[height-1].Txs[index] = election.Encode(v)
-				e.Ledger.Seal(blocks)
-				caught(t, e.Ledger.Record(blocks), "proposals", "results")
+				l.Seal(blocks)
+				caught(t, l.Record(blocks), "proposals", "results")
 			})
 		}
 	}

@@ -1,6 +1,7 @@
 package recount
 
 import (
+	"strings"
 	"testing"
 
 	"votenode/app/tx"
@@ -37,10 +38,27 @@ func TestBounds(t *testing.T) {
 		}
 		return m
 	}
+	applications := func(n int) *pb.SubmitApplications {
+		m := &pb.SubmitApplications{Applications: make([]pb.SignedApplication, n)}
+		for i := range m.Applications {
+			m.Applications[i] = pb.SignedApplication{Application: pb.Application{Key: make([]byte, 32)}, Signature: make([]byte, 64)}
+		}
+		return m
+	}
+	decisions := func(n, reason int) *pb.DecideApplications {
+		m := &pb.DecideApplications{Decisions: make([]pb.ApplicationDecision, n)}
+		for i := range m.Decisions {
+			m.Decisions[i] = pb.ApplicationDecision{Application: append(make([]byte, 31), byte(i)), Refused: strings.Repeat("x", reason)}
+		}
+		return m
+	}
 	for name, c := range map[string]struct{ most, more bool }{
 		"roll entries": {wellFormed(entries(tx.MaxRollEntries)), wellFormed(entries(tx.MaxRollEntries + 1))},
 		"partials":     {wellFormed(partials(tx.MaxPartials)), wellFormed(partials(tx.MaxPartials + 1))},
 		"refusals":     {wellFormed(reports(tx.MaxRefusalCounts)), wellFormed(reports(tx.MaxRefusalCounts + 1))},
+		"applications": {wellFormed(applications(tx.MaxApplications)), wellFormed(applications(tx.MaxApplications + 1))},
+		"decisions":    {wellFormed(decisions(tx.MaxApplications, 0)), wellFormed(decisions(tx.MaxApplications+1, 0))},
+		"reasons":      {wellFormed(decisions(1, tx.MaxRefusal)), wellFormed(decisions(1, tx.MaxRefusal+1))},
 		"revocations":  {wellFormed(revocations(tx.MaxRevocations)), wellFormed(revocations(tx.MaxRevocations + 1))},
 	} {
 		if !c.most || c.more {

@@ -73,4 +73,19 @@ const (
 	codePaperCorrects       = 845
 	codeInvalidSpan         = 846
 	codeExtensionLimit      = 847
+
+	codeInvalidNominations   = 810
+	codeNominationsExist     = 811
+	codeUnknownNominations   = 812
+	codeNominationsClosed    = 813
+	codeInvalidApplication   = 814
+	codeUnknownApplication   = 815
+	codeCandidateTwice       = 816
+	codeNameTwice            = 817
+	codeNominationsFull      = 818
+	codeListFull             = 819
+	codeApplicationDecided   = 820
+	codeApplicationWithdrawn = 821
+	codeManifestMismatch     = 822
+	codeUnknownCandidate     = 823
 )

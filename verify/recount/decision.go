@@ -44,6 +44,10 @@ func kindOf(m *pb.Resolution) uint32 {
 		return 22
 	case *pb.Resolution_ExcusePaper:
 		return 23
+	case *pb.Resolution_OpenNominations:
+		return 20
+	case *pb.Resolution_RemoveCandidate:
+		return 21
 	}
 	return 0
 }
@@ -85,6 +89,10 @@ func (r *Recount) rule(m *pb.Resolution) error {
 	case *pb.Resolution_ExcusePaper:
 		_, _, err := r.place(d.ExcusePaper.Election, d.ExcusePaper.Place, d.ExcusePaper.Corrects)
 		return err
+	case *pb.Resolution_OpenNominations:
+		return r.mayOpen(d.OpenNominations)
+	case *pb.Resolution_RemoveCandidate:
+		return r.mayRemove(d.RemoveCandidate)
 	}
 	return refuse(codeInvalidField, "the resolution decides nothing")
 }
@@ -121,6 +129,10 @@ func (r *Recount) effect(hash [32]byte, m *pb.Resolution) error {
 		r.upgrades = append(r.upgrades, *d.UpgradeSoftware)
 	case *pb.Resolution_CancelUpgrade:
 		r.upgrades = r.upgrades[:len(r.upgrades)-1]
+	case *pb.Resolution_OpenNominations:
+		r.openNominations(d.OpenNominations)
+	case *pb.Resolution_RemoveCandidate:
+		r.remove(m, d.RemoveCandidate)
 	case *pb.Resolution_RevokeVoters:
 		return r.revoke(d.RevokeVoters)
 	case *pb.Resolution_ReplaceTrustees:
@@ -159,6 +171,8 @@ func (r *Recount) mayCreate(d *pb.CreateElection) error {
 		return refuse(codeElectionExists, "there is an election %q", m.Election)
 	case len(r.elections) >= 1_000:
 		return refuse(codeElectionExists, "the chain has held its elections")
+	case !r.isFormed(m, d.Manifest):
+		return refuse(codeManifestMismatch, "the manifest is not the one that was formed of nominations")
 	case m.Opening != 0 && r.reached(m.Opening):
 		return refuse(codeInvalidTimes, "the opening has passed")
 	}

@@ -19,7 +19,7 @@
 // It knows no clock and no random source, and never gives up silently: what contradicts itself is ErrContradiction. Of rolls it keeps
 // nothing in memory but, until they are sealed, an index of their keys (package verify/cells has the rest), and of ballots nothing; the bytes of a
 // ballot that is superseded or revoked it asks for.
-// Sources: docs/spec, chapters 1, 2, 5, 8 and 9; what it is for: docs/spec/11-auditor.md.
+// Sources: docs/spec, chapters 1, 2, 5, 8, 9 and 16; what it is for: docs/spec/11-auditor.md.
 //
 //	file            what
 //	recount.go      the order of a block
@@ -29,6 +29,7 @@
 //	reports.go      validators' reports
 //	resolution.go   proposals, approvals, effect
 //	decision.go     what resolutions decide about elections
+//	nominations.go  applications and the manifests that are formed of them
 //	election.go     phases, logs, filling a roll
 //	roll.go         entries of a roll and what is known of each
 //	ceremony.go     key ceremony and trial

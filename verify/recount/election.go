@@ -51,6 +51,8 @@ type election struct {
 	onPaper    map[uint32]bool   // contests of which there were totals
 	places     uint32            // that were open at the closing
 	extensions []*pb.Extension
+
+	removed []pb.RemovedCandidate // sorted
 }
 
 func newElection(m *pb.Manifest, hash [32]byte, space *cells.Space) *election {

@@ -40,6 +40,7 @@ func (r *Recount) All(emit Emit) error {
 	r.resolutionRecords(emit)
 	head(emit, Ledger, "log/blocks", &r.blocks)
 	r.reportRecords(emit)
+	r.nominationRecords(emit)
 	for _, e := range r.elections {
 		if err := r.Records(e.id, emit); err != nil {
 			return err
@@ -107,6 +108,9 @@ func (r *Recount) Records(id string, emit Emit) error {
 	}
 	for p, partial := range e.partials {
 		emit(Tally, fmt.Sprintf("%s/partial/%05d/%s/%05d", at, p.contest, p.organisation, p.index), rules.Encode(partial))
+	}
+	if len(e.removed) > 0 {
+		emit(Elections, at+"/removed", rules.Encode(&pb.RemovedCandidates{Removed: e.removed}))
 	}
 	if len(e.queue) > 0 {
 		emit(Tally, at+"/tally-queue", rules.Encode(&pb.TallyQueue{Contests: e.queue}))

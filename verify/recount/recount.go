@@ -45,14 +45,15 @@ type Recount struct {
 	resolutions map[[32]byte]*pb.ResolutionRecord
 	pending     [][32]byte
 
-	elections []*election // in order of creation
-	byID      map[string]*election
-	digests   map[[32]byte]string // elections by key digest
-	moved     []string            // elections whose phase has changed in this block
-	logs      *threshold.LogTable
-	parts     bool   // partial decryptions took effect in this block
-	combined  uint64 // what the contests combined at the end of this block cost
-	searched  uint64 // the greatest count for which logs is large enough
+	elections   []*election // in order of creation
+	byID        map[string]*election
+	nominations []*nominations      // in order of opening
+	digests     map[[32]byte]string // elections by key digest
+	moved       []string            // elections whose phase has changed in this block
+	logs        *threshold.LogTable
+	parts       bool   // partial decryptions took effect in this block
+	combined    uint64 // what the contests combined at the end of this block cost
+	searched    uint64 // the greatest count for which logs is large enough
 }
 
 // New starts a recount from a genesis document that keeps the rules. recorded returns a transaction of an election's ballot log by its
@@ -127,6 +128,7 @@ func (r *Recount) Block(b *Block) (refusals []error, err error) {
 			}
 		}
 	}
+	r.formManifests()
 	refusals = make([]error, len(b.Txs))
 	for i, raw := range b.Txs {
 		err := r.transaction(b.Verdicts[i], raw)

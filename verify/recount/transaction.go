@@ -73,6 +73,12 @@ func (r *Recount) transaction(v Verdict, raw []byte) error {
 		return r.authorBlock(e.Signer, m)
 	case *pb.ReportIntake:
 		return r.reportIntake(raw, e.Signer, m)
+	case *pb.SubmitApplications:
+		return r.submitApplications(e.Signer, m)
+	case *pb.DecideApplications:
+		return r.decideApplications(e.Signer, m)
+	case *pb.WithdrawApplication:
+		return r.withdrawApplication(e.Signer, m)
 	}
 	return contradiction("kind %d has no rule", e.Kind)
 }
@@ -89,6 +95,13 @@ func (r *Recount) signed(v Verdict, e *pb.Envelope, body rules.Message) error {
 	message := transcript.Frame(transcript.LabelTransaction, []byte(r.chain), transcript.Uint64(uint64(e.Kind)), e.Body)
 	if !ed25519.VerifyWithOptions(e.Signer, message, e.Signature, zip215) {
 		return refuse(codeBadSignature, "its signature does not hold")
+	}
+	if m, ok := body.(*pb.SubmitApplications); ok {
+		for i := range m.Applications {
+			if !r.candidateSigned(&m.Applications[i]) {
+				return refuse(codeBadSignature, "the signature of candidate %d does not hold", i)
+			}
+		}
 	}
 	return nil
 }
@@ -126,6 +139,12 @@ func newBody(kind uint32) rules.Message {
 		return new(pb.AuthorBlock)
 	case 15:
 		return new(pb.ReportIntake)
+	case 16:
+		return new(pb.SubmitApplications)
+	case 17:
+		return new(pb.DecideApplications)
+	case 18:
+		return new(pb.WithdrawApplication)
 	}
 	return nil
 }
@@ -174,6 +193,17 @@ func wellFormed(body rules.Message) bool {
 		return m.Start > 0 && m.Height > 0 && m.Height%reportEvery == 0 && allOf(m.Refused, 0, 128, func(last, c *pb.RefusalCount) bool {
 			return c.Code > 0 && c.Count > 0 && (last == nil || c.Code > last.Code)
 		})
+	case *pb.SubmitApplications:
+		return allOf(m.Applications, 1, 100, func(last, s *pb.SignedApplication) bool {
+			return len(s.Application.Key) == 32 && len(s.Signature) == 64 && (last == nil || s.Application.Nominations == last.Application.Nominations)
+		})
+	case *pb.DecideApplications:
+		return allOf(m.Decisions, 1, 100, func(last, d *pb.ApplicationDecision) bool {
+			return len(d.Application) == 32 && len(d.Refused) <= 1_000 && utf8.ValidString(d.Refused) &&
+				(last == nil || string(d.Application) > string(last.Application))
+		})
+	case *pb.WithdrawApplication:
+		return len(m.Application) == 32
 	}
 	return false
 }
@@ -217,6 +247,10 @@ func wellFormedResolution(m *pb.Resolution) bool {
 		return m.Reason != "" && maybeHash(d.ExcusePaper.Corrects)
 	case *pb.Resolution_RevokeVoters:
 		return allOf(d.RevokeVoters.Voters, 1, 1_000, func(last, v *uint64) bool { return last == nil || *v > *last })
+	case *pb.Resolution_OpenNominations:
+		return len(d.OpenNominations.Nominations) == 32
+	case *pb.Resolution_RemoveCandidate:
+		return m.Reason != ""
 	}
 	return true
 }

@@ -7,6 +7,7 @@
 //	file           what
 //	text.go        ids, texts, addresses, keys, canonical messages
 //	manifest.go    rules, slots and ballot styles of an election
+//	nominations.go rules of nominations, and the manifest that is formed of them
 //	parties.go     organisations, validators, the power cap
 //	parameters.go  ranges
 package rules

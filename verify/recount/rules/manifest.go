@@ -32,6 +32,8 @@ func ParseManifest(b []byte) (*pb.Manifest, error) {
 		return nil, errors.New("durations")
 	case m.OpenMin < 1:
 		return nil, errors.New("open_min")
+	case len(m.Nominations) != 0 && len(m.Nominations) != 32 || m.RemovedVotes != 0:
+		return nil, errors.New("nominations or removed_votes")
 	case len(m.Contests) < 1 || len(m.Contests) > 20_000 || len(m.Styles) < 1 || len(m.Styles) > 20_000:
 		return nil, errors.New("numbers of contests and styles")
 	}

@@ -17,6 +17,11 @@ func Member(m *pb.Member) error {
 	return nil
 }
 
+// Candidacy says whether key, name and who puts the candidate forward are as spec 16.2 has them.
+func Candidacy(a *pb.Application) bool {
+	return isKey(a.Key) && isText(a.Name, 200) && (a.PutForwardBy == "" || isText(a.PutForwardBy, 200))
+}
+
 // Organisation checks an organisation by itself. Spec 1.3.
 func Organisation(o *pb.Organisation) error {
 	switch {

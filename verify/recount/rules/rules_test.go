@@ -233,6 +233,74 @@ func TestManifest(t *testing.T) {
 
 func second(_ *pb.Manifest, err error) error { return err }
 
+func newNominations(*rand.Rand) *pb.Nominations {
+	n := rehearsal.Nominations("primary", 1_000)
+	n.Manifest.Opening, n.Manifest.Closing = 2_000, 3_000
+	return n
+}
+
+func TestNominations(t *testing.T) {
+	differ(t, newNominations, func(n *pb.Nominations) error { _, err := election.ParseNominations(election.Encode(n)); return err },
+		func(n *pb.Nominations) error { _, err := rules.ParseNominations(rules.Encode(n)); return err })
+}
+
+// Of random nominations with random candidates both programs form the same manifest.
+func TestFormManifest(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	formed := 0
+	for range 2_000 {
+		n := newNominations(nil)
+		n.Lists, n.Manifest.Contests, n.Manifest.Styles = nil, nil, make([]pb.BallotStyle, r.IntN(6)+1)
+		for i := range r.IntN(12) + 1 {
+			most := uint32([]int{1, 2, 30, 60, 130, 200}[r.IntN(6)])
+			n.Lists = append(n.Lists, pb.NominationList{Id: fmt.Sprint(i), Most: most})
+			n.Manifest.Contests = append(n.Manifest.Contests, pb.Contest{Title: fmt.Sprint(i), MaxSelections: uint32(r.IntN(3) + 1), MinSelections: uint32(r.IntN(2))})
+			for s := range n.Manifest.Styles {
+				n.Manifest.Styles[s].District = fmt.Sprint(s)
+				if r.IntN(3) == 0 || s == i%len(n.Manifest.Styles) {
+					n.Manifest.Styles[s].Contests = append(n.Manifest.Styles[s].Contests, uint32(i))
+				}
+			}
+		}
+		_, a := election.ParseNominations(election.Encode(n))
+		if _, b := rules.ParseNominations(rules.Encode(n)); (a == nil) != (b == nil) {
+			t.Fatalf("%v\nstate machine: %v\nrecount: %v", n, a, b)
+		}
+		if a != nil {
+			continue
+		}
+		formed++
+		var theirs []election.Standing
+		var ours []rules.Candidate
+		for i, l := range n.Lists {
+			for j := range r.IntN(int(l.Most) + 1) {
+				c := rules.Candidate{List: l.Id, Name: fmt.Sprint(j), Application: sha256.Sum256([]byte(fmt.Sprint(i, j))), Young: r.IntN(2) == 0, Woman: r.IntN(2) == 0}
+				ours = append(ours, c)
+				theirs = append(theirs, election.Standing{List: i, Name: c.Name, Application: c.Application, Young: c.Young, Woman: c.Woman})
+			}
+		}
+		r.Shuffle(len(ours), func(i, j int) { ours[i], ours[j] = ours[j], ours[i] })
+		r.Shuffle(len(theirs), func(i, j int) { theirs[i], theirs[j] = theirs[j], theirs[i] })
+		m, left := election.FormManifest(n, [32]byte{1}, theirs)
+		again, leftToo := rules.FormManifest(n, [32]byte{1}, ours)
+		if !slices.Equal(left, leftToo) || (m == nil) != (again == nil) {
+			t.Fatalf("%v: left out %v, by the recount %v", n, left, leftToo)
+		}
+		if m == nil {
+			continue
+		}
+		if !bytes.Equal(election.Encode(m), rules.Encode(again)) {
+			t.Fatalf("%v\nstate machine: %v\nrecount: %v", n, m, again)
+		}
+		if err := election.CheckManifest(m); err != nil {
+			t.Fatalf("%v: %v", m, err)
+		}
+	}
+	if formed < 200 {
+		t.Fatalf("only %d manifests were formed", formed)
+	}
+}
+
 // The limits that single changes do not reach: 200 options, 200 positions, 1,000 slots.
 func TestLargeManifest(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))

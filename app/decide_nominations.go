@@ -1,0 +1,145 @@
+package app
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"votenode/app/election"
+	"votenode/app/state"
+	"votenode/app/tx"
+	pb "votenode/proto/votenode/v1"
+)
+
+// OpenNominations: the rules by which candidates enter an election are on the ledger, and applications are taken. Spec 9.40.
+func (d openNominations) check(r *reading) error {
+	n, err := d.parse(r)
+	if err != nil {
+		return err
+	}
+	id := n.Manifest.Election
+	known, err := state.LoadNominations(r, id)
+	if err != nil {
+		return err
+	}
+	if known != nil {
+		return tx.Refuse(tx.CodeNominationsExist, "there are nominations %q", id)
+	}
+	list, err := nominationsIndex(r)
+	if err != nil {
+		return err
+	}
+	if len(list.Ids) >= maxNominations {
+		return tx.Refuse(tx.CodeNominationsExist, "this chain has held its %d nominations", maxNominations)
+	}
+	e, err := state.LoadElection(r, id)
+	if err != nil {
+		return err
+	}
+	if e != nil {
+		return tx.Refuse(tx.CodeElectionExists, "there is an election %q", id)
+	}
+	if r.reached(n.ApplicationsUntil) {
+		return tx.Refuse(tx.CodeInvalidTimes, "the time for applications has passed")
+	}
+	return nil
+}
+
+func (d openNominations) parse(r *reading) (*pb.Nominations, error) {
+	known, err := state.Load[pb.Document](r, state.DocumentKey(d.Nominations))
+	if err != nil {
+		return nil, err
+	}
+	if known == nil {
+		return nil, tx.Refuse(tx.CodeDocumentUnknown, "document %x is not on the ledger", d.Nominations)
+	}
+	if known.Size_ > election.MaxNominations {
+		return nil, tx.Refuse(tx.CodeInvalidNominations, "they have %d bytes, at most %d are allowed", known.Size_, election.MaxNominations)
+	}
+	b, err := document(r, d.Nominations)
+	if err != nil {
+		return nil, err
+	}
+	n, err := election.ParseNominations(b)
+	if err != nil {
+		return nil, tx.Refuse(tx.CodeInvalidNominations, "%v", err)
+	}
+	return n, nil
+}
+
+func (d openNominations) apply(w *writing) error {
+	n, err := d.parse(&w.reading)
+	if err != nil {
+		return err
+	}
+	list, err := nominationsIndex(w)
+	if err != nil {
+		return err
+	}
+	id := n.Manifest.Election
+	list.Ids = append(list.Ids, id)
+	w.save(state.KeyNominations, list)
+	w.save(state.NominationsKey(id), &pb.NominationsState{Document: d.Nominations})
+	w.emit("nominations", "election", id, "status", "open")
+	return nil
+}
+
+// maxRemoved is how many candidates of one election can be removed: so many stay far below state.MaxRecordValue.
+const maxRemoved = 10_000
+
+// RemoveCandidate: a candidate takes no place on the list any more. What becomes of the votes says the manifest. Spec 9.44.
+func (d removeCandidate) check(r *reading) error {
+	e, err := r.election(d.Election, pb.PHASE_READY, pb.PHASE_VOTING, pb.PHASE_CLOSED)
+	if err != nil {
+		return err
+	}
+	m, err := r.manifest(r, e.Manifest)
+	if err != nil {
+		return err
+	}
+	if int64(d.Contest) >= int64(len(m.Contests)) || int64(d.Option) >= int64(len(m.Contests[d.Contest].Candidates)) {
+		return tx.Refuse(tx.CodeUnknownCandidate, "contest %d of %q has no candidate %d", d.Contest, d.Election, d.Option)
+	}
+	removed, err := removedCandidates(r, d.Election)
+	if err != nil {
+		return err
+	}
+	if _, known := d.find(removed); known {
+		return tx.Refuse(tx.CodeAlreadyDone, "candidate %d of contest %d is removed", d.Option, d.Contest)
+	}
+	if len(removed.Removed) >= maxRemoved {
+		return tx.Refuse(tx.CodeTooLarge, "%d candidates of %q are removed", maxRemoved, d.Election)
+	}
+	return nil
+}
+
+// find returns the place of the candidate among those who are removed, and whether it is one of them.
+func (d removeCandidate) find(removed *pb.RemovedCandidates) (int, bool) {
+	return slices.BinarySearchFunc(removed.Removed, d, func(c pb.RemovedCandidate, d removeCandidate) int {
+		return cmp.Or(cmp.Compare(c.Contest, d.Contest), cmp.Compare(c.Option, d.Option))
+	})
+}
+
+func (d removeCandidate) apply(w *writing) error {
+	removed, err := removedCandidates(w, d.Election)
+	if err != nil {
+		return err
+	}
+	at, _ := d.find(removed)
+	hash := ResolutionHash(w.chain, d.resolution)
+	removed.Removed = slices.Insert(removed.Removed, at, pb.RemovedCandidate{
+		Contest: d.Contest, Option: d.Option, Height: w.height, Resolution: hash[:],
+	})
+	w.save(state.RemovedKey(d.Election), removed)
+	w.emit("candidate-removed", "election", d.Election, "contest", fmt.Sprint(d.Contest), "option", fmt.Sprint(d.Option))
+	return nil
+}
+
+// removedCandidates returns the candidates of an election who are removed, sorted by contest, then option.
+func removedCandidates(v state.View, id string) (*pb.RemovedCandidates, error) {
+	removed, err := state.Load[pb.RemovedCandidates](v, state.RemovedKey(id))
+	if removed == nil {
+		removed = new(pb.RemovedCandidates)
+	}
+	return removed, err
+}

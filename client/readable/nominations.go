@@ -1,0 +1,129 @@
+package readable
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"votenode/app/state"
+	"votenode/client"
+	pb "votenode/proto/votenode/v1"
+)
+
+// Nominations are nominations for people, as they stand in a certified state.
+type Nominations struct {
+	ID     string `json:"id"`
+	Height int64  `json:"height"`
+	Title  string `json:"title"`
+	// Document is the hash of the rules.
+	Document          string     `json:"document"`
+	ApplicationsUntil *time.Time `json:"applications_until"`
+	DecisionsUntil    *time.Time `json:"decisions_until"`
+	WithdrawalsUntil  *time.Time `json:"withdrawals_until"`
+	YoungOn           string     `json:"young_on,omitempty"`
+	YoungAge          uint32     `json:"young_age,omitempty"`
+	Lists             int        `json:"lists"`
+	// Submitted counts applications; Refused those refused by some organisation, Withdrawn those withdrawn, Standing those registered by all.
+	Submitted uint32 `json:"submitted"`
+	Refused   uint32 `json:"refused"`
+	Withdrawn uint32 `json:"withdrawn"`
+	Standing  uint32 `json:"standing"`
+	// Formed is the height at which the manifest was formed, 0 before; Manifest its hash, empty where nobody stands.
+	Formed   int64    `json:"formed"`
+	Manifest string   `json:"manifest,omitempty"`
+	LeftOut  []string `json:"left_out"`
+}
+
+// ShowNominations collects what a certified state holds of nominations. It fails with ErrAbsent.
+func ShowNominations(ctx context.Context, v *client.View, id string) (*Nominations, error) {
+	s, n, err := client.LoadNominations(ctx, v, id)
+	if err != nil {
+		return nil, err
+	}
+	return &Nominations{
+		ID: id, Height: v.Height(), Title: n.Manifest.Title, Document: hex.EncodeToString(s.Document),
+		ApplicationsUntil: moment(n.ApplicationsUntil), DecisionsUntil: moment(n.DecisionsUntil), WithdrawalsUntil: moment(n.WithdrawalsUntil),
+		YoungOn: n.YoungOn, YoungAge: n.YoungAge, Lists: len(n.Lists),
+		Submitted: s.Submitted, Refused: s.Refused, Withdrawn: s.Withdrawn, Standing: s.Standing,
+		Formed: s.Formed, Manifest: hex.EncodeToString(s.Manifest), LeftOut: append([]string{}, s.LeftOut...),
+	}, nil
+}
+
+// Application is an application for people.
+type Application struct {
+	Hash         string `json:"application"`
+	List         string `json:"list"`
+	District     string `json:"district"`
+	Name         string `json:"name"`
+	Young        bool   `json:"young"`
+	Woman        bool   `json:"woman"`
+	PutForwardBy string `json:"put_forward_by,omitempty"`
+	// Status is withdrawn, refused, stands or undecided.
+	Status string `json:"status"`
+	// Submitted and Withdrawn are heights, the latter 0 where it is not; SubmittedBy is an organisation.
+	Submitted   int64      `json:"submitted"`
+	SubmittedBy string     `json:"submitted_by"`
+	Withdrawn   int64      `json:"withdrawn"`
+	Decisions   []Decision `json:"decisions"`
+}
+
+// Decision is what an organisation decided: registered, or refused for a reason.
+type Decision struct {
+	Organisation string `json:"organisation"`
+	Decision     string `json:"decision"`
+	Reason       string `json:"reason,omitempty"`
+	Height       int64  `json:"height"`
+}
+
+// ShowApplication puts an application into words.
+func ShowApplication(v *client.View, a *client.Application) *Application {
+	own := &a.Signed.Application
+	shown := &Application{
+		Hash: fmt.Sprintf("%x", a.Hash), List: own.List, District: own.District, Name: own.Name, Young: own.Young, Woman: own.Woman,
+		PutForwardBy: own.PutForwardBy, Status: ApplicationStatus(&a.ApplicationState, len(v.Genesis().Organisations)),
+		Submitted: a.Submitted, SubmittedBy: a.Organisation, Withdrawn: a.Withdrawn, Decisions: []Decision{},
+	}
+	for i := range a.Decisions {
+		d := &a.Decisions[i]
+		shown.Decisions = append(shown.Decisions, Decision{d.Organisation, DecisionWord(d), d.Refused, d.Height})
+	}
+	return shown
+}
+
+// DecisionWord says what an organisation decided: registered or refused.
+func DecisionWord(d *pb.DecidedApplication) string {
+	if d.Refused != "" {
+		return "refused"
+	}
+	return "registered"
+}
+
+// ApplicationStatus says how it stands with an application where there are so many organisations: withdrawn, refused, stands or undecided.
+func ApplicationStatus(a *pb.ApplicationState, organisations int) string {
+	for i := range a.Decisions {
+		if a.Withdrawn == 0 && a.Decisions[i].Refused != "" {
+			return "refused"
+		}
+	}
+	switch {
+	case a.Withdrawn != 0:
+		return "withdrawn"
+	case len(a.Decisions) == organisations:
+		return "stands"
+	}
+	return "undecided"
+}
+
+// RemovedOptions returns the options of an election whose candidates a resolution removed, by contest.
+func RemovedOptions(ctx context.Context, v *client.View, id string) (map[uint32][]uint32, error) {
+	record, err := client.Load[pb.RemovedCandidates](ctx, v, state.RemovedKey(id))
+	if err != nil || record == nil {
+		return nil, err
+	}
+	removed := make(map[uint32][]uint32)
+	for _, c := range record.Removed {
+		removed[c.Contest] = append(removed[c.Contest], c.Option)
+	}
+	return removed, nil
+}

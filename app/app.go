@@ -59,6 +59,8 @@ type writing struct {
 	pending *pendingResolutions
 	events  *[]Event
 	parts   bool // partial decryptions took effect in this block
+
+	resolution []byte // hash of the one that takes effect, while its decision is applied
 }
 
 const second = 1_000_000_000
@@ -97,6 +99,9 @@ var handlers = map[tx.Kind]handler{
 	tx.KindPostPartials:      handle(checkPostPartials, applyPostPartials),
 	tx.KindAuthorBlock:       handle(checkAuthorBlock, applyAuthorBlock),
 	tx.KindReportIntake:      handle(checkReportIntake, applyReportIntake),
+	tx.KindPublishInitiative: handle(checkPublishInitiative, applyPublishInitiative),
+	tx.KindSupportInitiative: handle(checkSupportInitiative, applySupportInitiative),
+	tx.KindPostComment:       handle(checkPostComment, applyPostComment),
 }
 
 // handlerOf returns the handler of a kind. A kind that Parse lets through and the table lacks is a bug, never a refusal.

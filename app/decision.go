@@ -32,6 +32,9 @@ type (
 	excuseTrial      struct{ *pb.ExcuseTrial }
 	upgradeSoftware  struct{ *pb.UpgradeSoftware }
 	cancelUpgrade    struct{ *pb.CancelUpgrade }
+	openInitiatives  struct{ *pb.OpenInitiatives }
+	answerInitiative struct{ *pb.AnswerInitiative }
+	removePost       struct{ *pb.RemovePost }
 )
 
 // decisionOf returns what a resolution does, and the number of its kind for the rules in the parameters: the number of the field
@@ -66,6 +69,12 @@ func decisionOf(r *pb.Resolution) (d decision, kind uint32, err error) {
 		return upgradeSoftware{d.UpgradeSoftware}, 15, nil
 	case *pb.Resolution_CancelUpgrade:
 		return cancelUpgrade{d.CancelUpgrade}, 16, nil
+	case *pb.Resolution_OpenInitiatives:
+		return openInitiatives{d.OpenInitiatives}, 24, nil
+	case *pb.Resolution_AnswerInitiative:
+		return answerInitiative{d.AnswerInitiative}, 25, nil
+	case *pb.Resolution_RemovePost:
+		return removePost{d.RemovePost}, 26, nil
 	}
 	return nil, 0, tx.Refuse(tx.CodeInvalidField, "the resolution decides nothing")
 }

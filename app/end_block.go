@@ -109,7 +109,7 @@ func (x *execution) decideResolution(hash []byte, busy bool) (waits bool, err er
 	if waits || err != nil {
 		return waits, err
 	}
-	record.Decided, record.Status = x.height, pb.RESOLUTION_EFFECTIVE
+	record.Decided, record.Status, x.resolution = x.height, pb.RESOLUTION_EFFECTIVE, hash
 	if refusal != nil {
 		record.Status, record.Code = pb.RESOLUTION_REFUSED, uint32(refusal.Code)
 	} else if err := d.apply(&x.writing); err != nil {
@@ -159,12 +159,14 @@ func (x *execution) appendBlock() error {
 			leaf.Logs = append(leaf.Logs, pb.LogSize{Log: log, Size_: head.Size})
 		}
 	}
-	intake, err := x.Head(state.LogIntake)
-	if err != nil {
-		return err
-	}
-	if intake.Size > 0 {
-		leaf.Logs = append(leaf.Logs, pb.LogSize{Log: state.LogIntake, Size_: intake.Size})
+	for _, log := range []string{state.LogIntake, state.LogInitiatives} {
+		head, err := x.Head(log)
+		if err != nil {
+			return err
+		}
+		if head.Size > 0 {
+			leaf.Logs = append(leaf.Logs, pb.LogSize{Log: log, Size_: head.Size})
+		}
 	}
 	slices.SortFunc(leaf.Logs, func(a, b pb.LogSize) int { return bytes.Compare([]byte(a.Log), []byte(b.Log)) })
 	x.Append(state.LogBlocks, election.Encode(leaf))

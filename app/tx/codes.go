@@ -6,7 +6,7 @@ import "fmt"
 type Code uint32
 
 // The codes: 1xx form, 2xx signatures and proofs, 3xx documents and resolutions, 4xx elections and rolls, 5xx trustees,
-// 6xx ballots, 7xx validators' reports. 32,000 and above are never on the ledger.
+// 6xx ballots, 7xx validators' reports, 86x initiatives. 32,000 and above are never on the ledger.
 const (
 	CodeOK Code = 0
 
@@ -80,6 +80,15 @@ const (
 
 	CodeReportHeight Code = 700
 	CodeReportShrunk Code = 701
+
+	CodeOtherRoll         Code = 860
+	CodeUnknownInitiative Code = 861
+	CodeInitiativeClosed  Code = 862
+	CodeMemberNumber      Code = 863
+	CodeMemberRate        Code = 864
+	CodeNotSupported      Code = 865
+	CodeSupportLimit      Code = 866
+	CodeUnknownPost       Code = 867
 
 	// CodeRetryLater says that the node is full; the transaction was neither refused nor kept.
 	CodeRetryLater Code = 32000
@@ -159,6 +168,15 @@ var codes = map[Code]struct{ name, advice string }{
 
 	CodeReportHeight: {"report_height", "nothing: the node reports again at the next multiple of 60 heights"},
 	CodeReportShrunk: {"report_shrunk", "count on from the report on the ledger, or under a greater number of the start"},
+
+	CodeOtherRoll:         {"other_roll", "act as a member of the roll that is open to initiatives; for one that runs already, of its own roll"},
+	CodeUnknownInitiative: {"unknown_initiative", "check the initiative's number"},
+	CodeInitiativeClosed:  {"initiative_closed", "nothing: the initiative was answered or removed"},
+	CodeMemberNumber:      {"member_number", "use a number greater than that of whatever this member sent last"},
+	CodeMemberRate:        {"member_rate", "wait for the next multiple of 10,000 heights"},
+	CodeNotSupported:      {"not_supported", "nothing: this member does not support the initiative"},
+	CodeSupportLimit:      {"support_limit", "take back the support of an initiative that is still open"},
+	CodeUnknownPost:       {"unknown_post", "name the index of a leaf of the log of initiatives"},
 
 	CodeRetryLater: {"retry_later", "send the same bytes again in a moment"},
 }

@@ -33,6 +33,9 @@ func TestUnits(t *testing.T) {
 		{"a trial", 216, &pb.PostTrial{Shares: b(64)}},
 		{"a ballot", 15, &pb.CastBallot{Ciphertext: b(64), Proof: b(96)}},
 		{"a spoiled ballot", 10, &pb.SpoilBallot{}},
+		{"an initiative", 10 + 32, &pb.PublishInitiative{Text: string(b(MaxInitiative))}},
+		{"a comment", 10 + 2, &pb.PostComment{Text: string(b(MaxComment))}},
+		{"a support", 10, &pb.SupportInitiative{}},
 		{"two partial decryptions", 239, &pb.PostPartials{Partials: []pb.PartialDecryption{{Shares: b(32)}, {Shares: b(64)}}}},
 	} {
 		if got := units(c.body); got != c.want {

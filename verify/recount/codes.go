@@ -65,4 +65,12 @@ const (
 	codeRecorded            = 607
 	codeReportHeight        = 700
 	codeReportShrunk        = 701
+	codeOtherRoll           = 860
+	codeUnknownInitiative   = 861
+	codeInitiativeClosed    = 862
+	codeMemberNumber        = 863
+	codeMemberRate          = 864
+	codeNotSupported        = 865
+	codeSupportLimit        = 866
+	codeUnknownPost         = 867
 )

@@ -40,6 +40,12 @@ func kindOf(m *pb.Resolution) uint32 {
 		return 15
 	case *pb.Resolution_CancelUpgrade:
 		return 16
+	case *pb.Resolution_OpenInitiatives:
+		return 24
+	case *pb.Resolution_AnswerInitiative:
+		return 25
+	case *pb.Resolution_RemovePost:
+		return 26
 	}
 	return 0
 }
@@ -76,6 +82,12 @@ func (r *Recount) rule(m *pb.Resolution) error {
 		return r.mayUpgrade(d.UpgradeSoftware)
 	case *pb.Resolution_CancelUpgrade:
 		return r.mayCancelUpgrade(d.CancelUpgrade)
+	case *pb.Resolution_OpenInitiatives:
+		return r.mayOpenInitiatives(d.OpenInitiatives)
+	case *pb.Resolution_AnswerInitiative:
+		return r.mayAnswer(d.AnswerInitiative)
+	case *pb.Resolution_RemovePost:
+		return r.mayRemove(d.RemovePost)
 	}
 	return refuse(codeInvalidField, "the resolution decides nothing")
 }
@@ -110,6 +122,12 @@ func (r *Recount) effect(m *pb.Resolution) error {
 		r.upgrades = r.upgrades[:len(r.upgrades)-1]
 	case *pb.Resolution_RevokeVoters:
 		return r.revoke(d.RevokeVoters)
+	case *pb.Resolution_OpenInitiatives:
+		r.openInitiatives(d.OpenInitiatives)
+	case *pb.Resolution_AnswerInitiative:
+		r.answer(d.AnswerInitiative, r.resolutionHash(m))
+	case *pb.Resolution_RemovePost:
+		r.remove(d.RemovePost, r.resolutionHash(m))
 	case *pb.Resolution_ReplaceTrustees:
 		e := r.byID[d.ReplaceTrustees.Election]
 		c := e.ceremony(d.ReplaceTrustees.Organisation)

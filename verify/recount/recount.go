@@ -36,6 +36,7 @@ type Recount struct {
 	upgrades      []pb.UpgradeSoftware // the last one may be ahead
 	reports       log
 	reported      map[string]*pb.LastIntake // by consensus key
+	initiatives   initiatives
 
 	documents   map[[32]byte]*document
 	uploads     map[upload]*document
@@ -61,7 +62,7 @@ func New(doc *pb.Genesis, recorded func(election string, index uint64) ([]byte, 
 		chain: doc.ChainId, genesis: sha256.Sum256(rules.Encode(doc)), space: space, recorded: recorded, parameters: doc.Parameters,
 		present: pb.ValidatorEpoch{Number: 1, FirstHeight: 1}, keys: map[string]*pb.ValidatorKey{}, misbehaviour: map[string]*pb.Misbehaviour{}, reported: map[string]*pb.LastIntake{},
 		documents: map[[32]byte]*document{}, uploads: map[upload]*document{}, acts: map[[32]byte]pb.OfficerActs{}, resolutions: map[[32]byte]*pb.ResolutionRecord{},
-		byID: map[string]*election{}, digests: map[[32]byte]string{},
+		byID: map[string]*election{}, digests: map[[32]byte]string{}, initiatives: newInitiatives(),
 	}
 	for i := range doc.Organisations {
 		r.organisations = append(r.organisations, doc.Organisations[i].Organisation)
@@ -146,12 +147,15 @@ func (r *Recount) Block(b *Block) (refusals []error, err error) {
 	return refusals, nil
 }
 
-// sizes returns the sizes of the logs of all elections, those without a leaf too, and of the log of reports where it has one, sorted by
-// log id. Spec 9.6.
+// sizes returns the sizes of the logs of all elections, those without a leaf too, and of the logs of reports and of initiatives where they
+// have one, sorted by log id. Spec 9.6.
 func (r *Recount) sizes() []pb.LogSize {
 	var list []pb.LogSize
 	if n := r.reports.size(); n > 0 {
 		list = append(list, pb.LogSize{Log: "intake", Size_: n})
+	}
+	if n := r.initiatives.log.size(); n > 0 {
+		list = append(list, pb.LogSize{Log: "initiatives", Size_: n})
 	}
 	for _, e := range r.elections {
 		for name, l := range map[string]*log{"ballots": &e.ballotLog, "roll": &e.rollLog} {

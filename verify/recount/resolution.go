@@ -16,7 +16,7 @@ func (r *Recount) propose(signer []byte, m *pb.ProposeResolution) error {
 	if err != nil {
 		return err
 	}
-	hash := transcript.Digest(transcript.LabelResolution, []byte(r.chain), rules.Encode(&m.Resolution))
+	hash := r.resolutionHash(&m.Resolution)
 	if r.resolutions[hash] != nil {
 		return refuse(codeAlreadyDone, "the resolution was proposed")
 	}
@@ -33,6 +33,11 @@ func (r *Recount) propose(signer []byte, m *pb.ProposeResolution) error {
 	}
 	r.pend(hash)
 	return nil
+}
+
+// resolutionHash: spec 9.3.
+func (r *Recount) resolutionHash(m *pb.Resolution) [32]byte {
+	return transcript.Digest(transcript.LabelResolution, []byte(r.chain), rules.Encode(m))
 }
 
 // open returns a resolution that can still take effect.

@@ -324,6 +324,9 @@ type Resolution struct {
 	//	*Resolution_ExcuseTrial
 	//	*Resolution_UpgradeSoftware
 	//	*Resolution_CancelUpgrade
+	//	*Resolution_OpenInitiatives
+	//	*Resolution_AnswerInitiative
+	//	*Resolution_RemovePost
 	Decision isResolution_Decision `protobuf_oneof:"decision"`
 }
 
@@ -408,6 +411,15 @@ type Resolution_UpgradeSoftware struct {
 type Resolution_CancelUpgrade struct {
 	CancelUpgrade *CancelUpgrade `protobuf:"bytes,16,opt,name=cancel_upgrade,json=cancelUpgrade,proto3,oneof" json:"cancel_upgrade,omitempty"`
 }
+type Resolution_OpenInitiatives struct {
+	OpenInitiatives *OpenInitiatives `protobuf:"bytes,24,opt,name=open_initiatives,json=openInitiatives,proto3,oneof" json:"open_initiatives,omitempty"`
+}
+type Resolution_AnswerInitiative struct {
+	AnswerInitiative *AnswerInitiative `protobuf:"bytes,25,opt,name=answer_initiative,json=answerInitiative,proto3,oneof" json:"answer_initiative,omitempty"`
+}
+type Resolution_RemovePost struct {
+	RemovePost *RemovePost `protobuf:"bytes,26,opt,name=remove_post,json=removePost,proto3,oneof" json:"remove_post,omitempty"`
+}
 
 func (*Resolution_CreateElection) isResolution_Decision()   {}
 func (*Resolution_AppointTrustees) isResolution_Decision()  {}
@@ -423,6 +435,9 @@ func (*Resolution_ReplaceTrustees) isResolution_Decision()  {}
 func (*Resolution_ExcuseTrial) isResolution_Decision()      {}
 func (*Resolution_UpgradeSoftware) isResolution_Decision()  {}
 func (*Resolution_CancelUpgrade) isResolution_Decision()    {}
+func (*Resolution_OpenInitiatives) isResolution_Decision()  {}
+func (*Resolution_AnswerInitiative) isResolution_Decision() {}
+func (*Resolution_RemovePost) isResolution_Decision()       {}
 
 func (m *Resolution) GetDecision() isResolution_Decision {
 	if m != nil {
@@ -543,6 +558,27 @@ func (m *Resolution) GetCancelUpgrade() *CancelUpgrade {
 	return nil
 }
 
+func (m *Resolution) GetOpenInitiatives() *OpenInitiatives {
+	if x, ok := m.GetDecision().(*Resolution_OpenInitiatives); ok {
+		return x.OpenInitiatives
+	}
+	return nil
+}
+
+func (m *Resolution) GetAnswerInitiative() *AnswerInitiative {
+	if x, ok := m.GetDecision().(*Resolution_AnswerInitiative); ok {
+		return x.AnswerInitiative
+	}
+	return nil
+}
+
+func (m *Resolution) GetRemovePost() *RemovePost {
+	if x, ok := m.GetDecision().(*Resolution_RemovePost); ok {
+		return x.RemovePost
+	}
+	return nil
+}
+
 // XXX_OneofWrappers is for the internal use of the proto package.
 func (*Resolution) XXX_OneofWrappers() []interface{} {
 	return []interface{}{
@@ -560,6 +596,9 @@ func (*Resolution) XXX_OneofWrappers() []interface{} {
 		(*Resolution_ExcuseTrial)(nil),
 		(*Resolution_UpgradeSoftware)(nil),
 		(*Resolution_CancelUpgrade)(nil),
+		(*Resolution_OpenInitiatives)(nil),
+		(*Resolution_AnswerInitiative)(nil),
+		(*Resolution_RemovePost)(nil),
 	}
 }
 
@@ -1367,6 +1406,152 @@ func (m *CancelUpgrade) GetHeight() int64 {
 	return 0
 }
 
+// OpenInitiatives says whose initiatives are taken from now on: those of the members of a sealed roll.
+type OpenInitiatives struct {
+	// The election whose roll it is.
+	Election string `protobuf:"bytes,1,opt,name=election,proto3" json:"election,omitempty"`
+}
+
+func (m *OpenInitiatives) Reset()         { *m = OpenInitiatives{} }
+func (m *OpenInitiatives) String() string { return proto.CompactTextString(m) }
+func (*OpenInitiatives) ProtoMessage()    {}
+func (*OpenInitiatives) Descriptor() ([]byte, []int) {
+	return fileDescriptor_075bbdc2d03cb951, []int{21}
+}
+func (m *OpenInitiatives) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *OpenInitiatives) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_OpenInitiatives.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *OpenInitiatives) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_OpenInitiatives.Merge(m, src)
+}
+func (m *OpenInitiatives) XXX_Size() int {
+	return m.Size()
+}
+func (m *OpenInitiatives) XXX_DiscardUnknown() {
+	xxx_messageInfo_OpenInitiatives.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_OpenInitiatives proto.InternalMessageInfo
+
+func (m *OpenInitiatives) GetElection() string {
+	if m != nil {
+		return m.Election
+	}
+	return ""
+}
+
+// AnswerInitiative answers an initiative. The answer is the resolution's reason, or the document.
+type AnswerInitiative struct {
+	Initiative uint64 `protobuf:"varint,1,opt,name=initiative,proto3" json:"initiative,omitempty"`
+	// SHA-256 of a document on the ledger, 32 bytes; empty where the reason is the answer.
+	Document []byte `protobuf:"bytes,2,opt,name=document,proto3" json:"document,omitempty"`
+}
+
+func (m *AnswerInitiative) Reset()         { *m = AnswerInitiative{} }
+func (m *AnswerInitiative) String() string { return proto.CompactTextString(m) }
+func (*AnswerInitiative) ProtoMessage()    {}
+func (*AnswerInitiative) Descriptor() ([]byte, []int) {
+	return fileDescriptor_075bbdc2d03cb951, []int{22}
+}
+func (m *AnswerInitiative) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *AnswerInitiative) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_AnswerInitiative.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *AnswerInitiative) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_AnswerInitiative.Merge(m, src)
+}
+func (m *AnswerInitiative) XXX_Size() int {
+	return m.Size()
+}
+func (m *AnswerInitiative) XXX_DiscardUnknown() {
+	xxx_messageInfo_AnswerInitiative.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_AnswerInitiative proto.InternalMessageInfo
+
+func (m *AnswerInitiative) GetInitiative() uint64 {
+	if m != nil {
+		return m.Initiative
+	}
+	return 0
+}
+
+func (m *AnswerInitiative) GetDocument() []byte {
+	if m != nil {
+		return m.Document
+	}
+	return nil
+}
+
+// RemovePost hides the body of an initiative or a comment; the leaf stays. The resolution's reason says why.
+type RemovePost struct {
+	// Index in the log `initiatives`.
+	Post uint64 `protobuf:"varint,1,opt,name=post,proto3" json:"post,omitempty"`
+}
+
+func (m *RemovePost) Reset()         { *m = RemovePost{} }
+func (m *RemovePost) String() string { return proto.CompactTextString(m) }
+func (*RemovePost) ProtoMessage()    {}
+func (*RemovePost) Descriptor() ([]byte, []int) {
+	return fileDescriptor_075bbdc2d03cb951, []int{23}
+}
+func (m *RemovePost) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *RemovePost) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_RemovePost.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *RemovePost) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_RemovePost.Merge(m, src)
+}
+func (m *RemovePost) XXX_Size() int {
+	return m.Size()
+}
+func (m *RemovePost) XXX_DiscardUnknown() {
+	xxx_messageInfo_RemovePost.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_RemovePost proto.InternalMessageInfo
+
+func (m *RemovePost) GetPost() uint64 {
+	if m != nil {
+		return m.Post
+	}
+	return 0
+}
+
 // AddRollEntries appends voters to the roll of an election that is not sealed.
 type AddRollEntries struct {
 	Election string `protobuf:"bytes,1,opt,name=election,proto3" json:"election,omitempty"`
@@ -1380,7 +1565,7 @@ func (m *AddRollEntries) Reset()         { *m = AddRollEntries{} }
 func (m *AddRollEntries) String() string { return proto.CompactTextString(m) }
 func (*AddRollEntries) ProtoMessage()    {}
 func (*AddRollEntries) Descriptor() ([]byte, []int) {
-	return fileDescriptor_075bbdc2d03cb951, []int{21}
+	return fileDescriptor_075bbdc2d03cb951, []int{24}
 }
 func (m *AddRollEntries) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -1442,7 +1627,7 @@ func (m *RollEntry) Reset()         { *m = RollEntry{} }
 func (m *RollEntry) String() string { return proto.CompactTextString(m) }
 func (*RollEntry) ProtoMessage()    {}
 func (*RollEntry) Descriptor() ([]byte, []int) {
-	return fileDescriptor_075bbdc2d03cb951, []int{22}
+	return fileDescriptor_075bbdc2d03cb951, []int{25}
 }
 func (m *RollEntry) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -1500,7 +1685,7 @@ func (m *AnnounceDeal) Reset()         { *m = AnnounceDeal{} }
 func (m *AnnounceDeal) String() string { return proto.CompactTextString(m) }
 func (*AnnounceDeal) ProtoMessage()    {}
 func (*AnnounceDeal) Descriptor() ([]byte, []int) {
-	return fileDescriptor_075bbdc2d03cb951, []int{23}
+	return fileDescriptor_075bbdc2d03cb951, []int{26}
 }
 func (m *AnnounceDeal) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -1574,7 +1759,7 @@ func (m *ReceiverKey) Reset()         { *m = ReceiverKey{} }
 func (m *ReceiverKey) String() string { return proto.CompactTextString(m) }
 func (*ReceiverKey) ProtoMessage()    {}
 func (*ReceiverKey) Descriptor() ([]byte, []int) {
-	return fileDescriptor_075bbdc2d03cb951, []int{24}
+	return fileDescriptor_075bbdc2d03cb951, []int{27}
 }
 func (m *ReceiverKey) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -1632,7 +1817,7 @@ func (m *PublishDeal) Reset()         { *m = PublishDeal{} }
 func (m *PublishDeal) String() string { return proto.CompactTextString(m) }
 func (*PublishDeal) ProtoMessage()    {}
 func (*PublishDeal) Descriptor() ([]byte, []int) {
-	return fileDescriptor_075bbdc2d03cb951, []int{25}
+	return fileDescriptor_075bbdc2d03cb951, []int{28}
 }
 func (m *PublishDeal) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -1712,7 +1897,7 @@ func (m *EncryptedShare) Reset()         { *m = EncryptedShare{} }
 func (m *EncryptedShare) String() string { return proto.CompactTextString(m) }
 func (*EncryptedShare) ProtoMessage()    {}
 func (*EncryptedShare) Descriptor() ([]byte, []int) {
-	return fileDescriptor_075bbdc2d03cb951, []int{26}
+	return fileDescriptor_075bbdc2d03cb951, []int{29}
 }
 func (m *EncryptedShare) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -1766,7 +1951,7 @@ func (m *ConfirmDeals) Reset()         { *m = ConfirmDeals{} }
 func (m *ConfirmDeals) String() string { return proto.CompactTextString(m) }
 func (*ConfirmDeals) ProtoMessage()    {}
 func (*ConfirmDeals) Descriptor() ([]byte, []int) {
-	return fileDescriptor_075bbdc2d03cb951, []int{27}
+	return fileDescriptor_075bbdc2d03cb951, []int{30}
 }
 func (m *ConfirmDeals) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -1829,7 +2014,7 @@ func (m *ComplainDeal) Reset()         { *m = ComplainDeal{} }
 func (m *ComplainDeal) String() string { return proto.CompactTextString(m) }
 func (*ComplainDeal) ProtoMessage()    {}
 func (*ComplainDeal) Descriptor() ([]byte, []int) {
-	return fileDescriptor_075bbdc2d03cb951, []int{28}
+	return fileDescriptor_075bbdc2d03cb951, []int{31}
 }
 func (m *ComplainDeal) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -1906,7 +2091,7 @@ func (m *PostTrial) Reset()         { *m = PostTrial{} }
 func (m *PostTrial) String() string { return proto.CompactTextString(m) }
 func (*PostTrial) ProtoMessage()    {}
 func (*PostTrial) Descriptor() ([]byte, []int) {
-	return fileDescriptor_075bbdc2d03cb951, []int{29}
+	return fileDescriptor_075bbdc2d03cb951, []int{32}
 }
 func (m *PostTrial) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -1977,7 +2162,7 @@ func (m *CastBallot) Reset()         { *m = CastBallot{} }
 func (m *CastBallot) String() string { return proto.CompactTextString(m) }
 func (*CastBallot) ProtoMessage()    {}
 func (*CastBallot) Descriptor() ([]byte, []int) {
-	return fileDescriptor_075bbdc2d03cb951, []int{30}
+	return fileDescriptor_075bbdc2d03cb951, []int{33}
 }
 func (m *CastBallot) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -2063,7 +2248,7 @@ func (m *SpoilBallot) Reset()         { *m = SpoilBallot{} }
 func (m *SpoilBallot) String() string { return proto.CompactTextString(m) }
 func (*SpoilBallot) ProtoMessage()    {}
 func (*SpoilBallot) Descriptor() ([]byte, []int) {
-	return fileDescriptor_075bbdc2d03cb951, []int{31}
+	return fileDescriptor_075bbdc2d03cb951, []int{34}
 }
 func (m *SpoilBallot) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -2139,7 +2324,7 @@ func (m *PostPartials) Reset()         { *m = PostPartials{} }
 func (m *PostPartials) String() string { return proto.CompactTextString(m) }
 func (*PostPartials) ProtoMessage()    {}
 func (*PostPartials) Descriptor() ([]byte, []int) {
-	return fileDescriptor_075bbdc2d03cb951, []int{32}
+	return fileDescriptor_075bbdc2d03cb951, []int{35}
 }
 func (m *PostPartials) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -2201,7 +2386,7 @@ func (m *PartialDecryption) Reset()         { *m = PartialDecryption{} }
 func (m *PartialDecryption) String() string { return proto.CompactTextString(m) }
 func (*PartialDecryption) ProtoMessage()    {}
 func (*PartialDecryption) Descriptor() ([]byte, []int) {
-	return fileDescriptor_075bbdc2d03cb951, []int{33}
+	return fileDescriptor_075bbdc2d03cb951, []int{36}
 }
 func (m *PartialDecryption) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -2268,7 +2453,7 @@ func (m *AuthorBlock) Reset()         { *m = AuthorBlock{} }
 func (m *AuthorBlock) String() string { return proto.CompactTextString(m) }
 func (*AuthorBlock) ProtoMessage()    {}
 func (*AuthorBlock) Descriptor() ([]byte, []int) {
-	return fileDescriptor_075bbdc2d03cb951, []int{34}
+	return fileDescriptor_075bbdc2d03cb951, []int{37}
 }
 func (m *AuthorBlock) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -2348,7 +2533,7 @@ func (m *ReportIntake) Reset()         { *m = ReportIntake{} }
 func (m *ReportIntake) String() string { return proto.CompactTextString(m) }
 func (*ReportIntake) ProtoMessage()    {}
 func (*ReportIntake) Descriptor() ([]byte, []int) {
-	return fileDescriptor_075bbdc2d03cb951, []int{35}
+	return fileDescriptor_075bbdc2d03cb951, []int{38}
 }
 func (m *ReportIntake) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -2436,7 +2621,7 @@ func (m *RefusalCount) Reset()         { *m = RefusalCount{} }
 func (m *RefusalCount) String() string { return proto.CompactTextString(m) }
 func (*RefusalCount) ProtoMessage()    {}
 func (*RefusalCount) Descriptor() ([]byte, []int) {
-	return fileDescriptor_075bbdc2d03cb951, []int{36}
+	return fileDescriptor_075bbdc2d03cb951, []int{39}
 }
 func (m *RefusalCount) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -2479,6 +2664,247 @@ func (m *RefusalCount) GetCount() uint64 {
 	return 0
 }
 
+// PublishInitiative brings a member's text before all members.
+type PublishInitiative struct {
+	// The election whose roll says who the member is: that of the record `initiatives`.
+	Election  string `protobuf:"bytes,1,opt,name=election,proto3" json:"election,omitempty"`
+	RollIndex uint64 `protobuf:"varint,2,opt,name=roll_index,json=rollIndex,proto3" json:"roll_index,omitempty"`
+	// Greater than that of whatever the member sent last of the kinds 22 to 24.
+	Number uint64 `protobuf:"varint,3,opt,name=number,proto3" json:"number,omitempty"`
+	// For people, 1 to 200 bytes of UTF-8.
+	Title string `protobuf:"bytes,4,opt,name=title,proto3" json:"title,omitempty"`
+	// Markdown, 1 to 65,536 bytes of UTF-8.
+	Text string `protobuf:"bytes,5,opt,name=text,proto3" json:"text,omitempty"`
+}
+
+func (m *PublishInitiative) Reset()         { *m = PublishInitiative{} }
+func (m *PublishInitiative) String() string { return proto.CompactTextString(m) }
+func (*PublishInitiative) ProtoMessage()    {}
+func (*PublishInitiative) Descriptor() ([]byte, []int) {
+	return fileDescriptor_075bbdc2d03cb951, []int{40}
+}
+func (m *PublishInitiative) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *PublishInitiative) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_PublishInitiative.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *PublishInitiative) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_PublishInitiative.Merge(m, src)
+}
+func (m *PublishInitiative) XXX_Size() int {
+	return m.Size()
+}
+func (m *PublishInitiative) XXX_DiscardUnknown() {
+	xxx_messageInfo_PublishInitiative.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_PublishInitiative proto.InternalMessageInfo
+
+func (m *PublishInitiative) GetElection() string {
+	if m != nil {
+		return m.Election
+	}
+	return ""
+}
+
+func (m *PublishInitiative) GetRollIndex() uint64 {
+	if m != nil {
+		return m.RollIndex
+	}
+	return 0
+}
+
+func (m *PublishInitiative) GetNumber() uint64 {
+	if m != nil {
+		return m.Number
+	}
+	return 0
+}
+
+func (m *PublishInitiative) GetTitle() string {
+	if m != nil {
+		return m.Title
+	}
+	return ""
+}
+
+func (m *PublishInitiative) GetText() string {
+	if m != nil {
+		return m.Text
+	}
+	return ""
+}
+
+// SupportInitiative gives a member's support to an initiative, or takes it back.
+type SupportInitiative struct {
+	// The election whose roll says who the member is: that of the initiative.
+	Election  string `protobuf:"bytes,1,opt,name=election,proto3" json:"election,omitempty"`
+	RollIndex uint64 `protobuf:"varint,2,opt,name=roll_index,json=rollIndex,proto3" json:"roll_index,omitempty"`
+	// As in PublishInitiative.
+	Number     uint64 `protobuf:"varint,3,opt,name=number,proto3" json:"number,omitempty"`
+	Initiative uint64 `protobuf:"varint,4,opt,name=initiative,proto3" json:"initiative,omitempty"`
+	// Whether the support is taken back.
+	Withdraw bool `protobuf:"varint,5,opt,name=withdraw,proto3" json:"withdraw,omitempty"`
+}
+
+func (m *SupportInitiative) Reset()         { *m = SupportInitiative{} }
+func (m *SupportInitiative) String() string { return proto.CompactTextString(m) }
+func (*SupportInitiative) ProtoMessage()    {}
+func (*SupportInitiative) Descriptor() ([]byte, []int) {
+	return fileDescriptor_075bbdc2d03cb951, []int{41}
+}
+func (m *SupportInitiative) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *SupportInitiative) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_SupportInitiative.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *SupportInitiative) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_SupportInitiative.Merge(m, src)
+}
+func (m *SupportInitiative) XXX_Size() int {
+	return m.Size()
+}
+func (m *SupportInitiative) XXX_DiscardUnknown() {
+	xxx_messageInfo_SupportInitiative.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_SupportInitiative proto.InternalMessageInfo
+
+func (m *SupportInitiative) GetElection() string {
+	if m != nil {
+		return m.Election
+	}
+	return ""
+}
+
+func (m *SupportInitiative) GetRollIndex() uint64 {
+	if m != nil {
+		return m.RollIndex
+	}
+	return 0
+}
+
+func (m *SupportInitiative) GetNumber() uint64 {
+	if m != nil {
+		return m.Number
+	}
+	return 0
+}
+
+func (m *SupportInitiative) GetInitiative() uint64 {
+	if m != nil {
+		return m.Initiative
+	}
+	return 0
+}
+
+func (m *SupportInitiative) GetWithdraw() bool {
+	if m != nil {
+		return m.Withdraw
+	}
+	return false
+}
+
+// PostComment adds a member's comment to an initiative.
+type PostComment struct {
+	// The election whose roll says who the member is: that of the initiative.
+	Election  string `protobuf:"bytes,1,opt,name=election,proto3" json:"election,omitempty"`
+	RollIndex uint64 `protobuf:"varint,2,opt,name=roll_index,json=rollIndex,proto3" json:"roll_index,omitempty"`
+	// As in PublishInitiative.
+	Number     uint64 `protobuf:"varint,3,opt,name=number,proto3" json:"number,omitempty"`
+	Initiative uint64 `protobuf:"varint,4,opt,name=initiative,proto3" json:"initiative,omitempty"`
+	// Markdown, 1 to 4,096 bytes of UTF-8.
+	Text string `protobuf:"bytes,5,opt,name=text,proto3" json:"text,omitempty"`
+}
+
+func (m *PostComment) Reset()         { *m = PostComment{} }
+func (m *PostComment) String() string { return proto.CompactTextString(m) }
+func (*PostComment) ProtoMessage()    {}
+func (*PostComment) Descriptor() ([]byte, []int) {
+	return fileDescriptor_075bbdc2d03cb951, []int{42}
+}
+func (m *PostComment) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *PostComment) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_PostComment.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *PostComment) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_PostComment.Merge(m, src)
+}
+func (m *PostComment) XXX_Size() int {
+	return m.Size()
+}
+func (m *PostComment) XXX_DiscardUnknown() {
+	xxx_messageInfo_PostComment.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_PostComment proto.InternalMessageInfo
+
+func (m *PostComment) GetElection() string {
+	if m != nil {
+		return m.Election
+	}
+	return ""
+}
+
+func (m *PostComment) GetRollIndex() uint64 {
+	if m != nil {
+		return m.RollIndex
+	}
+	return 0
+}
+
+func (m *PostComment) GetNumber() uint64 {
+	if m != nil {
+		return m.Number
+	}
+	return 0
+}
+
+func (m *PostComment) GetInitiative() uint64 {
+	if m != nil {
+		return m.Initiative
+	}
+	return 0
+}
+
+func (m *PostComment) GetText() string {
+	if m != nil {
+		return m.Text
+	}
+	return ""
+}
+
 func init() {
 	proto.RegisterType((*Envelope)(nil), "votenode.v1.Envelope")
 	proto.RegisterType((*PublishDocument)(nil), "votenode.v1.PublishDocument")
@@ -2501,6 +2927,9 @@ func init() {
 	proto.RegisterType((*ExcuseTrial)(nil), "votenode.v1.ExcuseTrial")
 	proto.RegisterType((*UpgradeSoftware)(nil), "votenode.v1.UpgradeSoftware")
 	proto.RegisterType((*CancelUpgrade)(nil), "votenode.v1.CancelUpgrade")
+	proto.RegisterType((*OpenInitiatives)(nil), "votenode.v1.OpenInitiatives")
+	proto.RegisterType((*AnswerInitiative)(nil), "votenode.v1.AnswerInitiative")
+	proto.RegisterType((*RemovePost)(nil), "votenode.v1.RemovePost")
 	proto.RegisterType((*AddRollEntries)(nil), "votenode.v1.AddRollEntries")
 	proto.RegisterType((*RollEntry)(nil), "votenode.v1.RollEntry")
 	proto.RegisterType((*AnnounceDeal)(nil), "votenode.v1.AnnounceDeal")
@@ -2517,121 +2946,136 @@ func init() {
 	proto.RegisterType((*AuthorBlock)(nil), "votenode.v1.AuthorBlock")
 	proto.RegisterType((*ReportIntake)(nil), "votenode.v1.ReportIntake")
 	proto.RegisterType((*RefusalCount)(nil), "votenode.v1.RefusalCount")
+	proto.RegisterType((*PublishInitiative)(nil), "votenode.v1.PublishInitiative")
+	proto.RegisterType((*SupportInitiative)(nil), "votenode.v1.SupportInitiative")
+	proto.RegisterType((*PostComment)(nil), "votenode.v1.PostComment")
 }
 
 func init() { proto.RegisterFile("votenode/v1/transaction.proto", fileDescriptor_075bbdc2d03cb951) }
 
 var fileDescriptor_075bbdc2d03cb951 = []byte{
-	// 1733 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xb4, 0x58, 0x4f, 0x6f, 0x1b, 0xc7,
-	0x15, 0xe7, 0x8a, 0xa4, 0x44, 0x3e, 0x92, 0x92, 0xbc, 0x55, 0xdd, 0x8d, 0x12, 0x2b, 0xc6, 0x02,
-	0x45, 0x73, 0x28, 0x6c, 0xd8, 0x6e, 0x9b, 0x06, 0xad, 0xd1, 0x48, 0xb2, 0x03, 0x19, 0x49, 0x1b,
-	0x75, 0x9d, 0xa4, 0x40, 0x73, 0x20, 0x46, 0xbb, 0x8f, 0xe4, 0x42, 0xcb, 0x99, 0xcd, 0xcc, 0x2c,
-	0x63, 0xe6, 0xd6, 0x5b, 0x8f, 0xb9, 0xf6, 0xd8, 0x0f, 0x50, 0xf4, 0x6b, 0x04, 0x3d, 0xe5, 0xd8,
-	0x93, 0x51, 0xd8, 0xfd, 0x20, 0xc5, 0x9b, 0x9d, 0xfd, 0x6b, 0x5a, 0x2e, 0x5a, 0xfb, 0x36, 0xbf,
-	0xf7, 0x7e, 0xf3, 0xe6, 0xcd, 0x9b, 0xb7, 0x6f, 0xde, 0x2c, 0xdc, 0x58, 0x09, 0x8d, 0x5c, 0x44,
-	0x78, 0x7b, 0x75, 0xe7, 0xb6, 0x96, 0x8c, 0x2b, 0x16, 0xea, 0x58, 0xf0, 0x5b, 0xa9, 0x14, 0x5a,
-	0xb8, 0xa3, 0x42, 0x7d, 0x6b, 0x75, 0xe7, 0xf0, 0x60, 0x2e, 0xe6, 0xc2, 0xc8, 0x6f, 0xd3, 0x28,
-	0xa7, 0x1c, 0xbe, 0x55, 0xb7, 0x30, 0x47, 0x8e, 0x2a, 0x56, 0xb9, 0xca, 0x5f, 0xc0, 0xe0, 0x21,
-	0x5f, 0x61, 0x22, 0x52, 0x74, 0x5d, 0xe8, 0x5d, 0xc6, 0x3c, 0xf2, 0x9c, 0x9b, 0xce, 0x7b, 0x93,
-	0xc0, 0x8c, 0x49, 0x76, 0x21, 0xa2, 0xb5, 0xb7, 0x75, 0xd3, 0x79, 0x6f, 0x1c, 0x98, 0xb1, 0x7b,
-	0x1d, 0xb6, 0x55, 0x3c, 0xe7, 0x28, 0xbd, 0xae, 0x91, 0x5a, 0xe4, 0xbe, 0x03, 0x43, 0x1a, 0x31,
-	0x9d, 0x49, 0xf4, 0x7a, 0x46, 0x55, 0x09, 0xfc, 0x39, 0xec, 0x9d, 0x67, 0x17, 0x49, 0xac, 0x16,
-	0x0f, 0x44, 0x98, 0x2d, 0x91, 0x6b, 0x32, 0xbe, 0x60, 0x6a, 0x61, 0x16, 0x1c, 0x07, 0x66, 0x4c,
-	0x32, 0x15, 0x7f, 0x83, 0x66, 0xc1, 0x5e, 0x60, 0xc6, 0xb4, 0xa0, 0x98, 0xcd, 0x14, 0x6a, 0xb3,
-	0x60, 0x2f, 0xb0, 0xc8, 0x3d, 0x80, 0x7e, 0xb8, 0xc8, 0xf8, 0xa5, 0x5d, 0x2c, 0x07, 0x7e, 0x00,
-	0xd7, 0xce, 0xa5, 0x48, 0x85, 0xc2, 0x00, 0x95, 0x48, 0x32, 0x8a, 0x95, 0x7b, 0x1f, 0x40, 0x96,
-	0xc8, 0x2c, 0x38, 0xba, 0xfb, 0xa3, 0x5b, 0xb5, 0xd0, 0xdd, 0xaa, 0xc8, 0x27, 0xbd, 0xef, 0x9e,
-	0xbe, 0xdb, 0x09, 0x6a, 0x13, 0xfc, 0x7b, 0x70, 0xed, 0x38, 0x4d, 0xa5, 0x58, 0xd5, 0x6d, 0x1e,
-	0xbd, 0x60, 0x73, 0xdc, 0x98, 0x74, 0x17, 0xf6, 0xff, 0x10, 0xeb, 0x45, 0x24, 0xd9, 0xd7, 0xf9,
-	0x64, 0x96, 0xbc, 0x72, 0xce, 0xdf, 0x06, 0x00, 0xb5, 0x25, 0x0e, 0xa0, 0xcf, 0x05, 0x0f, 0xd1,
-	0x30, 0x7b, 0x41, 0x0e, 0x28, 0x1e, 0x12, 0x99, 0x12, 0xdc, 0x44, 0x69, 0x18, 0x58, 0xe4, 0x7e,
-	0x04, 0x7b, 0xa1, 0x44, 0xa6, 0x71, 0x8a, 0x09, 0x9a, 0x1c, 0x31, 0x01, 0x1b, 0xdd, 0x7d, 0xbb,
-	0xb1, 0xd3, 0x53, 0xc3, 0x79, 0x68, 0x29, 0x67, 0x9d, 0x60, 0x37, 0x6c, 0x48, 0xdc, 0x47, 0xb0,
-	0xcf, 0xd2, 0x54, 0xc4, 0x5c, 0x4f, 0xb5, 0xcc, 0x94, 0x46, 0x54, 0x26, 0xc4, 0xa3, 0xbb, 0xef,
-	0x34, 0x0c, 0x1d, 0xe7, 0xa4, 0xcf, 0x2c, 0xe7, 0xac, 0x13, 0xec, 0xb1, 0xa6, 0xc8, 0xfd, 0x19,
-	0x0c, 0x15, 0xb2, 0x64, 0x2a, 0x45, 0x92, 0x78, 0x7d, 0x63, 0xe3, 0x87, 0x0d, 0x1b, 0x8f, 0x91,
-	0x25, 0x81, 0x48, 0x92, 0xb3, 0x4e, 0x30, 0x50, 0x76, 0xec, 0x7e, 0x02, 0xd7, 0x54, 0xb8, 0xc0,
-	0x28, 0x4b, 0x6a, 0x5b, 0xd9, 0x36, 0xb3, 0x6f, 0x34, 0x67, 0x5b, 0x56, 0x6d, 0x33, 0xfb, 0xaa,
-	0x25, 0xa3, 0xb0, 0xe0, 0x13, 0x8d, 0x3c, 0xaa, 0x6c, 0xed, 0x6c, 0x08, 0xcb, 0x43, 0xc3, 0xa9,
-	0x87, 0x05, 0x1b, 0x12, 0x13, 0x5e, 0xc6, 0x43, 0x4c, 0x2a, 0x3b, 0x83, 0x4d, 0xe1, 0x35, 0x9c,
-	0x46, 0x78, 0x1b, 0x12, 0xda, 0x5d, 0xb8, 0x60, 0x7c, 0x8e, 0xd3, 0x15, 0x4b, 0xe2, 0x88, 0x69,
-	0x21, 0x95, 0x37, 0xdc, 0xb0, 0xbb, 0x53, 0xc3, 0xfa, 0xa2, 0x24, 0xd1, 0xee, 0xc2, 0x96, 0xcc,
-	0x78, 0x95, 0x5b, 0x13, 0xb3, 0x59, 0x1c, 0xa2, 0x54, 0x1e, 0x6c, 0xf2, 0xca, 0x70, 0x3e, 0xb5,
-	0x14, 0xe3, 0x55, 0x43, 0x52, 0xf3, 0x2a, 0x65, 0x92, 0x2d, 0x51, 0x93, 0xa5, 0xd1, 0x4b, 0xbd,
-	0x3a, 0x2f, 0x49, 0x95, 0x57, 0x95, 0xcc, 0xfd, 0x10, 0x26, 0x12, 0x57, 0xe2, 0x12, 0xa7, 0x34,
-	0x55, 0x2a, 0x6f, 0x6c, 0x2c, 0xbd, 0xd5, 0xfa, 0xe4, 0x88, 0xf1, 0x85, 0xb0, 0x56, 0xc6, 0xb2,
-	0x86, 0x29, 0x09, 0x25, 0xa6, 0x09, 0x0b, 0xb1, 0x4a, 0xc2, 0xc9, 0x86, 0x24, 0x0c, 0x72, 0x52,
-	0x3d, 0x09, 0x65, 0x53, 0xe4, 0xde, 0x87, 0x31, 0x3e, 0x09, 0x33, 0x45, 0x96, 0x62, 0x96, 0x78,
-	0xbb, 0xc6, 0x8c, 0xd7, 0x3a, 0x7d, 0x22, 0x7c, 0x46, 0xfa, 0xb3, 0x4e, 0x30, 0xc2, 0x0a, 0x92,
-	0x27, 0x59, 0x3a, 0x97, 0x2c, 0xc2, 0xa9, 0x12, 0x33, 0xfd, 0x35, 0x93, 0xe8, 0xed, 0x6d, 0xf0,
-	0xe4, 0xf3, 0x9c, 0xf4, 0xd8, 0x72, 0xc8, 0x93, 0xac, 0x29, 0x72, 0x4f, 0xc1, 0x26, 0xc3, 0xd4,
-	0x6a, 0xbc, 0x7d, 0x63, 0xe8, 0x70, 0x43, 0x06, 0x59, 0x73, 0x67, 0x9d, 0x60, 0x12, 0xd6, 0x05,
-	0x27, 0x00, 0x83, 0x08, 0xc3, 0x58, 0x51, 0xbd, 0xf8, 0x29, 0xec, 0x36, 0x3f, 0x67, 0xf7, 0x10,
-	0x06, 0x4b, 0xc6, 0xe3, 0x19, 0x2a, 0x6d, 0xeb, 0x4b, 0x89, 0xfd, 0x19, 0xec, 0xb5, 0xbe, 0x59,
-	0xa2, 0x97, 0xd9, 0xec, 0x98, 0x6a, 0x52, 0x62, 0xf7, 0x7d, 0xd8, 0xbe, 0x10, 0x4c, 0x46, 0xca,
-	0xdb, 0xba, 0xd9, 0x7d, 0xe1, 0xf4, 0xac, 0x89, 0x13, 0x62, 0xd8, 0x92, 0x69, 0xe9, 0xfe, 0x9f,
-	0x1c, 0x18, 0xd7, 0xd5, 0xae, 0x0f, 0x63, 0x21, 0xe7, 0x8c, 0xc7, 0x8a, 0xd5, 0x56, 0x6a, 0xc8,
-	0xa8, 0xaa, 0x7d, 0x95, 0x09, 0x99, 0x2d, 0x4d, 0x55, 0x9b, 0x04, 0x16, 0xb9, 0x3f, 0x87, 0x41,
-	0x99, 0x00, 0x5d, 0xe3, 0xc7, 0x0f, 0x1a, 0x7e, 0xfc, 0x16, 0x97, 0x17, 0x28, 0xad, 0x07, 0x25,
-	0xd5, 0xff, 0x1d, 0x0c, 0x8a, 0xda, 0x72, 0xe5, 0x26, 0x37, 0x5d, 0x38, 0x2e, 0xf4, 0xa4, 0x10,
-	0xda, 0xde, 0x6f, 0x66, 0xec, 0x5f, 0xc0, 0x7e, 0xbb, 0xda, 0x5c, 0x69, 0xd7, 0x83, 0x1d, 0x91,
-	0x22, 0x8f, 0xf9, 0xdc, 0x98, 0xee, 0x06, 0x05, 0x24, 0x4d, 0x98, 0x08, 0x45, 0x9a, 0x6e, 0xae,
-	0xb1, 0xd0, 0xff, 0x08, 0x76, 0x9b, 0x55, 0xe8, 0x55, 0x2b, 0x14, 0x76, 0xb6, 0x9a, 0x76, 0x28,
-	0x2b, 0x9a, 0x35, 0xe7, 0x0a, 0x3b, 0xfe, 0x39, 0xec, 0xb7, 0x2b, 0x8d, 0xfb, 0x6b, 0x80, 0x5a,
-	0x71, 0x72, 0x4c, 0xd8, 0xaf, 0x37, 0xc2, 0x5e, 0x92, 0x8b, 0xeb, 0xb2, 0xe2, 0xfb, 0x9f, 0xc3,
-	0x6e, 0xb3, 0xde, 0xb8, 0xa7, 0x1b, 0x12, 0xa0, 0x9d, 0x50, 0x9f, 0xd6, 0x08, 0xd6, 0x68, 0x63,
-	0x92, 0xff, 0xfb, 0xc2, 0xd1, 0x5a, 0xa1, 0xb9, 0x0f, 0x50, 0xab, 0x57, 0x9b, 0x2e, 0xf6, 0x8a,
-	0x5c, 0x78, 0x5a, 0x4d, 0xf0, 0x4f, 0x60, 0x5c, 0xaf, 0x42, 0x57, 0xc6, 0xfb, 0x3a, 0x6c, 0xdb,
-	0x62, 0x46, 0x9f, 0x43, 0x2f, 0xb0, 0xc8, 0xff, 0xb3, 0x03, 0x7b, 0xad, 0x2a, 0x74, 0xa5, 0x9d,
-	0xf6, 0xc7, 0xb0, 0xb5, 0xe1, 0x63, 0xf8, 0x1f, 0x93, 0x3e, 0x86, 0x51, 0xad, 0x90, 0xfd, 0xdf,
-	0x5e, 0x1c, 0xb6, 0xbc, 0x98, 0xd4, 0x96, 0xfa, 0x12, 0xf6, 0x5a, 0x05, 0x8f, 0x02, 0xb4, 0xc0,
-	0x78, 0xbe, 0xc8, 0x0b, 0x4f, 0x37, 0xb0, 0x88, 0x12, 0x75, 0x85, 0x52, 0x15, 0xab, 0xf4, 0x82,
-	0x02, 0xd2, 0x8c, 0x8b, 0x98, 0x33, 0xb9, 0x2e, 0x5a, 0xc9, 0x1c, 0xf9, 0x3f, 0x81, 0x49, 0xa3,
-	0x08, 0xbe, 0xcc, 0xb4, 0xff, 0x0d, 0xec, 0x1e, 0x47, 0x11, 0x7d, 0xe4, 0x0f, 0xb9, 0x96, 0xf1,
-	0x2b, 0x22, 0x7f, 0x00, 0xfd, 0x59, 0x2c, 0x95, 0xb6, 0x6e, 0xe4, 0xc0, 0xfd, 0x05, 0xec, 0x60,
-	0x3e, 0xd9, 0x86, 0xba, 0x99, 0xe8, 0x85, 0xf1, 0xb5, 0x8d, 0x76, 0x41, 0xf6, 0xef, 0xc1, 0xb0,
-	0xd4, 0xb9, 0xfb, 0xd0, 0xbd, 0xc4, 0xb5, 0xad, 0xb8, 0x34, 0xa4, 0xc5, 0x94, 0x5e, 0x27, 0x68,
-	0xcb, 0x59, 0x0e, 0xfc, 0x7f, 0x38, 0x30, 0x3e, 0xe6, 0x5c, 0x64, 0x3c, 0xc4, 0x07, 0xf8, 0x1a,
-	0xce, 0xc8, 0x83, 0x1d, 0xa6, 0x35, 0x2e, 0xd3, 0xbc, 0x5c, 0x4d, 0x82, 0x02, 0xba, 0x6f, 0xc3,
-	0x30, 0xa2, 0xde, 0xcb, 0xf4, 0xd8, 0x79, 0x8b, 0x3c, 0x20, 0xc1, 0x19, 0xf5, 0xd9, 0xa7, 0x74,
-	0x41, 0x87, 0x18, 0xaf, 0x50, 0x4e, 0x2f, 0x71, 0xad, 0xbc, 0xbe, 0xd9, 0xba, 0xd7, 0xba, 0x5b,
-	0x73, 0xc6, 0xc7, 0x58, 0x6c, 0x7e, 0x2c, 0x2b, 0x91, 0xf2, 0xdf, 0x87, 0x51, 0x8d, 0x42, 0x87,
-	0x44, 0xf6, 0x51, 0xda, 0x27, 0x84, 0x45, 0x45, 0x6c, 0xb6, 0xca, 0xd8, 0xf8, 0xff, 0x76, 0x60,
-	0x54, 0xbc, 0x06, 0xde, 0x6c, 0x10, 0x6e, 0xc2, 0x28, 0x14, 0xcb, 0x65, 0xac, 0xe9, 0xc5, 0xa1,
-	0x6c, 0x18, 0xea, 0x22, 0x6a, 0xc9, 0x53, 0xa1, 0x14, 0x2a, 0x93, 0xa0, 0xfd, 0xbc, 0x25, 0xaf,
-	0x24, 0xee, 0x07, 0xb0, 0xad, 0x16, 0x4c, 0xa2, 0xf2, 0xb6, 0x4d, 0x88, 0x5a, 0x5d, 0x23, 0x0f,
-	0xe5, 0x3a, 0xd5, 0x18, 0x3d, 0x26, 0x4e, 0x71, 0x0f, 0xe6, 0x13, 0xfc, 0x4f, 0x60, 0xb7, 0xa9,
-	0xa7, 0x8d, 0x16, 0x11, 0xb4, 0x41, 0x2a, 0x31, 0x39, 0x12, 0xc6, 0xe9, 0x02, 0xa5, 0xc6, 0x27,
-	0xda, 0x46, 0xab, 0x26, 0xf1, 0x17, 0x30, 0x3e, 0x15, 0x7c, 0x16, 0xcb, 0x25, 0xc5, 0x4c, 0xbd,
-	0xb9, 0xa0, 0xf9, 0x7f, 0x75, 0x68, 0xa9, 0x65, 0x9a, 0xb0, 0x98, 0xbf, 0xe1, 0xf3, 0xa9, 0x72,
-	0xa6, 0xd7, 0xc8, 0x99, 0x77, 0x61, 0x94, 0xca, 0x78, 0x45, 0x8f, 0x19, 0xca, 0x9d, 0xe2, 0x58,
-	0x72, 0xd1, 0xc7, 0xb8, 0xf6, 0xd7, 0x30, 0x3c, 0x17, 0x4a, 0xbf, 0x9e, 0x42, 0x77, 0xbd, 0x3c,
-	0xe3, 0xe2, 0x49, 0x6b, 0x10, 0x7d, 0xc3, 0xa9, 0x14, 0x62, 0x56, 0xbc, 0x30, 0x0d, 0xf0, 0xff,
-	0xee, 0x00, 0x9c, 0x32, 0xa5, 0x4f, 0x58, 0x92, 0x08, 0xfd, 0xaa, 0x8a, 0xf3, 0x62, 0x11, 0x70,
-	0x6f, 0x00, 0xd0, 0x83, 0x68, 0x1a, 0xf3, 0x08, 0x9f, 0xd8, 0x47, 0xed, 0x90, 0x24, 0x8f, 0x48,
-	0x40, 0x06, 0x15, 0x7e, 0x95, 0x21, 0x3d, 0xfc, 0x7a, 0x46, 0x59, 0xe2, 0x56, 0x92, 0xf4, 0xdb,
-	0x49, 0x52, 0x79, 0xbc, 0x5d, 0xf7, 0xf8, 0x2f, 0x0e, 0x8c, 0x1e, 0xa7, 0x22, 0x4e, 0xfe, 0x0b,
-	0x97, 0x9b, 0xce, 0x6d, 0x5d, 0xe5, 0x5c, 0xb7, 0xe5, 0x9c, 0x0b, 0xbd, 0x50, 0x44, 0xc5, 0xe3,
-	0xdf, 0x8c, 0xe9, 0x20, 0xcd, 0xab, 0x75, 0x6a, 0xfa, 0xce, 0xc2, 0x63, 0x23, 0x3a, 0x27, 0x89,
-	0xff, 0xad, 0x03, 0x63, 0x3a, 0xc9, 0x73, 0x26, 0x75, 0xfc, 0x3a, 0xf2, 0xfa, 0x43, 0x18, 0xa4,
-	0xd6, 0x96, 0x2d, 0xe8, 0x47, 0xed, 0x86, 0x80, 0x94, 0x0f, 0xd0, 0x7c, 0x99, 0x55, 0xb3, 0x51,
-	0xce, 0xf2, 0xbf, 0x84, 0x6b, 0x2f, 0x90, 0x4c, 0xbb, 0x25, 0xb8, 0x2e, 0xfa, 0xea, 0x49, 0x50,
-	0xc0, 0x5a, 0xf6, 0x6c, 0x6d, 0xce, 0x9e, 0x6e, 0xfd, 0x2c, 0x04, 0x8c, 0x8e, 0x33, 0xbd, 0x10,
-	0xf2, 0x24, 0x11, 0xe1, 0xe5, 0x4b, 0x2f, 0xcd, 0x43, 0x18, 0xa4, 0xf9, 0x6f, 0x0c, 0x69, 0xcd,
-	0x96, 0x98, 0xe2, 0xac, 0xe3, 0x25, 0xda, 0xf6, 0xd1, 0x8c, 0x4b, 0xf7, 0xb8, 0xb6, 0xe1, 0x2f,
-	0xa0, 0xff, 0xd4, 0xa1, 0x26, 0x27, 0x15, 0x52, 0x3f, 0xe2, 0x9a, 0x5d, 0x62, 0x9e, 0x94, 0x4c,
-	0xea, 0xe2, 0xaf, 0x82, 0x01, 0x35, 0x47, 0xb6, 0x1a, 0x8e, 0x1c, 0x40, 0x9f, 0x66, 0x71, 0x7b,
-	0xda, 0x39, 0xa0, 0x2c, 0x99, 0x49, 0xb1, 0x9c, 0xa6, 0x48, 0x0d, 0x51, 0x9e, 0xa5, 0x43, 0x92,
-	0x9c, 0xa3, 0xed, 0xa3, 0x56, 0x28, 0xe3, 0x59, 0x8c, 0x91, 0x39, 0xf2, 0x5e, 0x50, 0x62, 0xb3,
-	0x7c, 0x12, 0xa7, 0xca, 0xa4, 0x28, 0x2d, 0x4f, 0xc0, 0xfd, 0x00, 0x76, 0x24, 0xce, 0x32, 0x85,
-	0x91, 0xb7, 0xb3, 0xe1, 0xb5, 0x11, 0x90, 0x8e, 0x25, 0xa7, 0x22, 0xe3, 0xba, 0xb8, 0x88, 0x2d,
-	0xdf, 0xff, 0x25, 0xed, 0xaf, 0x52, 0x97, 0x69, 0x68, 0x7f, 0x64, 0x99, 0x34, 0x3c, 0x80, 0x7e,
-	0x48, 0xca, 0xe2, 0xea, 0x37, 0xe0, 0xe4, 0x37, 0xdf, 0x3d, 0x3b, 0x72, 0xbe, 0x7f, 0x76, 0xe4,
-	0xfc, 0xeb, 0xd9, 0x91, 0xf3, 0xed, 0xf3, 0xa3, 0xce, 0xf7, 0xcf, 0x8f, 0x3a, 0xff, 0x7c, 0x7e,
-	0xd4, 0xf9, 0xe3, 0x8f, 0xcb, 0x7f, 0x66, 0xf9, 0xef, 0xb4, 0xda, 0x2f, 0xb4, 0x5f, 0x15, 0xe3,
-	0xd5, 0x9d, 0x8b, 0x6d, 0xa3, 0xbd, 0xf7, 0x9f, 0x00, 0x00, 0x00, 0xff, 0xff, 0x41, 0xc4, 0xf4,
-	0x01, 0xa5, 0x13, 0x00, 0x00,
+	// 1935 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xc4, 0x58, 0x4f, 0x6f, 0x1c, 0xb7,
+	0x15, 0xd7, 0x4a, 0x2b, 0x69, 0xf7, 0xed, 0xea, 0xdf, 0x54, 0x75, 0xc7, 0x4a, 0xac, 0x18, 0x03,
+	0x14, 0xcd, 0xa1, 0xb5, 0x61, 0xbb, 0x6d, 0x9a, 0xb6, 0x46, 0x23, 0xc9, 0x0e, 0x24, 0x24, 0x8d,
+	0xd5, 0x51, 0x92, 0x02, 0xcd, 0x61, 0x41, 0xcd, 0xbc, 0xdd, 0x25, 0x34, 0x4b, 0x4e, 0x48, 0xce,
+	0xda, 0xca, 0xad, 0x3d, 0xf5, 0x98, 0x43, 0x2f, 0x3d, 0xb6, 0x5f, 0xa0, 0x5f, 0x23, 0xe8, 0x29,
+	0xc7, 0x9e, 0x82, 0xc2, 0xee, 0x07, 0x29, 0x1e, 0x87, 0xf3, 0xd7, 0x6b, 0xb9, 0x48, 0x6d, 0xe4,
+	0xc6, 0xf7, 0xf8, 0xf8, 0xf8, 0xf8, 0xf8, 0xe3, 0x8f, 0x8f, 0x84, 0x1b, 0x73, 0x69, 0x50, 0xc8,
+	0x18, 0x6f, 0xcf, 0xef, 0xdc, 0x36, 0x8a, 0x09, 0xcd, 0x22, 0xc3, 0xa5, 0xb8, 0x95, 0x2a, 0x69,
+	0xa4, 0x37, 0x28, 0xba, 0x6f, 0xcd, 0xef, 0xec, 0xed, 0x4e, 0xe4, 0x44, 0x5a, 0xfd, 0x6d, 0x6a,
+	0xe5, 0x26, 0x7b, 0xd7, 0xeb, 0x1e, 0x26, 0x28, 0x50, 0x73, 0x9d, 0x77, 0x05, 0x53, 0xe8, 0x3d,
+	0x14, 0x73, 0x4c, 0x64, 0x8a, 0x9e, 0x07, 0xdd, 0x0b, 0x2e, 0x62, 0xbf, 0x73, 0xb3, 0xf3, 0xf6,
+	0x46, 0x68, 0xdb, 0xa4, 0x3b, 0x97, 0xf1, 0xa5, 0xbf, 0x7c, 0xb3, 0xf3, 0xf6, 0x30, 0xb4, 0x6d,
+	0xef, 0x1a, 0xac, 0x69, 0x3e, 0x11, 0xa8, 0xfc, 0x15, 0xab, 0x75, 0x92, 0xf7, 0x26, 0xf4, 0xa9,
+	0xc5, 0x4c, 0xa6, 0xd0, 0xef, 0xda, 0xae, 0x4a, 0x11, 0x4c, 0x60, 0xeb, 0x34, 0x3b, 0x4f, 0xb8,
+	0x9e, 0x3e, 0x90, 0x51, 0x36, 0x43, 0x61, 0xc8, 0xf9, 0x94, 0xe9, 0xa9, 0x9d, 0x70, 0x18, 0xda,
+	0x36, 0xe9, 0x34, 0xff, 0x02, 0xed, 0x84, 0xdd, 0xd0, 0xb6, 0x69, 0x42, 0x39, 0x1e, 0x6b, 0x34,
+	0x76, 0xc2, 0x6e, 0xe8, 0x24, 0x6f, 0x17, 0x56, 0xa3, 0x69, 0x26, 0x2e, 0xdc, 0x64, 0xb9, 0x10,
+	0x84, 0xb0, 0x73, 0xaa, 0x64, 0x2a, 0x35, 0x86, 0xa8, 0x65, 0x92, 0x51, 0xae, 0xbc, 0xfb, 0x00,
+	0xaa, 0x94, 0xec, 0x84, 0x83, 0xbb, 0x3f, 0xb8, 0x55, 0x4b, 0xdd, 0xad, 0xca, 0xf8, 0xb0, 0xfb,
+	0xd5, 0x37, 0x6f, 0x2d, 0x85, 0xb5, 0x01, 0xc1, 0x3d, 0xd8, 0x39, 0x48, 0x53, 0x25, 0xe7, 0x75,
+	0x9f, 0xfb, 0xcf, 0xf9, 0x1c, 0x36, 0x06, 0xdd, 0x85, 0xed, 0xdf, 0x73, 0x33, 0x8d, 0x15, 0x7b,
+	0x9c, 0x0f, 0x66, 0xc9, 0x4b, 0xc7, 0xfc, 0x09, 0x00, 0x6a, 0x53, 0xec, 0xc2, 0xaa, 0x90, 0x22,
+	0x42, 0x6b, 0xd9, 0x0d, 0x73, 0x81, 0xf2, 0xa1, 0x90, 0x69, 0x29, 0x6c, 0x96, 0xfa, 0xa1, 0x93,
+	0xbc, 0xf7, 0x61, 0x2b, 0x52, 0xc8, 0x0c, 0x8e, 0x30, 0x41, 0x8b, 0x11, 0x9b, 0xb0, 0xc1, 0xdd,
+	0x37, 0x1a, 0x2b, 0x3d, 0xb2, 0x36, 0x0f, 0x9d, 0xc9, 0xf1, 0x52, 0xb8, 0x19, 0x35, 0x34, 0xde,
+	0x09, 0x6c, 0xb3, 0x34, 0x95, 0x5c, 0x98, 0x91, 0x51, 0x99, 0x36, 0x88, 0xda, 0xa6, 0x78, 0x70,
+	0xf7, 0xcd, 0x86, 0xa3, 0x83, 0xdc, 0xe8, 0x63, 0x67, 0x73, 0xbc, 0x14, 0x6e, 0xb1, 0xa6, 0xca,
+	0xfb, 0x29, 0xf4, 0x35, 0xb2, 0x64, 0xa4, 0x64, 0x92, 0xf8, 0xab, 0xd6, 0xc7, 0xf7, 0x1b, 0x3e,
+	0xce, 0x90, 0x25, 0xa1, 0x4c, 0x92, 0xe3, 0xa5, 0xb0, 0xa7, 0x5d, 0xdb, 0xfb, 0x10, 0x76, 0x74,
+	0x34, 0xc5, 0x38, 0x4b, 0x6a, 0x4b, 0x59, 0xb3, 0xa3, 0x6f, 0x34, 0x47, 0x3b, 0xab, 0xda, 0x62,
+	0xb6, 0x75, 0x4b, 0x47, 0x69, 0xc1, 0x27, 0x06, 0x45, 0x5c, 0xf9, 0x5a, 0x5f, 0x90, 0x96, 0x87,
+	0xd6, 0xa6, 0x9e, 0x16, 0x6c, 0x68, 0x6c, 0x7a, 0x99, 0x88, 0x30, 0xa9, 0xfc, 0xf4, 0x16, 0xa5,
+	0xd7, 0xda, 0x34, 0xd2, 0xdb, 0xd0, 0xd0, 0xea, 0xa2, 0x29, 0x13, 0x13, 0x1c, 0xcd, 0x59, 0xc2,
+	0x63, 0x66, 0xa4, 0xd2, 0x7e, 0x7f, 0xc1, 0xea, 0x8e, 0xac, 0xd5, 0xa7, 0xa5, 0x11, 0xad, 0x2e,
+	0x6a, 0xe9, 0x6c, 0x54, 0xb9, 0x37, 0x39, 0x1e, 0xf3, 0x08, 0x95, 0xf6, 0x61, 0x51, 0x54, 0xd6,
+	0xe6, 0x91, 0x33, 0xb1, 0x51, 0x35, 0x34, 0xb5, 0xa8, 0x52, 0xa6, 0xd8, 0x0c, 0x0d, 0x79, 0x1a,
+	0xbc, 0x30, 0xaa, 0xd3, 0xd2, 0xa8, 0x8a, 0xaa, 0xd2, 0x79, 0xef, 0xc1, 0x86, 0xc2, 0xb9, 0xbc,
+	0xc0, 0x11, 0x0d, 0x55, 0xda, 0x1f, 0x5a, 0x4f, 0xd7, 0x5b, 0x47, 0x8e, 0x2c, 0x3e, 0x95, 0xce,
+	0xcb, 0x50, 0xd5, 0x64, 0x02, 0xa1, 0xc2, 0x34, 0x61, 0x11, 0x56, 0x20, 0xdc, 0x58, 0x00, 0xc2,
+	0x30, 0x37, 0xaa, 0x83, 0x50, 0x35, 0x55, 0xde, 0x7d, 0x18, 0xe2, 0x93, 0x28, 0xd3, 0xe4, 0x89,
+	0xb3, 0xc4, 0xdf, 0xb4, 0x6e, 0xfc, 0xd6, 0xee, 0x93, 0xc1, 0xc7, 0xd4, 0x7f, 0xbc, 0x14, 0x0e,
+	0xb0, 0x12, 0x29, 0x92, 0x2c, 0x9d, 0x28, 0x16, 0xe3, 0x48, 0xcb, 0xb1, 0x79, 0xcc, 0x14, 0xfa,
+	0x5b, 0x0b, 0x22, 0xf9, 0x24, 0x37, 0x3a, 0x73, 0x36, 0x14, 0x49, 0xd6, 0x54, 0x79, 0x47, 0xe0,
+	0xc0, 0x30, 0x72, 0x3d, 0xfe, 0xb6, 0x75, 0xb4, 0xb7, 0x00, 0x41, 0xce, 0xdd, 0xf1, 0x52, 0xb8,
+	0x11, 0xd5, 0x15, 0x14, 0x8f, 0x4c, 0x51, 0x8c, 0xb8, 0xe0, 0x86, 0x33, 0xc3, 0xe7, 0xa8, 0x7d,
+	0x7f, 0x41, 0x3c, 0x8f, 0x52, 0x14, 0x27, 0x95, 0x0d, 0xc5, 0x23, 0x9b, 0x2a, 0xda, 0x74, 0x26,
+	0xf4, 0x63, 0x54, 0x35, 0x67, 0xfe, 0xf5, 0x05, 0x9b, 0x7e, 0x60, 0xad, 0xaa, 0xa1, 0xb4, 0xe9,
+	0xac, 0xa5, 0xf3, 0x7e, 0x09, 0x03, 0x85, 0x33, 0x39, 0xc7, 0x51, 0x2a, 0xb5, 0xf1, 0xf7, 0x16,
+	0xb2, 0x2c, 0xf5, 0x9f, 0x4a, 0x6d, 0x8e, 0x2d, 0xc3, 0x16, 0xd2, 0x21, 0x40, 0x2f, 0xc6, 0x88,
+	0x6b, 0x22, 0xc1, 0x1f, 0xc3, 0x66, 0x93, 0xa3, 0xbc, 0x3d, 0xe8, 0xcd, 0x98, 0xe0, 0x63, 0xd4,
+	0xc6, 0x91, 0x66, 0x29, 0x07, 0x63, 0xd8, 0x6a, 0x11, 0x11, 0x99, 0x97, 0x47, 0xb4, 0x63, 0x29,
+	0xb2, 0x94, 0xbd, 0x77, 0x60, 0xed, 0x5c, 0x32, 0x15, 0x6b, 0x7f, 0xf9, 0xe6, 0xca, 0x73, 0x90,
+	0x74, 0x2e, 0x0e, 0xc9, 0xc2, 0xdd, 0x03, 0xce, 0x3c, 0xf8, 0x63, 0x07, 0x86, 0xf5, 0x6e, 0x2f,
+	0x80, 0xa1, 0x54, 0x13, 0x26, 0xb8, 0x66, 0xb5, 0x99, 0x1a, 0x3a, 0xa2, 0xea, 0xcf, 0x33, 0xa9,
+	0xb2, 0x99, 0xa5, 0xea, 0x8d, 0xd0, 0x49, 0xde, 0xcf, 0xa0, 0x57, 0xa2, 0x7a, 0xc5, 0xc6, 0xf1,
+	0xbd, 0x46, 0x1c, 0xbf, 0xc5, 0xd9, 0x39, 0x2a, 0x17, 0x41, 0x69, 0x1a, 0x7c, 0x04, 0xbd, 0x82,
+	0x30, 0xaf, 0x5c, 0xe4, 0xa2, 0x5b, 0xd4, 0x83, 0xae, 0x92, 0xd2, 0xb8, 0x4b, 0xdb, 0xb6, 0x83,
+	0x73, 0xd8, 0x6e, 0x53, 0xe8, 0x95, 0x7e, 0x7d, 0x58, 0x27, 0x08, 0x71, 0x31, 0xb1, 0xae, 0x57,
+	0xc2, 0x42, 0xa4, 0x9e, 0x28, 0x91, 0x9a, 0x7a, 0x56, 0xf2, 0x1e, 0x27, 0x06, 0xef, 0xc3, 0x66,
+	0x93, 0x5a, 0x5f, 0x36, 0x43, 0xe1, 0x67, 0xb9, 0xe9, 0x87, 0x50, 0xd1, 0x24, 0xd2, 0x2b, 0xfc,
+	0x04, 0xa7, 0xb0, 0xdd, 0xa6, 0x4f, 0xef, 0xd7, 0x00, 0x35, 0xc6, 0xed, 0xd8, 0xb4, 0x5f, 0x6b,
+	0xa4, 0xbd, 0x34, 0x2e, 0x6a, 0x80, 0xca, 0x3e, 0xf8, 0x04, 0x36, 0x9b, 0x24, 0xea, 0x1d, 0x2d,
+	0x00, 0x40, 0x1b, 0x50, 0x8f, 0x6a, 0x06, 0xce, 0x69, 0x63, 0x50, 0xf0, 0xbb, 0x22, 0xd0, 0x1a,
+	0x7b, 0xde, 0x07, 0xa8, 0x91, 0xf0, 0xa2, 0x6a, 0xa5, 0x32, 0x2e, 0x22, 0xad, 0x06, 0x04, 0x87,
+	0x30, 0xac, 0x53, 0xeb, 0x95, 0xf9, 0xbe, 0x06, 0x6b, 0x8e, 0xa1, 0xe9, 0x38, 0x74, 0x43, 0x27,
+	0x05, 0x7f, 0xee, 0xc0, 0x56, 0x8b, 0x5a, 0xaf, 0xf4, 0xd3, 0x3e, 0x0c, 0xcb, 0x0b, 0x0e, 0xc3,
+	0xb7, 0x04, 0x3d, 0x87, 0x41, 0x8d, 0x9d, 0xff, 0xef, 0x28, 0xf6, 0x5a, 0x51, 0x6c, 0xd4, 0xa6,
+	0xfa, 0x0c, 0xb6, 0x5a, 0x2c, 0x4e, 0x09, 0x9a, 0x22, 0x9f, 0x4c, 0x73, 0xe2, 0x59, 0x09, 0x9d,
+	0x44, 0x40, 0x9d, 0xa3, 0xd2, 0xc5, 0x2c, 0xdd, 0xb0, 0x10, 0x69, 0xc4, 0x39, 0x17, 0x4c, 0x5d,
+	0x16, 0xf5, 0x71, 0x2e, 0x05, 0x3f, 0x82, 0x8d, 0x06, 0xb3, 0xbf, 0xc8, 0x75, 0xf0, 0x13, 0xd8,
+	0x6a, 0x71, 0xf7, 0x95, 0x50, 0xff, 0x08, 0xb6, 0xdb, 0xf4, 0x4c, 0x75, 0x66, 0x8d, 0xd1, 0xf3,
+	0xea, 0xb1, 0xa6, 0x21, 0x7f, 0xb1, 0x2b, 0xc3, 0x5d, 0x6d, 0x5f, 0xca, 0xc1, 0x4d, 0x2a, 0x41,
+	0x0b, 0x62, 0x26, 0xda, 0xb0, 0x6c, 0x9e, 0xfb, 0xb0, 0xed, 0xe0, 0x0b, 0xd8, 0x3c, 0x88, 0x63,
+	0x62, 0xa1, 0x87, 0xc2, 0x28, 0xfe, 0x12, 0x68, 0xec, 0xc2, 0xea, 0x98, 0x2b, 0x6d, 0x5c, 0x9e,
+	0x72, 0xc1, 0xfb, 0x39, 0xac, 0x63, 0x3e, 0xd8, 0x61, 0xa1, 0x79, 0x12, 0x0b, 0xe7, 0x97, 0x0e,
+	0x0e, 0x85, 0x71, 0x70, 0x0f, 0xfa, 0x65, 0x9f, 0xb7, 0x0d, 0x2b, 0x17, 0x78, 0xe9, 0xae, 0x04,
+	0x6a, 0xd2, 0x64, 0xda, 0x5c, 0x26, 0xe8, 0xf8, 0x36, 0x17, 0x82, 0x7f, 0x76, 0x60, 0x78, 0x20,
+	0x84, 0xcc, 0x44, 0x84, 0x0f, 0xf0, 0x15, 0x80, 0xc8, 0x87, 0x75, 0x66, 0x0c, 0xce, 0xd2, 0x9c,
+	0x4f, 0x37, 0xc2, 0x42, 0xf4, 0xde, 0x80, 0x7e, 0x4c, 0x15, 0xaf, 0x7d, 0xd9, 0x74, 0x5d, 0x6a,
+	0x91, 0x25, 0xc7, 0xf4, 0xba, 0x39, 0xa2, 0xb2, 0x28, 0x42, 0x3e, 0x47, 0x35, 0xba, 0xc0, 0x4b,
+	0xed, 0xaf, 0xda, 0xa5, 0xfb, 0xad, 0x3b, 0x32, 0xb7, 0xf8, 0x00, 0x8b, 0xc5, 0x0f, 0x55, 0xa5,
+	0xd2, 0xc1, 0x3b, 0x30, 0xa8, 0x99, 0x10, 0x8a, 0xc8, 0x3f, 0x2a, 0xf7, 0x70, 0x73, 0x52, 0x91,
+	0x9b, 0xe5, 0x32, 0x37, 0xc1, 0x7f, 0x3a, 0x30, 0x28, 0xde, 0x60, 0xaf, 0x37, 0x09, 0x37, 0x61,
+	0x10, 0xc9, 0xd9, 0x8c, 0x1b, 0x02, 0x94, 0x76, 0x69, 0xa8, 0xab, 0x08, 0xa0, 0xa9, 0xd4, 0x1a,
+	0xb5, 0x3d, 0x41, 0xab, 0xf9, 0x43, 0xa8, 0xd2, 0x78, 0xef, 0xc2, 0x9a, 0x9e, 0x32, 0x85, 0xda,
+	0x5f, 0xb3, 0x29, 0x6a, 0xd5, 0xea, 0x22, 0x52, 0x97, 0xa9, 0xc1, 0xf8, 0x8c, 0x6c, 0x8a, 0x8b,
+	0x3a, 0x1f, 0x10, 0x7c, 0x08, 0x9b, 0xcd, 0x7e, 0x5a, 0x68, 0x91, 0x41, 0x97, 0xa4, 0x52, 0xa6,
+	0x40, 0x22, 0x9e, 0x4e, 0x51, 0x19, 0x7c, 0x52, 0x9c, 0x85, 0x9a, 0x26, 0x98, 0xc2, 0xf0, 0x48,
+	0x8a, 0x31, 0x57, 0x33, 0xca, 0x99, 0x7e, 0x7d, 0x49, 0x0b, 0xfe, 0xd6, 0xa1, 0xa9, 0x66, 0x69,
+	0xc2, 0xb8, 0x78, 0xcd, 0xfb, 0x53, 0x61, 0xa6, 0xdb, 0xc0, 0xcc, 0x5b, 0x30, 0x48, 0x15, 0x9f,
+	0xd3, 0x13, 0x92, 0xb0, 0x53, 0x6c, 0x4b, 0xae, 0xfa, 0x00, 0x2f, 0x83, 0x4b, 0xe8, 0x13, 0x2b,
+	0xbc, 0x1a, 0x26, 0xbe, 0x56, 0xee, 0x71, 0xf1, 0x91, 0x60, 0x25, 0x3a, 0xc3, 0xa9, 0x92, 0x72,
+	0x5c, 0xbc, 0xeb, 0xad, 0x10, 0xfc, 0xa3, 0x03, 0x70, 0xc4, 0xb4, 0x39, 0x64, 0x49, 0x22, 0xcd,
+	0xcb, 0x18, 0xe7, 0x79, 0x12, 0xf0, 0x6e, 0x00, 0xd0, 0x33, 0x74, 0xc4, 0x45, 0x8c, 0x4f, 0xdc,
+	0x57, 0x42, 0x9f, 0x34, 0x27, 0xa4, 0x20, 0x87, 0x1a, 0x3f, 0xcf, 0x90, 0x9e, 0xdb, 0x5d, 0xdb,
+	0x59, 0xca, 0x2d, 0x90, 0xac, 0xb6, 0x41, 0x52, 0x45, 0xbc, 0x56, 0x8f, 0xf8, 0xaf, 0x1d, 0x18,
+	0x9c, 0xa5, 0x92, 0x27, 0xff, 0x43, 0xc8, 0xcd, 0xe0, 0x96, 0xaf, 0x0a, 0x6e, 0xa5, 0x15, 0x9c,
+	0x07, 0xdd, 0x48, 0xc6, 0xc5, 0x97, 0x8b, 0x6d, 0xd3, 0x46, 0xda, 0xbf, 0x82, 0x91, 0x2d, 0x8c,
+	0x8b, 0x88, 0xad, 0xea, 0x94, 0x34, 0xc1, 0x97, 0x1d, 0x18, 0xd2, 0x4e, 0x9e, 0x32, 0x65, 0xf8,
+	0xab, 0xc0, 0xf5, 0x7b, 0xd0, 0x4b, 0x9d, 0x2f, 0x47, 0xe8, 0xfb, 0xed, 0x8a, 0x85, 0x3a, 0x1f,
+	0xa0, 0x3d, 0x99, 0x55, 0x35, 0x54, 0x8e, 0x0a, 0x3e, 0x83, 0x9d, 0xe7, 0x8c, 0x6c, 0x3d, 0x28,
+	0x85, 0x29, 0x0a, 0xff, 0x8d, 0xb0, 0x10, 0x6b, 0xe8, 0x59, 0x5e, 0x8c, 0x9e, 0x95, 0xfa, 0x5e,
+	0x48, 0x18, 0x1c, 0x64, 0x66, 0x2a, 0xd5, 0x61, 0x22, 0xa3, 0x8b, 0x17, 0xde, 0xea, 0x7b, 0xd0,
+	0x4b, 0xf3, 0xcf, 0x23, 0x55, 0xdc, 0x8b, 0x85, 0x4c, 0x79, 0x36, 0x7c, 0x86, 0xae, 0xbe, 0xb5,
+	0xed, 0x32, 0x3c, 0x61, 0x5c, 0xfa, 0x0b, 0x31, 0xf8, 0xa6, 0x43, 0x55, 0x58, 0x2a, 0x95, 0x39,
+	0x11, 0x86, 0x5d, 0x60, 0x0e, 0x4a, 0xa6, 0x8a, 0x9b, 0x34, 0x17, 0x6a, 0x81, 0x2c, 0x37, 0x02,
+	0xd9, 0x85, 0x55, 0x1a, 0x25, 0xdc, 0x6e, 0xe7, 0x02, 0xa1, 0x64, 0xac, 0xe4, 0x6c, 0x94, 0x22,
+	0x55, 0x6c, 0x39, 0x4a, 0xfb, 0xa4, 0x39, 0x45, 0x57, 0xe8, 0xcd, 0x51, 0xf1, 0x31, 0xc7, 0xd8,
+	0x6e, 0x79, 0x37, 0x2c, 0x65, 0x3b, 0x7d, 0xc2, 0x53, 0x6d, 0x21, 0x4a, 0xd3, 0x93, 0xe0, 0xbd,
+	0x0b, 0xeb, 0x0a, 0xc7, 0x99, 0xc6, 0xd8, 0x5f, 0x5f, 0xf0, 0x1c, 0x0a, 0xa9, 0x8f, 0x25, 0x47,
+	0x32, 0x13, 0xa6, 0xb8, 0x88, 0x9d, 0x7d, 0xf0, 0x0b, 0x5a, 0x5f, 0xd5, 0x5d, 0xc2, 0xd0, 0x7d,
+	0x1f, 0x5a, 0x18, 0xee, 0xc2, 0x6a, 0x44, 0x9d, 0xc5, 0xd5, 0x6f, 0x05, 0xc2, 0xde, 0x8e, 0xbb,
+	0x87, 0x4e, 0x1a, 0x25, 0xc9, 0xb7, 0x3d, 0x1d, 0xd7, 0x60, 0x4d, 0x64, 0x54, 0x3b, 0x16, 0x1f,
+	0x84, 0xb9, 0x64, 0x93, 0xc8, 0x4d, 0x92, 0x1f, 0x8d, 0x7e, 0x98, 0x0b, 0x76, 0x1f, 0x8b, 0x63,
+	0xdc, 0x0f, 0x6d, 0x3b, 0xf8, 0x7b, 0x07, 0x76, 0xce, 0xb2, 0x34, 0xdf, 0xae, 0xd7, 0x19, 0x52,
+	0xb3, 0x30, 0xeb, 0x2e, 0x2a, 0xcc, 0x1e, 0xbb, 0x4f, 0x43, 0x1b, 0x60, 0x2f, 0x2c, 0xe5, 0xe0,
+	0x2f, 0x74, 0x7f, 0x4b, 0x6d, 0x8e, 0xe4, 0xcc, 0xfe, 0x9f, 0x7e, 0x07, 0xe1, 0x2d, 0xc8, 0xdd,
+	0xe1, 0x6f, 0xbe, 0x7a, 0xba, 0xdf, 0xf9, 0xfa, 0xe9, 0x7e, 0xe7, 0xdf, 0x4f, 0xf7, 0x3b, 0x5f,
+	0x3e, 0xdb, 0x5f, 0xfa, 0xfa, 0xd9, 0xfe, 0xd2, 0xbf, 0x9e, 0xed, 0x2f, 0xfd, 0xe1, 0x87, 0xe5,
+	0xc7, 0x73, 0xfe, 0x27, 0x5d, 0xfb, 0x87, 0xfe, 0x55, 0xd1, 0x9e, 0xdf, 0x39, 0x5f, 0xb3, 0xbd,
+	0xf7, 0xfe, 0x1b, 0x00, 0x00, 0xff, 0xff, 0xbe, 0xff, 0xfa, 0x06, 0xea, 0x16, 0x00, 0x00,
 }
 
 func (m *Envelope) Marshal() (dAtA []byte, err error) {
@@ -3163,6 +3607,75 @@ func (m *Resolution_CancelUpgrade) MarshalToSizedBuffer(dAtA []byte) (int, error
 	}
 	return len(dAtA) - i, nil
 }
+func (m *Resolution_OpenInitiatives) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Resolution_OpenInitiatives) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	if m.OpenInitiatives != nil {
+		{
+			size, err := m.OpenInitiatives.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintTransaction(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xc2
+	}
+	return len(dAtA) - i, nil
+}
+func (m *Resolution_AnswerInitiative) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Resolution_AnswerInitiative) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	if m.AnswerInitiative != nil {
+		{
+			size, err := m.AnswerInitiative.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintTransaction(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xca
+	}
+	return len(dAtA) - i, nil
+}
+func (m *Resolution_RemovePost) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Resolution_RemovePost) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	if m.RemovePost != nil {
+		{
+			size, err := m.RemovePost.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintTransaction(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xd2
+	}
+	return len(dAtA) - i, nil
+}
 func (m *CreateElection) Marshal() (dAtA []byte, err error) {
 	size := m.Size()
 	dAtA = make([]byte, size)
@@ -3557,20 +4070,20 @@ func (m *RevokeVoters) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	var l int
 	_ = l
 	if len(m.Voters) > 0 {
-		dAtA19 := make([]byte, len(m.Voters)*10)
-		var j18 int
+		dAtA22 := make([]byte, len(m.Voters)*10)
+		var j21 int
 		for _, num := range m.Voters {
 			for num >= 1<<7 {
-				dAtA19[j18] = uint8(uint64(num)&0x7f | 0x80)
+				dAtA22[j21] = uint8(uint64(num)&0x7f | 0x80)
 				num >>= 7
-				j18++
+				j21++
 			}
-			dAtA19[j18] = uint8(num)
-			j18++
+			dAtA22[j21] = uint8(num)
+			j21++
 		}
-		i -= j18
-		copy(dAtA[i:], dAtA19[:j18])
-		i = encodeVarintTransaction(dAtA, i, uint64(j18))
+		i -= j21
+		copy(dAtA[i:], dAtA22[:j21])
+		i = encodeVarintTransaction(dAtA, i, uint64(j21))
 		i--
 		dAtA[i] = 0x12
 	}
@@ -3656,20 +4169,20 @@ func (m *ExcuseTrial) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	var l int
 	_ = l
 	if len(m.Trustees) > 0 {
-		dAtA21 := make([]byte, len(m.Trustees)*10)
-		var j20 int
+		dAtA24 := make([]byte, len(m.Trustees)*10)
+		var j23 int
 		for _, num := range m.Trustees {
 			for num >= 1<<7 {
-				dAtA21[j20] = uint8(uint64(num)&0x7f | 0x80)
+				dAtA24[j23] = uint8(uint64(num)&0x7f | 0x80)
 				num >>= 7
-				j20++
+				j23++
 			}
-			dAtA21[j20] = uint8(num)
-			j20++
+			dAtA24[j23] = uint8(num)
+			j23++
 		}
-		i -= j20
-		copy(dAtA[i:], dAtA21[:j20])
-		i = encodeVarintTransaction(dAtA, i, uint64(j20))
+		i -= j23
+		copy(dAtA[i:], dAtA24[:j23])
+		i = encodeVarintTransaction(dAtA, i, uint64(j23))
 		i--
 		dAtA[i] = 0x1a
 	}
@@ -3752,6 +4265,99 @@ func (m *CancelUpgrade) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = l
 	if m.Height != 0 {
 		i = encodeVarintTransaction(dAtA, i, uint64(m.Height))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *OpenInitiatives) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *OpenInitiatives) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *OpenInitiatives) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Election) > 0 {
+		i -= len(m.Election)
+		copy(dAtA[i:], m.Election)
+		i = encodeVarintTransaction(dAtA, i, uint64(len(m.Election)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *AnswerInitiative) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *AnswerInitiative) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *AnswerInitiative) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Document) > 0 {
+		i -= len(m.Document)
+		copy(dAtA[i:], m.Document)
+		i = encodeVarintTransaction(dAtA, i, uint64(len(m.Document)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if m.Initiative != 0 {
+		i = encodeVarintTransaction(dAtA, i, uint64(m.Initiative))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *RemovePost) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *RemovePost) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *RemovePost) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Post != 0 {
+		i = encodeVarintTransaction(dAtA, i, uint64(m.Post))
 		i--
 		dAtA[i] = 0x8
 	}
@@ -4545,6 +5151,167 @@ func (m *RefusalCount) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	return len(dAtA) - i, nil
 }
 
+func (m *PublishInitiative) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *PublishInitiative) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *PublishInitiative) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Text) > 0 {
+		i -= len(m.Text)
+		copy(dAtA[i:], m.Text)
+		i = encodeVarintTransaction(dAtA, i, uint64(len(m.Text)))
+		i--
+		dAtA[i] = 0x2a
+	}
+	if len(m.Title) > 0 {
+		i -= len(m.Title)
+		copy(dAtA[i:], m.Title)
+		i = encodeVarintTransaction(dAtA, i, uint64(len(m.Title)))
+		i--
+		dAtA[i] = 0x22
+	}
+	if m.Number != 0 {
+		i = encodeVarintTransaction(dAtA, i, uint64(m.Number))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.RollIndex != 0 {
+		i = encodeVarintTransaction(dAtA, i, uint64(m.RollIndex))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Election) > 0 {
+		i -= len(m.Election)
+		copy(dAtA[i:], m.Election)
+		i = encodeVarintTransaction(dAtA, i, uint64(len(m.Election)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *SupportInitiative) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *SupportInitiative) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *SupportInitiative) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Withdraw {
+		i--
+		if m.Withdraw {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x28
+	}
+	if m.Initiative != 0 {
+		i = encodeVarintTransaction(dAtA, i, uint64(m.Initiative))
+		i--
+		dAtA[i] = 0x20
+	}
+	if m.Number != 0 {
+		i = encodeVarintTransaction(dAtA, i, uint64(m.Number))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.RollIndex != 0 {
+		i = encodeVarintTransaction(dAtA, i, uint64(m.RollIndex))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Election) > 0 {
+		i -= len(m.Election)
+		copy(dAtA[i:], m.Election)
+		i = encodeVarintTransaction(dAtA, i, uint64(len(m.Election)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *PostComment) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *PostComment) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *PostComment) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Text) > 0 {
+		i -= len(m.Text)
+		copy(dAtA[i:], m.Text)
+		i = encodeVarintTransaction(dAtA, i, uint64(len(m.Text)))
+		i--
+		dAtA[i] = 0x2a
+	}
+	if m.Initiative != 0 {
+		i = encodeVarintTransaction(dAtA, i, uint64(m.Initiative))
+		i--
+		dAtA[i] = 0x20
+	}
+	if m.Number != 0 {
+		i = encodeVarintTransaction(dAtA, i, uint64(m.Number))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.RollIndex != 0 {
+		i = encodeVarintTransaction(dAtA, i, uint64(m.RollIndex))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Election) > 0 {
+		i -= len(m.Election)
+		copy(dAtA[i:], m.Election)
+		i = encodeVarintTransaction(dAtA, i, uint64(len(m.Election)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
 func encodeVarintTransaction(dAtA []byte, offset int, v uint64) int {
 	offset -= sovTransaction(v)
 	base := offset
@@ -4827,6 +5594,42 @@ func (m *Resolution_CancelUpgrade) Size() (n int) {
 	}
 	return n
 }
+func (m *Resolution_OpenInitiatives) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.OpenInitiatives != nil {
+		l = m.OpenInitiatives.Size()
+		n += 2 + l + sovTransaction(uint64(l))
+	}
+	return n
+}
+func (m *Resolution_AnswerInitiative) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.AnswerInitiative != nil {
+		l = m.AnswerInitiative.Size()
+		n += 2 + l + sovTransaction(uint64(l))
+	}
+	return n
+}
+func (m *Resolution_RemovePost) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.RemovePost != nil {
+		l = m.RemovePost.Size()
+		n += 2 + l + sovTransaction(uint64(l))
+	}
+	return n
+}
 func (m *CreateElection) Size() (n int) {
 	if m == nil {
 		return 0
@@ -5080,6 +5883,47 @@ func (m *CancelUpgrade) Size() (n int) {
 	_ = l
 	if m.Height != 0 {
 		n += 1 + sovTransaction(uint64(m.Height))
+	}
+	return n
+}
+
+func (m *OpenInitiatives) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Election)
+	if l > 0 {
+		n += 1 + l + sovTransaction(uint64(l))
+	}
+	return n
+}
+
+func (m *AnswerInitiative) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Initiative != 0 {
+		n += 1 + sovTransaction(uint64(m.Initiative))
+	}
+	l = len(m.Document)
+	if l > 0 {
+		n += 1 + l + sovTransaction(uint64(l))
+	}
+	return n
+}
+
+func (m *RemovePost) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Post != 0 {
+		n += 1 + sovTransaction(uint64(m.Post))
 	}
 	return n
 }
@@ -5457,6 +6301,84 @@ func (m *RefusalCount) Size() (n int) {
 	}
 	if m.Count != 0 {
 		n += 1 + sovTransaction(uint64(m.Count))
+	}
+	return n
+}
+
+func (m *PublishInitiative) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Election)
+	if l > 0 {
+		n += 1 + l + sovTransaction(uint64(l))
+	}
+	if m.RollIndex != 0 {
+		n += 1 + sovTransaction(uint64(m.RollIndex))
+	}
+	if m.Number != 0 {
+		n += 1 + sovTransaction(uint64(m.Number))
+	}
+	l = len(m.Title)
+	if l > 0 {
+		n += 1 + l + sovTransaction(uint64(l))
+	}
+	l = len(m.Text)
+	if l > 0 {
+		n += 1 + l + sovTransaction(uint64(l))
+	}
+	return n
+}
+
+func (m *SupportInitiative) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Election)
+	if l > 0 {
+		n += 1 + l + sovTransaction(uint64(l))
+	}
+	if m.RollIndex != 0 {
+		n += 1 + sovTransaction(uint64(m.RollIndex))
+	}
+	if m.Number != 0 {
+		n += 1 + sovTransaction(uint64(m.Number))
+	}
+	if m.Initiative != 0 {
+		n += 1 + sovTransaction(uint64(m.Initiative))
+	}
+	if m.Withdraw {
+		n += 2
+	}
+	return n
+}
+
+func (m *PostComment) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Election)
+	if l > 0 {
+		n += 1 + l + sovTransaction(uint64(l))
+	}
+	if m.RollIndex != 0 {
+		n += 1 + sovTransaction(uint64(m.RollIndex))
+	}
+	if m.Number != 0 {
+		n += 1 + sovTransaction(uint64(m.Number))
+	}
+	if m.Initiative != 0 {
+		n += 1 + sovTransaction(uint64(m.Initiative))
+	}
+	l = len(m.Text)
+	if l > 0 {
+		n += 1 + l + sovTransaction(uint64(l))
 	}
 	return n
 }
@@ -6614,6 +7536,111 @@ func (m *Resolution) Unmarshal(dAtA []byte) error {
 				return err
 			}
 			m.Decision = &Resolution_CancelUpgrade{v}
+			iNdEx = postIndex
+		case 24:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field OpenInitiatives", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTransaction
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthTransaction
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthTransaction
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			v := &OpenInitiatives{}
+			if err := v.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			m.Decision = &Resolution_OpenInitiatives{v}
+			iNdEx = postIndex
+		case 25:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field AnswerInitiative", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTransaction
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthTransaction
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthTransaction
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			v := &AnswerInitiative{}
+			if err := v.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			m.Decision = &Resolution_AnswerInitiative{v}
+			iNdEx = postIndex
+		case 26:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field RemovePost", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTransaction
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthTransaction
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthTransaction
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			v := &RemovePost{}
+			if err := v.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			m.Decision = &Resolution_RemovePost{v}
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
@@ -8321,6 +9348,260 @@ func (m *CancelUpgrade) Unmarshal(dAtA []byte) error {
 				b := dAtA[iNdEx]
 				iNdEx++
 				m.Height |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTransaction(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTransaction
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *OpenInitiatives) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTransaction
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: OpenInitiatives: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: OpenInitiatives: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Election", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTransaction
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTransaction
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTransaction
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Election = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTransaction(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTransaction
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *AnswerInitiative) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTransaction
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: AnswerInitiative: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: AnswerInitiative: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Initiative", wireType)
+			}
+			m.Initiative = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTransaction
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Initiative |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Document", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTransaction
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthTransaction
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTransaction
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Document = append(m.Document[:0], dAtA[iNdEx:postIndex]...)
+			if m.Document == nil {
+				m.Document = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTransaction(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTransaction
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *RemovePost) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTransaction
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: RemovePost: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: RemovePost: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Post", wireType)
+			}
+			m.Post = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTransaction
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Post |= uint64(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
@@ -10828,6 +12109,520 @@ func (m *RefusalCount) Unmarshal(dAtA []byte) error {
 					break
 				}
 			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTransaction(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTransaction
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *PublishInitiative) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTransaction
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: PublishInitiative: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: PublishInitiative: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Election", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTransaction
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTransaction
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTransaction
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Election = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field RollIndex", wireType)
+			}
+			m.RollIndex = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTransaction
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.RollIndex |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Number", wireType)
+			}
+			m.Number = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTransaction
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Number |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Title", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTransaction
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTransaction
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTransaction
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Title = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Text", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTransaction
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTransaction
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTransaction
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Text = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTransaction(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTransaction
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *SupportInitiative) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTransaction
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: SupportInitiative: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: SupportInitiative: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Election", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTransaction
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTransaction
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTransaction
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Election = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field RollIndex", wireType)
+			}
+			m.RollIndex = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTransaction
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.RollIndex |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Number", wireType)
+			}
+			m.Number = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTransaction
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Number |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Initiative", wireType)
+			}
+			m.Initiative = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTransaction
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Initiative |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 5:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Withdraw", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTransaction
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.Withdraw = bool(v != 0)
+		default:
+			iNdEx = preIndex
+			skippy, err := skipTransaction(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthTransaction
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *PostComment) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowTransaction
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: PostComment: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: PostComment: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Election", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTransaction
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTransaction
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTransaction
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Election = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field RollIndex", wireType)
+			}
+			m.RollIndex = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTransaction
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.RollIndex |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Number", wireType)
+			}
+			m.Number = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTransaction
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Number |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Initiative", wireType)
+			}
+			m.Initiative = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTransaction
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Initiative |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Text", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowTransaction
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthTransaction
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthTransaction
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Text = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := skipTransaction(dAtA[iNdEx:])

@@ -96,7 +96,7 @@ type Record struct {
 	Value []byte `json:"value"`
 }
 
-// VoterLeaf is a leaf of the voters' tree with its path, to be checked against the record of the tree.
+// VoterLeaf is a leaf of a voters' or members' tree with its path, to be checked against the record of the tree.
 type VoterLeaf struct {
 	Height int64    `json:"height"`
 	Leaf   []byte   `json:"leaf"`
@@ -317,6 +317,13 @@ func (n *Node) Voter(ctx context.Context, electionID string, index uint64, heigh
 	var leaf VoterLeaf
 	query := at(url.Values{"election": {electionID}, "index": {strconv.FormatUint(index, 10)}}, height)
 	return &leaf, n.get(ctx, "/v1/voter", query, &leaf)
+}
+
+// Member returns a leaf of an election's members' tree after a height, 0 for the newest.
+func (n *Node) Member(ctx context.Context, electionID string, index uint64, height int64) (*VoterLeaf, error) {
+	var leaf VoterLeaf
+	query := at(url.Values{"election": {electionID}, "index": {strconv.FormatUint(index, 10)}}, height)
+	return &leaf, n.get(ctx, "/v1/member", query, &leaf)
 }
 
 // SignedHeader returns the header of a height with the precommits for it.

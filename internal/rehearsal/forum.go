@@ -73,6 +73,22 @@ func (e *Election) discuss() {
 	e.Resolve(removalOf(3))
 }
 
+// Debate has members of a sealed roll publish three initiatives: 0, with two comments, is answered by a document, 1 is removed, and the answer to
+// 2 is overdue.
+func (e *Election) Debate() {
+	e.t.Helper()
+	e.Resolve(e.openInitiatives())
+	e.Accept(e.Initiative(0, 1, "Streetlights"), e.Initiative(1, 1, "My neighbour"), e.Initiative(2, 1, "A library"))
+	e.Accept(e.Comment(1, 2, 0, "Yes."), e.Comment(2, 2, 0, "No."), e.Support(0, 2, 2, false), e.Support(1, 3, 2, false))
+	answer := answerOf(0)
+	answer.GetAnswerInitiative().Document = e.Publish(Manifest("answer"))
+	e.Resolve(answer)
+	e.Resolve(removalOf(1))
+	for range rules.AnswerHeights {
+		e.Make(1)
+	}
+}
+
 // discuss lets members of a sealed roll, now and then under a wrong number, publish, support and comment, and officers decide about it.
 func (c *crowd) discuss(e *Election) [][]byte {
 	posts := max(1, int(must(c.View().Head(state.LogInitiatives)).Size))

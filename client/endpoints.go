@@ -36,8 +36,11 @@ type Status struct {
 	Version    string    `json:"version"`
 	// Alarms are what is wrong with the ledger as the node sees it, whatever the node's own health.
 	Alarms []string `json:"alarms"`
-	Pool   int      `json:"pool"`
-	Intake Intake   `json:"intake"`
+	// OverdueAnswers are initiatives that wait for their answer behind the deadline, at most 100.
+	OverdueAnswers []uint64 `json:"overdue_answers"`
+
+	Pool   int    `json:"pool"`
+	Intake Intake `json:"intake"`
 }
 
 // Intake is what a node counts, since its start, of what it was asked to take in.

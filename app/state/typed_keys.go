@@ -61,6 +61,12 @@ func OwedKey(deadline int64, initiative uint64) string {
 	return fmt.Sprintf("%s%012d/%012d", OwedPrefix, deadline, initiative)
 }
 
+// ParseOwedKey reads what OwedKey returned.
+func ParseOwedKey(key string) (deadline int64, initiative uint64, err error) {
+	_, err = fmt.Sscanf(key, OwedPrefix+"%d/%d", &deadline, &initiative)
+	return deadline, initiative, err
+}
+
 // CommentsPerPage is the number of comments of a full CommentPage.
 const CommentsPerPage = 256
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -257,15 +258,12 @@ func initiativeNumbers(c *cobra.Command, v *client.View, owed bool) ([]uint64, e
 	}
 	numbers := make([]uint64, len(keys))
 	for i, key := range keys {
-		number, err := strconv.ParseUint(key[strings.LastIndexByte(key, '/')+1:], 10, 64)
-		if err != nil {
+		if numbers[i], err = strconv.ParseUint(key[strings.LastIndexByte(key, '/')+1:], 10, 64); err != nil {
 			return nil, fmt.Errorf("record %q: %w", key, err)
 		}
-		at := i
-		if !owed {
-			at = len(keys) - 1 - i
-		}
-		numbers[at] = number
+	}
+	if !owed {
+		slices.Reverse(numbers)
 	}
 	return numbers, nil
 }

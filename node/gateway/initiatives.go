@@ -82,6 +82,25 @@ func (s *Server) initiatives(r *http.Request) (any, error) {
 	return answer, nil
 }
 
+// maxOverdue is how many overdue answers a status names.
+const maxOverdue = 100
+
+// overdueAnswers returns the initiatives of which the answer is overdue, those that have waited longest first, and no more than maxOverdue.
+func overdueAnswers(view *state.Snapshot) ([]uint64, error) {
+	overdue := []uint64{}
+	for _, key := range view.Keys(state.OwedPrefix, "", maxOverdue) {
+		deadline, number, err := state.ParseOwedKey(key)
+		if err != nil {
+			return nil, fmt.Errorf("%w: record %q: %w", state.ErrCorrupted, key, err)
+		}
+		if deadline >= view.Height() {
+			break
+		}
+		overdue = append(overdue, number)
+	}
+	return overdue, nil
+}
+
 // pathInitiative returns the initiative that the path names, in the newest state.
 func (s *Server) pathInitiative(r *http.Request) (posts, *readable.Initiative, *readable.Post, error) {
 	number, err := strconv.ParseUint(r.PathValue("number"), 10, 63)

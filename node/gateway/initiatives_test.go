@@ -52,6 +52,13 @@ func TestInitiatives(t *testing.T) {
 		t.Errorf("a page of %d, next %v", len(list.Initiatives), list.Next)
 	}
 
+	var now struct {
+		Overdue []uint64 `json:"overdue_answers"`
+	}
+	if get("/v1/status", &now); len(now.Overdue) != 1 || now.Overdue[0] != 2 {
+		t.Errorf("overdue: %v", now.Overdue)
+	}
+
 	var one struct {
 		List []readable.Post `json:"comment_list"`
 		Next *uint64

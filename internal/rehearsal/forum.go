@@ -71,6 +71,7 @@ func (e *Election) discuss() {
 	e.Resolve(answerOf(0))
 	e.Refuse(tx.CodeInitiativeClosed, e.Support(5, 3, 0, false))
 	e.Resolve(removalOf(3))
+	e.Make(1)
 }
 
 // Debate has members of a sealed roll publish three initiatives: 0, with two comments, is answered by a document, 1 is removed, and the answer to

@@ -36,8 +36,8 @@ func Story(t testing.TB, watch ...func(*Ledger)) (*Election, Outcome) {
 	l.Resolve(&pb.Resolution{Reason: "not needed", Decision: &pb.Resolution_CancelElection{CancelElection: &pb.CancelElection{Election: "cancelled"}}})
 	e.prepare()
 	outcome := e.vote()
-	e.discuss()
 	e.finish()
+	e.discuss()
 	return e, outcome
 }
 

@@ -35,6 +35,9 @@ const (
 	// poolLife is how many heights a transaction may wait for a block. A transaction that arrived here is then reported as
 	// given up, see Results.
 	poolLife = 600
+	// memberShare is the part of the pool, one in so many, that transactions about initiatives have at most, and of what a block has room
+	// for (docs/spec section 20.5).
+	memberShare = 8
 )
 
 // waiting is a verified transaction on its way into a block.
@@ -43,6 +46,7 @@ type waiting struct {
 	owner    string
 	voter    bool          // a voter signed it
 	ballot   bool          // it casts a ballot
+	member   bool          // it is about initiatives
 	sequence uint64        // of the ballot
 	arrived  int64         // newest height at arrival
 	local    bool          // it arrived here, not from a peer
@@ -75,6 +79,8 @@ type pool struct {
 	bytes  int                   // of the transactions
 	memory int                   // that they take
 
+	members struct{ count, memory int } // of those that are about initiatives
+
 	promised      *list.List // of *waiting that this node has promised, in that order
 	promisedBytes int
 	promisedUnits uint64
@@ -96,8 +102,19 @@ func owner(p *tx.Parsed) (name string, voter bool) {
 		return fmt.Sprintf("%s/%d", m.Election, m.RollIndex), true
 	case *pb.SpoilBallot:
 		return fmt.Sprintf("%s/%d", m.Election, m.RollIndex), true
+	case *pb.PublishInitiative:
+		return memberOf(m.Election, m.RollIndex), true
+	case *pb.SupportInitiative:
+		return memberOf(m.Election, m.RollIndex), true
+	case *pb.PostComment:
+		return memberOf(m.Election, m.RollIndex), true
 	}
 	return string(p.Signer()), false
+}
+
+// memberOf names the share of a voter's transactions about initiatives: another one than that of the voter's ballots.
+func memberOf(election string, index uint64) string {
+	return fmt.Sprintf("member/%s/%d", election, index)
 }
 
 // get returns a waiting transaction, nil where it does not wait.
@@ -153,6 +170,10 @@ func (p *pool) insert(w *waiting) {
 	p.owners[w.owner] = append(p.owners[w.owner], w)
 	p.bytes += w.size()
 	p.memory += w.memory()
+	if w.member {
+		p.members.count++
+		p.members.memory += w.memory()
+	}
 }
 
 // toPeers has a transaction offered to the peers, as what arrived here is.
@@ -169,6 +190,7 @@ func newWaiting(v *tx.Verified, height int64) *waiting {
 	if m, ok := v.Parsed().Body().(*pb.CastBallot); ok {
 		w.ballot, w.sequence = true, m.Sequence
 	}
+	w.member = v.Parsed().Kind().FromMember()
 	return w
 }
 
@@ -187,6 +209,9 @@ func (p *pool) fits(w *waiting, dropped []*waiting) bool {
 	memory := p.memory + w.memory()
 	for _, d := range dropped {
 		memory -= d.memory()
+	}
+	if w.member && (p.members.memory+w.memory() > p.limits.Bytes/memberShare || p.members.count >= p.limits.Count/memberShare) {
+		return false
 	}
 	share := p.limits.PerSigner
 	if w.voter {
@@ -229,6 +254,10 @@ func (p *pool) drop(w *waiting) {
 	delete(p.byHash, w.verified.Parsed().Hash())
 	p.bytes -= w.size()
 	p.memory -= w.memory()
+	if w.member {
+		p.members.count--
+		p.members.memory -= w.memory()
+	}
 	rest := slices.DeleteFunc(p.owners[w.owner], func(other *waiting) bool { return other == w })
 	if p.owners[w.owner] = rest; len(rest) == 0 {
 		delete(p.owners, w.owner)
@@ -290,7 +319,8 @@ func (p *pool) offer(height int64, maxBytes uint64) [][]byte {
 // propose begins a proposal of a height: from now on nothing is promised with a lower height of issue. It returns what waits: first the
 // ballots of the voters to whom one was promised, in the order of the promises, each voter's by descending number; then the
 // transactions of officers, registrars and trustees, who are few and bounded, so that a queue of ballots never keeps a resolution
-// waiting; then the other voters'; each in order of arrival, but a voter's ballots together, by descending number.
+// waiting; then the other voters'; each in order of arrival, but a voter's ballots together, by descending number. What is about
+// initiatives is not among them, see fromMembers.
 func (p *pool) propose(height int64) (promised, others []*tx.Verified) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -307,6 +337,7 @@ func (p *pool) propose(height int64) (promised, others []*tx.Verified) {
 	var voters []*tx.Verified
 	for e := p.order.Front(); e != nil; e = e.Next() {
 		switch w := e.Value.(*waiting); {
+		case w.member:
 		case !w.voter:
 			others = append(others, w.verified)
 		case !w.ballot, len(p.owners[w.owner]) == 1 && w.promise == nil: // of most voters one waits
@@ -317,6 +348,22 @@ func (p *pool) propose(height int64) (promised, others []*tx.Verified) {
 		}
 	}
 	return promised, append(others, voters...)
+}
+
+// fromMembers returns what waits and is about initiatives, in order of arrival.
+func (p *pool) fromMembers() []*tx.Verified {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.members.count == 0 {
+		return nil
+	}
+	list := make([]*tx.Verified, 0, p.members.count)
+	for e := p.order.Front(); e != nil; e = e.Next() {
+		if w := e.Value.(*waiting); w.member {
+			list = append(list, w.verified)
+		}
+	}
+	return list
 }
 
 // ballots returns a voter's ballots by descending number.

@@ -212,9 +212,10 @@ func (c *chooser) nothing(*pb.Parameters) error {
 }
 
 // fill chooses transactions of the pool: what this node has promised first, up to its share of the block and however long that takes;
-// then what waits besides, while there is time.
+// then what waits besides, while there is time; what is about initiatives last, up to a small share.
 func (c *chooser) fill(params *pb.Parameters) error {
 	promised, others := c.a.pool.propose(c.view.Height() + 1)
+	memberBytes, memberUnits := c.bytes/memberShare, c.units/memberShare
 	leftBytes, leftUnits := c.bytes-c.bytes*promisedShare/4, c.units-c.units*promisedShare/4
 	c.bytes, c.units = c.bytes-leftBytes, c.units-leftUnits
 	for _, v := range promised {
@@ -224,18 +225,28 @@ func (c *chooser) fill(params *pb.Parameters) error {
 	}
 	c.bytes, c.units = c.bytes+leftBytes, c.units+leftUnits
 	end := time.After(time.Duration(params.Timeouts.Propose) * time.Millisecond / chooseShare)
-	for _, v := range append(others, promised...) {
+	if late, err := c.takeAll(append(others, promised...), end); late || err != nil {
+		return err
+	}
+	c.bytes, c.units = min(c.bytes, memberBytes), min(c.units, memberUnits)
+	_, err := c.takeAll(c.a.pool.fromMembers(), end)
+	return err
+}
+
+// takeAll takes transactions in order, until the end of the time for it.
+func (c *chooser) takeAll(list []*tx.Verified, end <-chan time.Time) (late bool, err error) {
+	for _, v := range list {
 		select {
 		case <-end:
 			c.a.log.Warn("choosing transactions takes long", "height", c.view.Height()+1, "chosen", len(c.chosen))
-			return nil
+			return true, nil
 		default:
 		}
 		if err := c.take(v); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return nil
+	return false, nil
 }
 
 // chooseShare of timeout_propose may be spent on choosing transactions.

@@ -105,6 +105,9 @@ var handlers = map[tx.Kind]handler{
 	tx.KindSubmitApplications:  handle(checkSubmitApplications, applySubmitApplications),
 	tx.KindDecideApplications:  handle(checkDecideApplications, applyDecideApplications),
 	tx.KindWithdrawApplication: handle(checkWithdrawApplication, applyWithdrawApplication),
+	tx.KindPublishInitiative:   handle(checkPublishInitiative, applyPublishInitiative),
+	tx.KindSupportInitiative:   handle(checkSupportInitiative, applySupportInitiative),
+	tx.KindPostComment:         handle(checkPostComment, applyPostComment),
 }
 
 // handlerOf returns the handler of a kind. A kind that Parse lets through and the table lacks is a bug, never a refusal.

@@ -39,6 +39,9 @@ type (
 		*pb.RemoveCandidate
 		resolution *pb.Resolution
 	}
+	openInitiatives  struct{ *pb.OpenInitiatives }
+	answerInitiative struct{ *pb.AnswerInitiative }
+	removePost       struct{ *pb.RemovePost }
 )
 
 // decisionOf returns what a resolution does, and the number of its kind for the rules in the parameters: the number of the field
@@ -81,6 +84,12 @@ func decisionOf(r *pb.Resolution) (d decision, kind uint32, err error) {
 		return openNominations{d.OpenNominations}, 20, nil
 	case *pb.Resolution_RemoveCandidate:
 		return removeCandidate{d.RemoveCandidate, r}, 21, nil
+	case *pb.Resolution_OpenInitiatives:
+		return openInitiatives{d.OpenInitiatives}, 24, nil
+	case *pb.Resolution_AnswerInitiative:
+		return answerInitiative{d.AnswerInitiative}, 25, nil
+	case *pb.Resolution_RemovePost:
+		return removePost{d.RemovePost}, 26, nil
 	}
 	return nil, 0, tx.Refuse(tx.CodeInvalidField, "the resolution decides nothing")
 }

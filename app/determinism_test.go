@@ -38,6 +38,7 @@ func record(t *testing.T) *recorded {
 	}
 	l.block(5)
 	l.accept(cast(draft(shared, 0, voters[0], 2, []int{1, 2}, []int{1}), 0, 2))
+	(&forum{ledger: l, members: voters, numbers: map[uint64]uint64{}}).discuss()
 	l.close()
 	l.accept(l.each(trustees, func(t *trustee) []byte { return l.partial(t, 0, 1) })[:5]...)
 	l.until(tx.IntakeInterval)

@@ -23,7 +23,11 @@
 //	PostPartials       decrypting                     post_partials.go
 //	AuthorBlock        -                              author_block.go
 //	ReportIntake       -                              report_intake.go
+//	PublishInitiative  -                              publish_initiative.go
+//	SupportInitiative  -                              support_initiative.go
+//	PostComment        -                              post_comment.go
 //
 // What a resolution does when it takes effect stands in decide_*.go, one file per subject; the end of a block in end_block.go,
-// phases.go, ceremony.go and decryption.go. Source: docs/spec/08-elections.md and docs/spec/09-transactions.md.
+// phases.go, ceremony.go and decryption.go. Source: docs/spec/08-elections.md and docs/spec/09-transactions.md; of initiatives
+// docs/spec/20-initiatives.md.
 package app

@@ -159,12 +159,14 @@ func (x *execution) appendBlock() error {
 			leaf.Logs = append(leaf.Logs, pb.LogSize{Log: log, Size_: head.Size})
 		}
 	}
-	intake, err := x.Head(state.LogIntake)
-	if err != nil {
-		return err
-	}
-	if intake.Size > 0 {
-		leaf.Logs = append(leaf.Logs, pb.LogSize{Log: state.LogIntake, Size_: intake.Size})
+	for _, log := range []string{state.LogIntake, state.LogInitiatives} {
+		head, err := x.Head(log)
+		if err != nil {
+			return err
+		}
+		if head.Size > 0 {
+			leaf.Logs = append(leaf.Logs, pb.LogSize{Log: log, Size_: head.Size})
+		}
 	}
 	slices.SortFunc(leaf.Logs, func(a, b pb.LogSize) int { return bytes.Compare([]byte(a.Log), []byte(b.Log)) })
 	x.Append(state.LogBlocks, election.Encode(leaf))

@@ -89,6 +89,7 @@ func parameters() pb.Parameters {
 	return pb.Parameters{
 		PowerCap: pb.Fraction{Numerator: 1, Denominator: 2}, Certify: pb.Fraction{Numerator: 2, Denominator: 3},
 		Handover: 6, ResolutionHeights: 50, EvidenceHeights: 1000, EvidenceSeconds: 1000, SlipSpan: 30, SlipMargin: 5,
+		Initiatives: pb.InitiativeRules{Threshold: 2, AnswerHeights: 20, PublishRate: 3, CommentRate: 3, SupportRate: 5},
 		Limits: pb.Limits{
 			BlockBytes: 4 << 20, BlockUnits: 140_000, BallotBytes: 16 << 10, TransactionBytes: 256 << 10,
 			SpoilsPerVoter: 2, DocumentBytes: 4 << 20,

@@ -10,7 +10,7 @@ import (
 )
 
 // CheckInvariants recounts from the logs what the records say, for every election whose ballots can be read: sums and
-// numbers of ballots, the voters' tree against the ballot log, and the caps of the validator sets. It costs as much as the
+// numbers of ballots, the voters' tree against the ballot log, the supports of open initiatives, and the caps of the validator sets. It costs as much as the
 // whole ledger and is for tests and for the operator who suspects a store. Spec 9.7.
 func CheckInvariants(a *App, v state.View) error {
 	if err := checkCaps(v); err != nil {
@@ -18,6 +18,9 @@ func CheckInvariants(a *App, v state.View) error {
 	}
 	list, err := state.MustLoad[pb.ElectionList](v, state.KeyElections)
 	if err != nil {
+		return err
+	}
+	if err := checkSupports(v, list.Ids); err != nil {
 		return err
 	}
 	for _, id := range list.Ids {
@@ -53,6 +56,41 @@ func checkCaps(v state.View) error {
 		}
 	}
 	return nil
+}
+
+// checkSupports counts the supports of each initiative that is open from the members' trees.
+func checkSupports(v state.View, elections []string) error {
+	supports := map[uint64]uint64{}
+	for _, id := range elections {
+		for index := range v.Voters(state.MembersTree(id)) {
+			a, err := state.LoadMember(v, id, index)
+			if err != nil {
+				return err
+			}
+			for _, number := range a.Supported {
+				supports[number]++
+			}
+		}
+	}
+	r := &reading{View: v}
+	return v.Records(state.InitiativePrefix, func(key string, value []byte) error {
+		var number uint64
+		if _, err := fmt.Sscanf(key, state.InitiativePrefix+"%d", &number); err != nil {
+			return fmt.Errorf("record %q: %w", key, err)
+		}
+		i, err := r.initiative(number)
+		if err != nil {
+			return err
+		}
+		closed, err := r.closed(number, i)
+		if err != nil || closed {
+			return err
+		}
+		if i.Supports != supports[number] {
+			return fmt.Errorf("initiative %d has %d supports, and %d members support it", number, i.Supports, supports[number])
+		}
+		return nil
+	})
 }
 
 // checkSums adds up the ballots that the voters' tree calls counted.

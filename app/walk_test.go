@@ -198,6 +198,9 @@ func (w *walk) approvals() [][]byte {
 func (w *walk) something() [][]byte {
 	e := w.record()
 	kinds := []func(e *pb.Election) [][]byte{w.resolution1, w.document, w.enrol}
+	if e.RollSealed {
+		kinds = append(kinds, w.discuss)
+	}
 	switch e.Phase {
 	case pb.PHASE_KEY_CEREMONY:
 		kinds = append(kinds, w.deals, w.deals, w.trials)
@@ -241,6 +244,30 @@ func (w *walk) enrol(*pb.Election) [][]byte {
 	return [][]byte{sign(oneOf(w, "party registrar 1", "league registrar 1", "nobody"), m)}
 }
 
+// discuss lets members publish, support and comment, under the next number or one that was used.
+func (w *walk) discuss(e *pb.Election) [][]byte {
+	var raw [][]byte
+	for range w.below(4) + 1 {
+		index := w.below(int(e.RollSize))
+		key, number := w.voter(index), uint64(w.below(3))
+		if key == nil {
+			continue
+		}
+		if w.view().Voters(state.MembersTree(id)) > 0 {
+			number += must(state.LoadMember(w.view(), id, uint64(index))).Number
+		}
+		initiative := uint64(w.below(4))
+		body := oneOf[memberBody](w,
+			&pb.PublishInitiative{Election: id, RollIndex: uint64(index), Number: number, Title: "a", Text: "b"},
+			&pb.SupportInitiative{Election: id, RollIndex: uint64(index), Number: number, Initiative: initiative},
+			&pb.SupportInitiative{Election: id, RollIndex: uint64(index), Number: number, Initiative: initiative, Withdraw: w.chance(50)},
+			&pb.PostComment{Election: id, RollIndex: uint64(index), Number: number, Initiative: initiative, Text: "c"},
+		)
+		raw = append(raw, must(tx.SignVoter(chain, body, key, rand.Reader)))
+	}
+	return raw
+}
+
 // resolution1 proposes anything.
 func (w *walk) resolution1(e *pb.Election) [][]byte {
 	head := must(w.view().Head(state.LogRoll(id)))
@@ -270,6 +297,9 @@ func (w *walk) resolution1(e *pb.Election) [][]byte {
 		pb.Resolution{Decision: &pb.Resolution_ChangeParameters{ChangeParameters: &pb.ChangeParameters{Parameters: p}}},
 		pb.Resolution{Decision: &pb.Resolution_RevokeVoters{RevokeVoters: &pb.RevokeVoters{Election: id, Voters: []uint64{uint64(w.below(4)), uint64(w.below(4) + 4)}}}},
 		w.replacement(),
+		pb.Resolution{Decision: &pb.Resolution_OpenInitiatives{OpenInitiatives: &pb.OpenInitiatives{Election: id}}},
+		answer(uint64(w.below(5)), "Yes.", nil),
+		removal(uint64(w.below(5))),
 		pb.Resolution{Decision: &pb.Resolution_ExcuseTrial{ExcuseTrial: &pb.ExcuseTrial{Election: id, Organisation: oneOf(w, "party", "league"), Trustees: []uint32{uint32(w.below(5))}}}},
 	)
 	raw := w.propose(w.officer(), &r)

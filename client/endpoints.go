@@ -36,8 +36,11 @@ type Status struct {
 	Version    string    `json:"version"`
 	// Alarms are what is wrong with the ledger as the node sees it, whatever the node's own health.
 	Alarms []string `json:"alarms"`
-	Pool   int      `json:"pool"`
-	Intake Intake   `json:"intake"`
+	// OverdueAnswers are initiatives that wait for their answer behind the deadline, at most 100.
+	OverdueAnswers []uint64 `json:"overdue_answers"`
+
+	Pool   int    `json:"pool"`
+	Intake Intake `json:"intake"`
 }
 
 // Intake is what a node counts, since its start, of what it was asked to take in.
@@ -96,7 +99,7 @@ type Record struct {
 	Value []byte `json:"value"`
 }
 
-// VoterLeaf is a leaf of the voters' tree with its path, to be checked against the record of the tree.
+// VoterLeaf is a leaf of a voters' or members' tree with its path, to be checked against the record of the tree.
 type VoterLeaf struct {
 	Height int64    `json:"height"`
 	Leaf   []byte   `json:"leaf"`
@@ -317,6 +320,13 @@ func (n *Node) Voter(ctx context.Context, electionID string, index uint64, heigh
 	var leaf VoterLeaf
 	query := at(url.Values{"election": {electionID}, "index": {strconv.FormatUint(index, 10)}}, height)
 	return &leaf, n.get(ctx, "/v1/voter", query, &leaf)
+}
+
+// Member returns a leaf of an election's members' tree after a height, 0 for the newest.
+func (n *Node) Member(ctx context.Context, electionID string, index uint64, height int64) (*VoterLeaf, error) {
+	var leaf VoterLeaf
+	query := at(url.Values{"election": {electionID}, "index": {strconv.FormatUint(index, 10)}}, height)
+	return &leaf, n.get(ctx, "/v1/member", query, &leaf)
 }
 
 // SignedHeader returns the header of a height with the precommits for it.

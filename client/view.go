@@ -205,17 +205,39 @@ func (v *View) Voter(ctx context.Context, electionID string, index uint64) (*pb.
 		return nil, fmt.Errorf("voter %d of %s, whose sealed roll has %d: %w", index, electionID, head.Size, ErrAbsent)
 	}
 	voter := new(pb.Voter)
-	err = v.ledger.ask(ctx, func(ctx context.Context, n *Node) error {
-		answer, err := n.Voter(ctx, electionID, index, v.height)
+	return voter, v.treeLeaf(ctx, head, index, voter, func(ctx context.Context, n *Node) (*VoterLeaf, error) {
+		return n.Voter(ctx, electionID, index, v.height)
+	})
+}
+
+// Member returns what a member has sent about initiatives; one who has sent nothing has the zero leaf. It fails with ErrAbsent where the roll
+// was never open to initiatives or has no such entry.
+func (v *View) Member(ctx context.Context, electionID string, index uint64) (*pb.MemberActivity, error) {
+	head, err := v.head(ctx, state.VotersKey(state.MembersTree(electionID)))
+	if err != nil {
+		return nil, err
+	}
+	if index >= head.Size {
+		return nil, fmt.Errorf("member %d of %s, of whom %d may act: %w", index, electionID, head.Size, ErrAbsent)
+	}
+	member := new(pb.MemberActivity)
+	return member, v.treeLeaf(ctx, head, index, member, func(ctx context.Context, n *Node) (*VoterLeaf, error) {
+		return n.Member(ctx, electionID, index, v.height)
+	})
+}
+
+// treeLeaf fetches a leaf of a tree, and reads it into m once it is proven under the tree's head.
+func (v *View) treeLeaf(ctx context.Context, head state.Head, index uint64, m election.Message, fetch func(context.Context, *Node) (*VoterLeaf, error)) error {
+	return v.ledger.ask(ctx, func(ctx context.Context, n *Node) error {
+		answer, err := fetch(ctx, n)
 		if err != nil {
 			return err
 		}
 		if err := verified(state.VerifyInclusion(head, index, answer.Leaf, answer.Path)); err != nil {
 			return err
 		}
-		return election.Decode(answer.Leaf, voter)
+		return election.Decode(answer.Leaf, m)
 	})
-	return voter, err
 }
 
 // RollEntry returns an entry of an election's roll. It fails with ErrAbsent.

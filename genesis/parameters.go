@@ -36,6 +36,9 @@ func DefaultParameters(organisations int) *pb.Parameters {
 		EvidenceSeconds: sixWeeks,
 		SlipSpan:        30,
 		SlipMargin:      60,
+		Initiatives: pb.InitiativeRules{
+			Threshold: 1_000, AnswerHeights: 30 * 24 * 60 * 60, PublishRate: 2, CommentRate: 20, SupportRate: 50,
+		},
 	}
 	if organisations >= 4 {
 		p.PowerCap, p.PowerCapExclusive = pb.Fraction{Numerator: 1, Denominator: 3}, true

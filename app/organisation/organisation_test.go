@@ -252,6 +252,7 @@ func parameters() *pb.Parameters {
 	return &pb.Parameters{
 		PowerCap: pb.Fraction{Numerator: 1, Denominator: 2}, Certify: pb.Fraction{Numerator: 2, Denominator: 3},
 		Handover: 100, ResolutionHeights: 1000, EvidenceHeights: 1000, EvidenceSeconds: 1000, SlipSpan: 30, SlipMargin: 60,
+		Initiatives: pb.InitiativeRules{Threshold: 1, AnswerHeights: 1, PublishRate: 1, CommentRate: 1, SupportRate: 1},
 		Limits: pb.Limits{
 			BlockBytes: 4 << 20, BlockUnits: 140_000, BallotBytes: 16 << 10, TransactionBytes: 256 << 10,
 			SpoilsPerVoter: 16, DocumentBytes: 4 << 20,
@@ -290,6 +291,14 @@ func TestCheckParameters(t *testing.T) {
 		"slip span":          {func(p *pb.Parameters) { p.SlipSpan = 1_001 }, "slip_span"},
 		"no slip margin":     {func(p *pb.Parameters) { p.SlipMargin = 0 }, "slip_margin"},
 		"slip margin":        {func(p *pb.Parameters) { p.SlipMargin = 3_601 }, "slip_margin"},
+		"no threshold":       {func(p *pb.Parameters) { p.Initiatives.Threshold = 0 }, "initiatives: threshold"},
+		"greatest threshold": {func(p *pb.Parameters) { p.Initiatives.Threshold = 1 << 27 }, ""},
+		"threshold":          {func(p *pb.Parameters) { p.Initiatives.Threshold = 1<<27 + 1 }, "initiatives: threshold"},
+		"no time to answer":  {func(p *pb.Parameters) { p.Initiatives.AnswerHeights = 0 }, "initiatives: answer_heights"},
+		"endless time":       {func(p *pb.Parameters) { p.Initiatives.AnswerHeights = 10_000_001 }, "initiatives: answer_heights"},
+		"no initiatives":     {func(p *pb.Parameters) { p.Initiatives.PublishRate = 0 }, "initiatives: publish_rate"},
+		"comments":           {func(p *pb.Parameters) { p.Initiatives.CommentRate = 1_001 }, "initiatives: comment_rate"},
+		"supports":           {func(p *pb.Parameters) { p.Initiatives.SupportRate = 1_001 }, "initiatives: support_rate"},
 		"evidence seconds":   {func(p *pb.Parameters) { p.EvidenceSeconds = 315_360_001 }, "evidence_seconds"},
 		"small blocks":       {func(p *pb.Parameters) { p.Limits.BlockBytes = 2<<20 - 1 }, "limits: block_bytes"},
 		"large blocks":       {func(p *pb.Parameters) { p.Limits.BlockBytes = 8<<20 + 1 }, "limits: block_bytes"},

@@ -35,6 +35,9 @@ func CheckParameters(p *pb.Parameters, organisations int) error {
 	if err := checkTimeouts(&p.Timeouts); err != nil {
 		return fmt.Errorf("timeouts: %w", err)
 	}
+	if err := checkInitiatives(&p.Initiatives); err != nil {
+		return fmt.Errorf("initiatives: %w", err)
+	}
 	return checkResolutionRules(p.ResolutionRules, organisations)
 }
 
@@ -101,6 +104,16 @@ func checkTimeouts(t *pb.Timeouts) error {
 		field{"vote", uint64(t.Vote), 1, 60_000},
 		field{"vote_delta", uint64(t.VoteDelta), 1, 60_000},
 		field{"commit", uint64(t.Commit), 1, 60_000},
+	)
+}
+
+func checkInitiatives(r *pb.InitiativeRules) error {
+	return inRange(
+		field{"threshold", r.Threshold, 1, 1 << 27},
+		field{"answer_heights", r.AnswerHeights, 1, 10_000_000},
+		field{"publish_rate", uint64(r.PublishRate), 1, 1_000},
+		field{"comment_rate", uint64(r.CommentRate), 1, 1_000},
+		field{"support_rate", uint64(r.SupportRate), 1, 1_000},
 	)
 }
 

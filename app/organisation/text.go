@@ -40,13 +40,17 @@ func CheckText(s string, max int) error {
 		return fmt.Errorf("text %q is not UTF-8; write it in UTF-8", clip(s))
 	}
 	for _, r := range s {
-		switch {
-		case r < 0x20, 0x7f <= r && r <= 0x9f, // C0, DEL, C1
-			r == 0x200e, r == 0x200f, 0x2028 <= r && r <= 0x202e, 0x2066 <= r && r <= 0x2069, r == 0xfeff:
+		if Invisible(r) {
 			return fmt.Errorf("text %q holds the invisible character U+%04X; leave it out", s, r)
 		}
 	}
 	return nil
+}
+
+// Invisible says whether a text for people may not hold a code point. Spec 1.2.
+func Invisible(r rune) bool {
+	return r < 0x20 || 0x7f <= r && r <= 0x9f || // C0, DEL, C1
+		r == 0x200e || r == 0x200f || 0x2028 <= r && r <= 0x202e || 0x2066 <= r && r <= 0x2069 || r == 0xfeff
 }
 
 // CheckAddress accepts host:port, at most MaxAddress bytes: the host is a name, an IPv4 address, or an IPv6 address in

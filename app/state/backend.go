@@ -56,7 +56,7 @@ const (
 	keyRecord byte = 1 + iota // record key
 	keyLeaf                   // log id, 0x00, index
 	keyTile                   // log id, 0x00, tile level, tile number
-	keyVoter                  // election id, 0x00, index
+	keyVoter                  // id of a voters' or members' tree, 0x00, index
 	keyIndex                  // key of the index
 	keyRoot                   // nothing: the AppHash itself, against which the records are checked when they are loaded
 )
@@ -88,9 +88,10 @@ func numbered(kind byte, id string, number uint64) []byte {
 
 // The records that this package writes itself (docs/spec sections 5.4 and 5.5).
 const (
-	logPrefix    = "log/"
-	votersPrefix = "election/"
-	votersSuffix = "/voters"
+	logPrefix     = "log/"
+	treePrefix    = "election/"
+	votersSuffix  = "/voters"
+	membersSuffix = "/members"
 )
 
 // LogKey returns the key of the record that holds the head of a log: log/<log id>.
@@ -99,17 +100,33 @@ func LogKey(log string) string { return logPrefix + log }
 // logOf returns the log of a head's record.
 func logOf(key string) (string, bool) { return strings.CutPrefix(key, logPrefix) }
 
-// VotersKey returns the key of the record that holds the root of a voters' tree: election/<election id>/voters.
-func VotersKey(election string) string { return votersPrefix + election + votersSuffix }
+// MembersTree returns the id of the tree that has what each member of a roll sent besides ballots. It is a tree like the voters' tree,
+// whose id is that of the election.
+func MembersTree(election string) string { return election + membersSuffix }
 
-// votersElection returns the election of a voters' record.
-func votersElection(key string) (string, bool) {
-	id, ok := strings.CutPrefix(key, votersPrefix)
+// VotersKey returns the key of the record that holds the root of a voters' or members' tree: election/<election id>/voters or
+// election/<election id>/members.
+func VotersKey(tree string) string {
+	if strings.HasSuffix(tree, membersSuffix) {
+		return treePrefix + tree
+	}
+	return treePrefix + tree + votersSuffix
+}
+
+// votersTree returns the id of the tree whose root a record holds.
+func votersTree(key string) (string, bool) {
+	tree, ok := strings.CutPrefix(key, treePrefix)
 	if !ok {
 		return "", false
 	}
-	id, ok = strings.CutSuffix(id, votersSuffix)
-	return id, ok && id != "" && !strings.Contains(id, "/")
+	election, rest, _ := strings.Cut(tree, "/")
+	switch "/" + rest {
+	case votersSuffix:
+		return election, election != ""
+	case membersSuffix:
+		return tree, election != ""
+	}
+	return "", false
 }
 
 // checkKey accepts 1 to MaxRecordKey printable ASCII bytes without space (0x21 to 0x7e).
@@ -125,9 +142,9 @@ func checkKey(key string) error {
 	return nil
 }
 
-// checkRecordKey accepts what an application may write itself: any key but those of heads and of voters' trees.
+// checkRecordKey accepts what an application may write itself: any key but those of heads and of voters' and members' trees.
 func checkRecordKey(key string) error {
-	if _, ok := votersElection(key); ok || strings.HasPrefix(key, logPrefix) {
+	if _, ok := votersTree(key); ok || strings.HasPrefix(key, logPrefix) {
 		return fmt.Errorf("%w: the record %q is written by the state itself", ErrMisuse, key)
 	}
 	return checkKey(key)

@@ -46,7 +46,7 @@ func (s *Snapshot) Cut(before *pb.SnapshotManifest, put func(chunk int, content 
 		if isLog {
 			err = c.log(log, fullParts(before, head))
 		} else {
-			id, _ := votersElection(head)
+			id, _ := votersTree(head)
 			err = c.voters(id)
 		}
 		if err != nil {

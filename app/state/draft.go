@@ -115,24 +115,24 @@ func (d *Draft) Leaves(log string, from, to uint64, fn func(index uint64, leaf [
 }
 
 // Voters implements View.
-func (d *Draft) Voters(election string) uint64 {
-	if v := d.voters[election]; v != nil {
+func (d *Draft) Voters(tree string) uint64 {
+	if v := d.voters[tree]; v != nil {
 		return v.base.size
 	}
-	return d.base.Voters(election)
+	return d.base.Voters(tree)
 }
 
 // Voter implements View.
-func (d *Draft) Voter(election string, index uint64) ([]byte, error) {
-	if v := d.voters[election]; v != nil {
+func (d *Draft) Voter(tree string, index uint64) ([]byte, error) {
+	if v := d.voters[tree]; v != nil {
 		if leaf, written := v.leaves[index]; written {
 			return leaf, nil
 		}
-		if d.base.Voters(election) == 0 && index < v.base.size {
+		if d.base.Voters(tree) == 0 && index < v.base.size {
 			return nil, nil
 		}
 	}
-	return d.base.Voter(election, index)
+	return d.base.Voter(tree, index)
 }
 
 // Index implements View.
@@ -195,28 +195,28 @@ func (d *Draft) Append(log string, leaf []byte) uint64 {
 }
 
 // CreateVoters implements Writer.
-func (d *Draft) CreateVoters(election string, size uint64) {
-	id, ok := votersElection(VotersKey(election))
-	if err := checkKey(VotersKey(election)); err != nil || !ok || id != election || size == 0 || size > MaxVoters || d.Voters(election) != 0 {
-		d.fail(fmt.Errorf("%w: a voters' tree of %d places for election %q, which has %d", ErrMisuse, size, election, d.Voters(election)))
+func (d *Draft) CreateVoters(id string, size uint64) {
+	known, ok := votersTree(VotersKey(id))
+	if err := checkKey(VotersKey(id)); err != nil || !ok || known != id || size == 0 || size > MaxVoters || d.Voters(id) != 0 {
+		d.fail(fmt.Errorf("%w: %d places for tree %q, which has %d", ErrMisuse, size, id, d.Voters(id)))
 		return
 	}
-	d.voters[election] = &votersDraft{
+	d.voters[id] = &votersDraft{
 		base:   tree{}.resized(0, size, func(uint64) Hash { return emptyLeaf }),
 		leaves: map[uint64][]byte{},
 	}
 }
 
 // SetVoter implements Writer.
-func (d *Draft) SetVoter(election string, index uint64, leaf []byte) {
-	if size := d.Voters(election); index >= size {
-		d.fail(fmt.Errorf("%w: voter %d of election %q, which has %d", ErrMisuse, index, election, size))
+func (d *Draft) SetVoter(tree string, index uint64, leaf []byte) {
+	if size := d.Voters(tree); index >= size {
+		d.fail(fmt.Errorf("%w: leaf %d of tree %q, which has %d", ErrMisuse, index, tree, size))
 		return
 	}
-	v := d.voters[election]
+	v := d.voters[tree]
 	if v == nil {
-		v = &votersDraft{base: d.base.voters[election], leaves: map[uint64][]byte{}}
-		d.voters[election] = v
+		v = &votersDraft{base: d.base.voters[tree], leaves: map[uint64][]byte{}}
+		d.voters[tree] = v
 	}
 	if len(leaf) == 0 {
 		leaf = nil

@@ -28,8 +28,8 @@ func load(b Backend, height int64, near *Snapshot) (*Snapshot, error) {
 		return nil, err
 	}
 	for key, head := range heads {
-		if election, ok := votersElection(key); ok {
-			err = s.loadVoters(election, head, near.voters[election])
+		if tree, ok := votersTree(key); ok {
+			err = s.loadVoters(tree, head, near.voters[tree])
 		} else {
 			err = s.loadLog(strings.TrimPrefix(key, logPrefix), head)
 		}
@@ -48,7 +48,7 @@ func (s *Snapshot) loadRecords(near *recordMap) (map[string]Head, error) {
 	err := s.reader.Iterate([]byte{keyRecord}, func(k, value []byte) error {
 		key := string(k[1:])
 		keys, hashes = append(keys, key), append(hashes, hashRecord(key, sha256.Sum256(value)))
-		_, voters := votersElection(key)
+		_, voters := votersTree(key)
 		if !voters && !strings.HasPrefix(key, logPrefix) {
 			return nil
 		}
@@ -73,8 +73,8 @@ func (s *Snapshot) loadRecords(near *recordMap) (map[string]Head, error) {
 	return heads, err
 }
 
-// loadVoters builds the voters' tree of an election from its leaves.
-func (s *Snapshot) loadVoters(election string, head Head, near tree) error {
+// loadVoters builds a voters' or members' tree from its leaves.
+func (s *Snapshot) loadVoters(id string, head Head, near tree) error {
 	if head.Size == 0 || head.Size > MaxVoters {
 		return fmt.Errorf("%w: a voters' tree of %d places", ErrCorrupted, head.Size)
 	}
@@ -82,7 +82,7 @@ func (s *Snapshot) loadVoters(election string, head Head, near tree) error {
 	for i := range leaves {
 		leaves[i] = emptyLeaf
 	}
-	prefix := numbered(keyVoter, election, 0)
+	prefix := numbered(keyVoter, id, 0)
 	prefix = prefix[:len(prefix)-8]
 	err := s.reader.Iterate(prefix, func(key, value []byte) error {
 		if len(key) != len(prefix)+8 {
@@ -90,7 +90,7 @@ func (s *Snapshot) loadVoters(election string, head Head, near tree) error {
 		}
 		i := binary.BigEndian.Uint64(key[len(prefix):])
 		if i >= head.Size {
-			return fmt.Errorf("%w: voter %d of election %s, which has %d", ErrCorrupted, i, election, head.Size)
+			return fmt.Errorf("%w: leaf %d of tree %s, which has %d", ErrCorrupted, i, id, head.Size)
 		}
 		leaves[i] = hashLeaf(value)
 		return nil
@@ -100,9 +100,9 @@ func (s *Snapshot) loadVoters(election string, head Head, near tree) error {
 	}
 	t := near.changedTo(leaves)
 	if t.root() != head.Root {
-		return fmt.Errorf("%w: the voters of election %s do not hash to the root on record", ErrCorrupted, election)
+		return fmt.Errorf("%w: the leaves of tree %s do not hash to the root on record", ErrCorrupted, id)
 	}
-	s.voters[election] = t
+	s.voters[id] = t
 	return nil
 }
 

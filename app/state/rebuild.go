@@ -149,7 +149,7 @@ func (r *Rebuild) Take(content []byte) ([]Change, error) {
 
 // hashes returns the hash of the leaf of every place of a part.
 func (r *Rebuild) hashes(head string, places uint64, entries []pb.SnapshotEntry) ([]Hash, error) {
-	_, voters := votersElection(head)
+	_, voters := votersTree(head)
 	if uint64(len(entries)) > places || !voters && uint64(len(entries)) != places {
 		return nil, fmt.Errorf("%w: %d entries for %d places", ErrChunk, len(entries), places)
 	}
@@ -198,13 +198,13 @@ func (r *Rebuild) changes(head string, hashes []Hash, entries []pb.SnapshotEntry
 	if isLog && r.log == nil {
 		r.log = new(logTree)
 	}
-	id, _ := votersElection(head)
+	id, _ := votersTree(head)
 	for i := range entries {
 		e := &entries[i]
 		switch {
 		case head == "":
 			changes = append(changes, Change{recordKey(e.Key), value(e.Value)})
-			_, voters := votersElection(e.Key)
+			_, voters := votersTree(e.Key)
 			if !voters && !strings.HasPrefix(e.Key, logPrefix) {
 				continue
 			}

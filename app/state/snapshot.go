@@ -122,20 +122,20 @@ func eachLeaf(v View, log string, from, to uint64, fn func(index uint64, leaf []
 }
 
 // Voters implements View.
-func (s *Snapshot) Voters(election string) uint64 { return s.voters[election].size }
+func (s *Snapshot) Voters(tree string) uint64 { return s.voters[tree].size }
 
 // Voter implements View.
-func (s *Snapshot) Voter(election string, index uint64) ([]byte, error) {
-	if size := s.Voters(election); index >= size {
-		return nil, fmt.Errorf("%w: voter %d of election %s, which has %d", ErrNotFound, index, election, size)
+func (s *Snapshot) Voter(tree string, index uint64) ([]byte, error) {
+	if size := s.Voters(tree); index >= size {
+		return nil, fmt.Errorf("%w: leaf %d of tree %s, which has %d", ErrNotFound, index, tree, size)
 	}
-	hash := s.voters[election].at(0, index)
+	hash := s.voters[tree].at(0, index)
 	if hash == emptyLeaf {
 		return nil, nil
 	}
-	leaf, err := s.reader.Get(numbered(keyVoter, election, index))
+	leaf, err := s.reader.Get(numbered(keyVoter, tree, index))
 	if err == nil && hashLeaf(leaf) != hash {
-		err = fmt.Errorf("%w: voter %d of election %s is not what was written", ErrCorrupted, index, election)
+		err = fmt.Errorf("%w: leaf %d of tree %s is not what was written", ErrCorrupted, index, tree)
 	}
 	return leaf, err
 }
@@ -197,12 +197,12 @@ func (s *Snapshot) ProveConsistency(log string, m, n uint64) ([][]byte, error) {
 	return s.logs[log].prove(plan, s.tiles(log))
 }
 
-// ProveVoter returns the proof of a voter's leaf in the voters' tree: sibling hashes from the leaf up, as VerifyInclusion
+// ProveVoter returns the proof of a leaf of a voters' or members' tree: sibling hashes from the leaf up, as VerifyInclusion
 // takes them with the head from the record VotersKey. It fails with ErrNotFound.
-func (s *Snapshot) ProveVoter(election string, index uint64) ([][]byte, error) {
-	t := s.voters[election]
+func (s *Snapshot) ProveVoter(tree string, index uint64) ([][]byte, error) {
+	t := s.voters[tree]
 	if index >= t.size {
-		return nil, fmt.Errorf("%w: voter %d of election %s, which has %d", ErrNotFound, index, election, t.size)
+		return nil, fmt.Errorf("%w: leaf %d of tree %s, which has %d", ErrNotFound, index, tree, t.size)
 	}
 	return t.path(index), nil
 }

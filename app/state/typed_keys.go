@@ -18,6 +18,8 @@ const (
 	// KeyNominations is the key of the NominationsIndex.
 	KeyNominations = "nominations"
 
+	KeyInitiatives = "initiatives"
+
 	// OrganisationPrefix is what the keys of all organisations begin with.
 	OrganisationPrefix = "organisation/"
 	// ResolutionPrefix is what the keys of all resolutions begin with.
@@ -26,10 +28,16 @@ const (
 	MisbehaviourPrefix = "misbehaviour/"
 	// IntakePrefix is what the keys of all LastIntake begin with.
 	IntakePrefix = "intake/"
+	// InitiativePrefix is what the keys of all Initiative begin with.
+	InitiativePrefix = "initiative/"
+	// OwedPrefix is what the keys of all answers that are owed begin with.
+	OwedPrefix = "answer-owed/"
 	// LogBlocks is the id of the blocks log.
 	LogBlocks = "blocks"
 	// LogIntake is the id of the log of validators' reports.
 	LogIntake = "intake"
+	// LogInitiatives is the id of the log of initiatives and comments.
+	LogInitiatives = "initiatives"
 )
 
 // OrganisationKey is the key of an Organisation.
@@ -45,6 +53,33 @@ func MisbehaviourKey(height int64, address []byte) string {
 
 // IntakeKey is the key of a validator's LastIntake, by consensus key.
 func IntakeKey(key []byte) string { return IntakePrefix + hex.EncodeToString(key) }
+
+// InitiativeKey is the key of an Initiative.
+func InitiativeKey(initiative uint64) string {
+	return fmt.Sprintf("%s%012d", InitiativePrefix, initiative)
+}
+
+// OwedKey is the key of an empty record that is there as long as the answer to an initiative is owed, by the deadline.
+func OwedKey(deadline int64, initiative uint64) string {
+	return fmt.Sprintf("%s%012d/%012d", OwedPrefix, deadline, initiative)
+}
+
+// ParseOwedKey reads what OwedKey returned.
+func ParseOwedKey(key string) (deadline int64, initiative uint64, err error) {
+	_, err = fmt.Sscanf(key, OwedPrefix+"%d/%d", &deadline, &initiative)
+	return deadline, initiative, err
+}
+
+// CommentsPerPage is the number of comments of a full CommentPage.
+const CommentsPerPage = 256
+
+// CommentsKey is the key of the CommentPage that holds a comment of an initiative, counted from 0.
+func CommentsKey(initiative, comment uint64) string {
+	return fmt.Sprintf("comments/%012d/%07d", initiative, comment/CommentsPerPage)
+}
+
+// RemovedPostKey is the key of the RemovedPost of a leaf of the log of initiatives.
+func RemovedPostKey(post uint64) string { return fmt.Sprintf("removed-post/%012d", post) }
 
 // OfficerKey is the key of an OfficerActs.
 func OfficerKey(officer []byte) string { return "officer/" + hex.EncodeToString(officer) }

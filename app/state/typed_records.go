@@ -76,6 +76,19 @@ func LoadVoter(v View, id string, index uint64) (*pb.Voter, error) {
 	return voter, nil
 }
 
+// LoadMember returns a member's leaf of an open roll; a member who has sent nothing has the zero leaf.
+func LoadMember(v View, id string, index uint64) (*pb.MemberActivity, error) {
+	b, err := v.Voter(MembersTree(id), index)
+	if err != nil {
+		return nil, err
+	}
+	activity := new(pb.MemberActivity)
+	if err := election.Decode(b, activity); err != nil {
+		return nil, fmt.Errorf("%w: member %d of %q is %v", ErrCorrupted, index, id, err)
+	}
+	return activity, nil
+}
+
 // Organisations returns all organisations, sorted by id.
 func Organisations(v View) ([]pb.Organisation, error) {
 	var all []pb.Organisation

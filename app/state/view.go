@@ -20,11 +20,12 @@ type View interface {
 	// Leaves calls fn for the leaves from <= index < to in order, until fn returns an error, which it passes on. It fails
 	// with ErrNotFound where to is greater than the size of the log.
 	Leaves(log string, from, to uint64, fn func(index uint64, leaf []byte) error) error
-	// Voters returns the size of an election's voters' tree, 0 where there is none.
-	Voters(election string) uint64
-	// Voter returns the leaf of a voter, nil where it is the empty leaf ("none"), or ErrNotFound where the tree has no
+	// Voters returns the size of a tree over the entries of a roll, 0 where there is none. An election's id is that of its voters' tree;
+	// MembersTree returns that of its members' tree.
+	Voters(tree string) uint64
+	// Voter returns the leaf of a voter or member, nil where it is the empty leaf ("none"), or ErrNotFound where the tree has no
 	// such place.
-	Voter(election string, index uint64) ([]byte, error)
+	Voter(tree string, index uint64) ([]byte, error)
 	// Index returns an entry of the unauthenticated index, nil where there is none.
 	Index(key []byte) ([]byte, error)
 }
@@ -44,10 +45,10 @@ type Writer interface {
 	// Append adds a leaf to a log, which begins to exist with its first leaf, and returns the leaf's index. The log's id is
 	// such that LogKey of it is a record key.
 	Append(log string, leaf []byte) uint64
-	// CreateVoters makes the voters' tree of an election, 1 to MaxVoters empty leaves. It can be made once.
-	CreateVoters(election string, size uint64)
-	// SetVoter sets the leaf of a voter; no bytes make it the empty leaf again.
-	SetVoter(election string, index uint64, leaf []byte)
+	// CreateVoters makes a voters' or members' tree, 1 to MaxVoters empty leaves. It can be made once.
+	CreateVoters(tree string, size uint64)
+	// SetVoter sets the leaf of a voter or member; no bytes make it the empty leaf again.
+	SetVoter(tree string, index uint64, leaf []byte)
 	// SetIndex sets an entry of the unauthenticated index, at most MaxRecordKey bytes of key; nil removes it. It must be
 	// derivable from logs and records: nothing hashes it.
 	SetIndex(key, value []byte)

@@ -103,6 +103,14 @@ const (
 	CodePaperCorrects        Code = 845
 	CodeInvalidSpan          Code = 846
 	CodeExtensionLimit       Code = 847
+	CodeOtherRoll            Code = 860
+	CodeUnknownInitiative    Code = 861
+	CodeInitiativeClosed     Code = 862
+	CodeMemberNumber         Code = 863
+	CodeMemberRate           Code = 864
+	CodeNotSupported         Code = 865
+	CodeSupportLimit         Code = 866
+	CodeUnknownPost          Code = 867
 
 	// CodeRetryLater says that the node is full; the transaction was neither refused nor kept.
 	CodeRetryLater Code = 32000
@@ -205,6 +213,14 @@ var codes = map[Code]struct{ name, advice string }{
 	CodePaperCorrects:        {"paper_corrects", "name the resolution about this polling place that stands, or none where there is none"},
 	CodeInvalidSpan:          {"invalid_span", "name heights of which the ledger still holds who signed, the last one below the present height"},
 	CodeExtensionLimit:       {"extension_limit", "nothing: this election was extended as often as one may be"},
+	CodeOtherRoll:            {"other_roll", "act as a member of the roll that is open to initiatives; for one that runs already, of its own roll"},
+	CodeUnknownInitiative:    {"unknown_initiative", "check the initiative's number"},
+	CodeInitiativeClosed:     {"initiative_closed", "nothing: the initiative was answered or removed"},
+	CodeMemberNumber:         {"member_number", "use a number greater than that of whatever this member sent last"},
+	CodeMemberRate:           {"member_rate", "wait for the next multiple of 10,000 heights"},
+	CodeNotSupported:         {"not_supported", "nothing: this member does not support the initiative"},
+	CodeSupportLimit:         {"support_limit", "take back the support of an initiative that is still open"},
+	CodeUnknownPost:          {"unknown_post", "name the index of a leaf of the log of initiatives"},
 
 	CodeRetryLater: {"retry_later", "send the same bytes again in a moment"},
 }

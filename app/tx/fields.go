@@ -5,6 +5,7 @@ import (
 	"unicode/utf8"
 
 	"votenode/app/election"
+	"votenode/app/organisation"
 	pb "votenode/proto/votenode/v1"
 )
 
@@ -34,6 +35,10 @@ const (
 	MaxRefusal = 1_000
 	// IntakeInterval is the number of heights from one report of a validator's intake to the next.
 	IntakeInterval = 60
+	// MaxInitiative is the length of the text of an initiative, bytes.
+	MaxInitiative = 65_536
+	// MaxComment is the length of a comment, bytes.
+	MaxComment = 4_096
 
 	maxReason = 1_000
 )
@@ -77,6 +82,12 @@ func checkFields(body election.Message) error {
 		return checkApplicationDecisions(m)
 	case *pb.WithdrawApplication:
 		return length("application", m.Application, 32)
+	case *pb.PublishInitiative:
+		return firstOf(checkTitle(m.Title), checkMarkdown(m.Text, MaxInitiative))
+	case *pb.SupportInitiative:
+		return nil
+	case *pb.PostComment:
+		return checkMarkdown(m.Text, MaxComment)
 	}
 	return Refuse(CodeUnknownKind, "%T has no static checks", body)
 }
@@ -154,6 +165,10 @@ func checkResolution(r *pb.Resolution) error {
 		if r.Reason == "" {
 			return Refuse(CodeInvalidField, "reason is empty; a candidate is removed for a reason")
 		}
+	case *pb.Resolution_AnswerInitiative:
+		return checkAnswer(r.Reason, d.AnswerInitiative.Document)
+	case *pb.Resolution_RemovePost:
+		return required(r.Reason)
 	}
 	return nil
 }
@@ -321,6 +336,21 @@ func checkApplications(m *pb.SubmitApplications) error {
 	return nil
 }
 
+// checkAnswer accepts the answer to an initiative: a document, or else a reason.
+func checkAnswer(reason string, document []byte) error {
+	if len(document) > 0 {
+		return length("document", document, 32)
+	}
+	return required(reason)
+}
+
+func required(reason string) error {
+	if reason == "" {
+		return Refuse(CodeInvalidField, "reason is empty; this decision needs one")
+	}
+	return nil
+}
+
 func checkApplicationDecisions(m *pb.DecideApplications) error {
 	if len(m.Decisions) == 0 || len(m.Decisions) > MaxApplications {
 		return Refuse(CodeInvalidField, "decisions has %d members; 1 to %d are allowed", len(m.Decisions), MaxApplications)
@@ -335,6 +365,26 @@ func checkApplicationDecisions(m *pb.DecideApplications) error {
 		}
 		if len(d.Refused) > MaxRefusal || !utf8.ValidString(d.Refused) {
 			return Refuse(CodeInvalidField, "refused is at most %d bytes of UTF-8", MaxRefusal)
+		}
+	}
+	return nil
+}
+
+func checkTitle(title string) error {
+	if err := organisation.CheckText(title, organisation.MaxTitle); err != nil {
+		return Refuse(CodeInvalidField, "title: %v", err)
+	}
+	return nil
+}
+
+// checkMarkdown accepts 1 to most bytes of a text for people (spec 1.2) that may have line feeds and tabs.
+func checkMarkdown(text string, most int) error {
+	if len(text) == 0 || len(text) > most || !utf8.ValidString(text) {
+		return Refuse(CodeInvalidField, "text has %d bytes; 1 to %d of UTF-8 are allowed", len(text), most)
+	}
+	for at, r := range text {
+		if r != '\n' && r != '\t' && organisation.Invisible(r) {
+			return Refuse(CodeInvalidField, "text holds the invisible character U+%04X at byte %d", r, at)
 		}
 	}
 	return nil

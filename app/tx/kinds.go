@@ -31,6 +31,9 @@ const (
 	KindSubmitApplications  Kind = 16
 	KindDecideApplications  Kind = 17
 	KindWithdrawApplication Kind = 18
+	KindPublishInitiative   Kind = 22
+	KindSupportInitiative   Kind = 23
+	KindPostComment         Kind = 24
 )
 
 // kinds is the one table of kinds, ascending: the message that a transaction of the kind carries, and its name.
@@ -57,6 +60,9 @@ var kinds = []struct {
 	{KindSubmitApplications, "SubmitApplications", empty[pb.SubmitApplications]},
 	{KindDecideApplications, "DecideApplications", empty[pb.DecideApplications]},
 	{KindWithdrawApplication, "WithdrawApplication", empty[pb.WithdrawApplication]},
+	{KindPublishInitiative, "PublishInitiative", empty[pb.PublishInitiative]},
+	{KindSupportInitiative, "SupportInitiative", empty[pb.SupportInitiative]},
+	{KindPostComment, "PostComment", empty[pb.PostComment]},
 }
 
 func empty[M any, P interface {
@@ -86,7 +92,22 @@ func (k Kind) String() string {
 }
 
 // signedByVoter says whether a voter's key of the roll signs this kind; all others are signed by the key in the envelope.
-func (k Kind) signedByVoter() bool { return k == KindCastBallot || k == KindSpoilBallot }
+func (k Kind) signedByVoter() bool {
+	_, ok := k.newBody().(voterBody)
+	return ok
+}
+
+// voterBody is the body of a transaction that a voter signs: it names the voter's place in the roll of an election.
+type voterBody interface {
+	election.Message
+	GetElection() string
+	GetRollIndex() uint64
+}
+
+// FromMember says whether a transaction of the kind is about initiatives. It never takes the room of ballots.
+func (k Kind) FromMember() bool {
+	return k == KindPublishInitiative || k == KindSupportInitiative || k == KindPostComment
+}
 
 // newBody returns an empty message of the kind, nil for an unknown one.
 func (k Kind) newBody() election.Message {
@@ -116,13 +137,14 @@ func units(body election.Message) uint64 {
 		deal      = 200   // reading a trustee's deal, or keys
 		opening   = 5_000 // opening a share
 	)
+	hashing := func(length uint64) uint64 { return length / 2048 }
 	points := func(b []byte) uint64 { return uint64(len(b)) / 32 }
 	switch m := body.(type) {
 	case *pb.PublishDocument:
 		if m.Offset+uint64(len(m.Chunk)) < m.Size_ {
 			return signature
 		}
-		return signature + m.Size_/2048 // the whole is read and hashed
+		return signature + hashing(m.Size_) // the whole is read and hashed
 	case *pb.ProposeResolution:
 		n := signature + uint64(m.Size())/16 // keys, most of them
 		if m.Resolution.GetCreateElection() != nil || m.Resolution.GetOpenNominations() != nil {
@@ -143,6 +165,10 @@ func units(body election.Message) uint64 {
 		return signature + deal + opening
 	case *pb.PostTrial:
 		return signature + deal + 3*points(m.Shares)
+	case *pb.PublishInitiative:
+		return signature + hashing(uint64(len(m.Text)))
+	case *pb.PostComment:
+		return signature + hashing(uint64(len(m.Text)))
 	case *pb.PostPartials:
 		n := uint64(signature + deal)
 		for i := range m.Partials {

@@ -3,8 +3,10 @@ package tx
 import (
 	"crypto/ed25519"
 	"crypto/sha256"
+	"io"
 
 	"votenode/app/election"
+	"votenode/crypto/ballot"
 	"votenode/crypto/transcript"
 	pb "votenode/proto/votenode/v1"
 )
@@ -101,7 +103,21 @@ func Sign(chain string, body election.Message, key ed25519.PrivateKey) []byte {
 	})
 }
 
-// Ballot returns the bytes of a transaction that a voter has signed: of a CastBallot or a SpoilBallot with its Schnorr signature.
+// SignVoter returns the bytes of a transaction that a voter signs with the key of the roll entry that the body names: of any kind but
+// CastBallot and SpoilBallot. It fails as ballot.Signed.Sign does. Spec 3.16.
+func SignVoter(chain string, body voterBody, key *ballot.SecretKey, rand io.Reader) ([]byte, error) {
+	s := ballot.Signed{
+		Chain: chain, Election: body.GetElection(), RollIndex: body.GetRollIndex(), Voter: key.Public(),
+		Kind: uint32(kindOf(body)), Body: election.Encode(body),
+	}
+	signature, err := s.Sign(key, rand)
+	if err != nil {
+		return nil, err
+	}
+	return Ballot(body, signature), nil
+}
+
+// Ballot returns the bytes of a transaction that a voter has signed, with its Schnorr signature.
 func Ballot(body election.Message, signature []byte) []byte {
 	return election.Encode(&pb.Envelope{Kind: uint32(kindOf(body)), Body: election.Encode(body), Signature: signature})
 }

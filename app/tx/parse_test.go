@@ -30,6 +30,9 @@ func bodies() map[Kind]election.Message {
 		KindSpoilBallot:       &pb.SpoilBallot{Election: "e", Code: h, NoncePoint: h},
 		KindPostPartials:      &pb.PostPartials{Election: "e", Partials: []pb.PartialDecryption{{Shares: h, Proof: p}}},
 		KindAuthorBlock:       &pb.AuthorBlock{Height: 1, Proposer: h[:20], Content: h},
+		KindPublishInitiative: &pb.PublishInitiative{Election: "e", Title: "t", Text: "t"},
+		KindSupportInitiative: &pb.SupportInitiative{Election: "e"},
+		KindPostComment:       &pb.PostComment{Election: "e", Text: "t"},
 		KindReportIntake:      &pb.ReportIntake{Start: 1, Height: 60, Taken: 3, Refused: []pb.RefusalCount{{Code: 602, Count: 1}, {Code: 32_000, Count: 2}}},
 
 		KindSubmitApplications:  &pb.SubmitApplications{Applications: []pb.SignedApplication{{Application: pb.Application{Key: h}, Signature: p}}},

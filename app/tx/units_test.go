@@ -38,6 +38,9 @@ func TestUnits(t *testing.T) {
 		{"three applications", 40, &pb.SubmitApplications{Applications: make([]pb.SignedApplication, 3)}},
 		{"three decisions", 13, &pb.DecideApplications{Decisions: make([]pb.ApplicationDecision, 3)}},
 		{"a candidate's withdrawal", 10, &pb.WithdrawApplication{}},
+		{"an initiative", 10 + 32, &pb.PublishInitiative{Text: string(b(MaxInitiative))}},
+		{"a comment", 10 + 2, &pb.PostComment{Text: string(b(MaxComment))}},
+		{"a support", 10, &pb.SupportInitiative{}},
 		{"two partial decryptions", 239, &pb.PostPartials{Partials: []pb.PartialDecryption{{Shares: b(32)}, {Shares: b(64)}}}},
 	} {
 		if got := units(c.body); got != c.want {

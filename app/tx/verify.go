@@ -128,6 +128,8 @@ func verifyOne(lookup Lookup, p *Parsed, parse decoder) (*ballot.Election, *ball
 		return nil, nil, verifySpoil(lookup, p, m)
 	case *pb.SubmitApplications:
 		return nil, nil, verifyApplications(lookup.Chain(), p, m)
+	case voterBody:
+		return nil, nil, verifyVoter(lookup, p, m)
 	}
 	return nil, nil, p.CheckSignature(lookup.Chain())
 }
@@ -248,6 +250,21 @@ func verifyApplications(chain string, p *Parsed, m *pb.SubmitApplications) error
 		if err := CheckApplication(chain, &m.Applications[i]); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// verifyVoter checks a voter's signature under a transaction that is neither a ballot nor a challenge. Spec 3.16.
+func verifyVoter(lookup Lookup, p *Parsed, m voterBody) error {
+	key, err := lookup.VoterKey(m.GetElection(), m.GetRollIndex())
+	if err != nil {
+		return err
+	}
+	s := ballot.Signed{
+		Chain: lookup.Chain(), Election: m.GetElection(), RollIndex: m.GetRollIndex(), Voter: key, Kind: uint32(p.kind), Body: p.envelope.Body,
+	}
+	if err := s.Verify(p.Signature()); err != nil {
+		return Refuse(CodeBadSignature, "%v", err)
 	}
 	return nil
 }

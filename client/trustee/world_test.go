@@ -57,6 +57,7 @@ func newWorld(t *testing.T) *world {
 	g := &pb.Genesis{ChainId: chain, Time: 1_700_000_000, Parameters: pb.Parameters{
 		PowerCap: pb.Fraction{Numerator: 1, Denominator: 2}, Certify: pb.Fraction{Numerator: 2, Denominator: 3},
 		Handover: 6, ResolutionHeights: 50, EvidenceHeights: 1000, EvidenceSeconds: 1000, SlipSpan: 30, SlipMargin: 5,
+		Initiatives: pb.InitiativeRules{Threshold: 1, AnswerHeights: 1, PublishRate: 1, CommentRate: 1, SupportRate: 1},
 		Limits: pb.Limits{
 			BlockBytes: 4 << 20, BlockUnits: 140_000, BallotBytes: 16 << 10, TransactionBytes: 256 << 10,
 			SpoilsPerVoter: 2, DocumentBytes: 4 << 20,

@@ -223,6 +223,9 @@ func writeStatus(w io.Writer, s *client.Status, h *client.Health, r *client.Read
 	for _, alarm := range s.Alarms {
 		fmt.Fprintf(w, "alarm      %s\n", alarm)
 	}
+	for _, initiative := range s.OverdueAnswers {
+		fmt.Fprintf(w, "overdue    the organisations owe an answer to initiative %d\n", initiative)
+	}
 	if h.Healthy {
 		fmt.Fprintln(w, "health     good")
 	}

@@ -24,7 +24,8 @@ func newProposeCommand() *cobra.Command {
 		newProposeFileCommand(), newCreateElectionCommand(), newAppointTrusteesCommand(), newSealRollCommand(),
 		newScheduleCommand(), newExtendCommand(), newCancelCommand(), newRevokeVotersCommand(),
 		newReplaceTrusteesCommand(), newExcuseTrialCommand(), newChangeValidatorsCommand(), newChangeOfficersCommand(),
-		newUpgradeSoftwareCommand(), newCancelUpgradeCommand(), newPaperTotalsCommand(), newExcusePaperCommand(), newRemoveCandidateCommand())
+		newUpgradeSoftwareCommand(), newCancelUpgradeCommand(), newPaperTotalsCommand(), newExcusePaperCommand(), newRemoveCandidateCommand(),
+		newOpenInitiativesCommand(), newAnswerInitiativeCommand(), newRemovePostCommand())
 }
 
 // decide returns a command that proposes what make returns. make may read the ledger and send what the decision rests on.

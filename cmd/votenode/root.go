@@ -34,7 +34,7 @@ Data goes to standard output, talk to standard error. Exit codes: 0 done, 1 erro
 			root.AddCommand(c)
 		}
 	}
-	add("people", newKeyCommand(), newVoterCommand(), newTrusteeCommand(), newRegistrarCommand(), newCandidateCommand(), newResolutionCommand(), newDocumentCommand())
+	add("people", newKeyCommand(), newVoterCommand(), newInitiativeCommand(), newTrusteeCommand(), newRegistrarCommand(), newCandidateCommand(), newResolutionCommand(), newDocumentCommand())
 	add("nodes", newGenesisCommand(), newNodeCommand(), newSignerCommand(), newBackupCommand(), newRestoreCommand())
 	add("everybody", newVerifyCommand(), newObserveCommand(), newIntakeCommand(), newSlipCommand(), newStateCommand(), newExportCommand(), newAuditCommand(), newElectionCommand(), newManifestCommand(), newNominationsCommand(),
 		newDemoCommand(), newBenchCommand(), newVersionCommand())

@@ -110,7 +110,7 @@ func Sorted(list ...pb.Validator) []pb.Validator {
 func New(t testing.TB, change ...func(*pb.Genesis)) *Ledger {
 	t.Helper()
 	g := &pb.Genesis{ChainId: Chain, Time: Start, Parameters: *genesis.DefaultParameters(2)}
-	g.Parameters.Handover, g.Parameters.Limits.SpoilsPerVoter = 6, 2
+	g.Parameters.Handover, g.Parameters.Limits.SpoilsPerVoter, g.Parameters.Initiatives = 6, 2, rules
 	for _, o := range Organisations {
 		g.Organisations = append(g.Organisations, pb.GenesisOrganisation{
 			Organisation: pb.Organisation{

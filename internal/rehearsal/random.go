@@ -77,6 +77,9 @@ func (c *crowd) block() {
 		if c.luck(70) {
 			raw = append(raw, c.next(id)...)
 		}
+		if e := c.elections[id]; e != nil && e.Record().RollSealed && c.luck(40) {
+			raw = append(raw, c.discuss(e)...)
+		}
 	}
 	for range c.r.IntN(4) {
 		raw = append(raw, c.something()...)
@@ -397,6 +400,8 @@ func (c *crowd) parameters() *pb.Parameters {
 	now := must(state.MustLoad[pb.Parameters](c.View(), state.KeyParameters))
 	p.Handover, p.ResolutionHeights, p.PowerCap = now.Handover, 20, pb.Fraction{Numerator: 3, Denominator: 5}
 	p.Limits.SpoilsPerVoter, p.Limits.DocumentBytes = uint32(c.r.IntN(3)+1), 300_000
+	p.Initiatives = rules
+	p.Initiatives.Threshold, p.Initiatives.SupportRate = uint64(c.r.IntN(3)+1), uint32(c.r.IntN(5)+1)
 	if c.luck(50) {
 		p.ResolutionRules = []pb.ResolutionRule{{Kind: uint32(one(c, []int{3, 4, 6, 9, 10, 13})), Organisations: 1}}
 	}

@@ -80,6 +80,8 @@ func (c *crowd) spoil(raw []byte) []byte {
 		return tx.Ballot(m, p.Signature())
 	case *pb.SpoilBallot:
 		return c.signSpoil(m, p.Signature())
+	case fromMember:
+		return c.signMember(m, p.Signature())
 	}
 	name := names()[string(p.Signer())]
 	if c.luck(10) {

@@ -17,13 +17,14 @@ import (
 
 // Scenes are short ledgers on which something rare happens, by name. They call watch with the founded ledger.
 var Scenes = map[string]func(t testing.TB, watch func(*Ledger)){
-	"degenerate keys": degenerateKeys,
-	"no encryption":   noEncryption,
-	"many contests":   manyContests,
-	"silence":         silence,
-	"challenge":       challenge,
-	"paper":           func(t testing.TB, watch func(*Ledger)) { Paper(t, watch) },
-	"nominations":     nominate,
+	"degenerate keys":  degenerateKeys,
+	"no encryption":    noEncryption,
+	"many contests":    manyContests,
+	"silence":          silence,
+	"challenge":        challenge,
+	"paper":            func(t testing.TB, watch func(*Ledger)) { Paper(t, watch) },
+	"nominations":      nominate,
+	"many initiatives": manyInitiatives,
 }
 
 // stage founds a ledger with an election whose roll is sealed and whose trustees are appointed.

@@ -20,8 +20,8 @@ type Outcome struct {
 // Story is a whole election in which much goes wrong and ends as the rules say: a dealer with a bad share and the one who takes its
 // place, a voter who changes her mind, one who challenges a ballot, one who is revoked after voting, ballots that are refused, a
 // validator that is away and one that signs twice and is replaced, officers and parameters that change, a second election that is
-// cancelled, a trustee of each organisation who stays away at the end, validators that report what they took in, an
-// upgrade that one organisation proposes.
+// cancelled, members who publish initiatives, a trustee of each organisation who stays away at the end, validators that report what
+// they took in, an upgrade that one organisation proposes.
 //
 // It calls watch, if given, with the founded ledger.
 func Story(t testing.TB, watch ...func(*Ledger)) (*Election, Outcome) {
@@ -37,6 +37,7 @@ func Story(t testing.TB, watch ...func(*Ledger)) (*Election, Outcome) {
 	e.prepare()
 	outcome := e.vote()
 	e.finish()
+	e.discuss()
 	return e, outcome
 }
 
@@ -145,7 +146,7 @@ func (e *Election) changes() {
 	}
 	e.Resolve(&pb.Resolution{Decision: &pb.Resolution_ChangeOfficers{ChangeOfficers: &pb.ChangeOfficers{Organisation: party}}})
 	parameters := *genesis.DefaultParameters(2)
-	parameters.Handover, parameters.Limits.BlockBytes = e.Genesis.Parameters.Handover, 5<<20
+	parameters.Handover, parameters.Limits.BlockBytes, parameters.Initiatives = e.Genesis.Parameters.Handover, 5<<20, rules
 	e.Resolve(&pb.Resolution{Decision: &pb.Resolution_ChangeParameters{ChangeParameters: &pb.ChangeParameters{Parameters: parameters}}})
 }
 

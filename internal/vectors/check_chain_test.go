@@ -215,7 +215,7 @@ func (v *vectors) checkTransactions() error {
 	for _, x := range v.transactions.Transactions {
 		envelope := message{}.varint(1, int64(x.Kind)).bytes(2, x.Body).bytes(3, x.Signer).bytes(4, x.Signature)
 		errs := []error{same("bytes", x.Bytes, envelope), same("hash", x.Hash, hash(x.Bytes)), shown(x.Fields, x.Body)}
-		if voter := x.Kind == 11 || x.Kind == 12; voter != (len(x.Signer) == 0) {
+		if voter := slices.Contains([]uint32{11, 12, 22, 23, 24}, x.Kind); voter != (len(x.Signer) == 0) {
 			errs = append(errs, errors.New("it has a signer, or none"))
 		} else if !voter {
 			signed := framed("votenode/v1/transaction", []byte(v.transactions.Chain), number(uint64(x.Kind)), x.Body)
@@ -251,12 +251,12 @@ func (v *vectors) checkDigest(x *transactionVector) error {
 func (v *vectors) checkStates() error {
 	records, logs := map[string]hexBytes{}, map[string][]hexBytes{}
 	var list []error
-	voters := map[uint64]hexBytes{}
+	trees := map[string]map[uint64]hexBytes{}
 	for _, s := range v.states.States {
 		errs := []error{}
 		for _, r := range s.Written {
 			records[r.Key] = r.Value
-			if r.Message != "chunk" {
+			if r.Message != "chunk" && r.Message != "nothing" {
 				errs = append(errs, shown(r.Fields, r.Value))
 			}
 		}
@@ -269,7 +269,11 @@ func (v *vectors) checkStates() error {
 				same("head of "+l.Log, records["log/"+l.Log], append(number(l.Size), l.Root...)))
 		}
 		for _, t := range s.Voters {
-			leaves := make([]hexBytes, t.Size)
+			leaves, voters := make([]hexBytes, t.Size), trees[t.Key]
+			if voters == nil {
+				voters = map[uint64]hexBytes{}
+				trees[t.Key] = voters
+			}
 			for _, l := range t.Leaves {
 				voters[l.Index] = l.Leaf
 				errs = append(errs, shown(l.Fields, l.Leaf))
@@ -277,7 +281,7 @@ func (v *vectors) checkStates() error {
 			for i := range leaves {
 				leaves[i] = voters[uint64(i)]
 			}
-			errs = append(errs, same("voters", t.Root, root(leaves)), same("head of voters", records["election/"+t.Election+"/voters"], append(number(t.Size), t.Root...)))
+			errs = append(errs, same(t.Key, t.Root, root(leaves)), same("head of "+t.Key, records[t.Key], append(number(t.Size), t.Root...)))
 		}
 		if len(records) != s.Records {
 			errs = append(errs, errors.New("another number of records"))

@@ -162,4 +162,20 @@ var refusals = []struct {
 	{"a report by a validator that left", "9.36", 72, 0, tx.CodeNotAuthorised, by("party validator 2 slip")},
 	{"a report by an officer", "9.36", 72, 0, tx.CodeNotAuthorised, by("party officer 1")},
 	{"a second report of a height", "9.36", 73, 0, tx.CodeAlreadyDone, signed(func(m *pb.ReportIntake) { m.Taken++ })},
+
+	// Initiatives: chapter 20, 9.52 to 9.57.
+	{"a text with a carriage return", "2.6", 77, 0, tx.CodeInvalidField, envelope(func(e *pb.Envelope) {
+		e.Body = bytes.Replace(e.Body, []byte("\n\n"), []byte("\r\n"), 1)
+	})},
+	{"a member's signature with another s", "3.16", 79, 0, tx.CodeBadSignature, envelope(func(e *pb.Envelope) { e.Signature[32] ^= 1 })},
+	{"an initiative a second time", "20.2", 79, 0, tx.CodeMemberNumber, another(77, 0)},
+	{"a support by a revoked member", "20.2", 82, 0, tx.CodeRevoked, another(81, 0)},
+	{"a second support under another number", "9.53", 82, 1, tx.CodeAlreadyDone, another(80, 0)},
+	{"a roll that is open already", "9.55", 84, 0, tx.CodeAlreadyDone, resolved(func(r *pb.Resolution) {
+		r.Decision = &pb.Resolution_OpenInitiatives{OpenInitiatives: &pb.OpenInitiatives{Election: primary}}
+	})},
+	{"an answer to a comment", "9.56", 84, 0, tx.CodeUnknownInitiative, resolved(func(r *pb.Resolution) { r.GetAnswerInitiative().Initiative = 2 })},
+	{"an answer without words", "2.6", 84, 0, tx.CodeInvalidField, resolved(func(r *pb.Resolution) { r.Reason = "" })},
+	{"a removal without a reason", "2.6", 87, 0, tx.CodeInvalidField, resolved(func(r *pb.Resolution) { r.Reason = "" })},
+	{"a removal of what there is not", "9.57", 87, 0, tx.CodeUnknownPost, resolved(func(r *pb.Resolution) { r.GetRemovePost().Post = 4 })},
 }

@@ -44,12 +44,12 @@ type logVector struct {
 	Leaves []hexBytes `json:"new_leaves"`
 }
 
-// votersVector is a voters' tree of which leaves have changed.
+// votersVector is a voters' or members' tree of which leaves have changed, with the key of its head's record.
 type votersVector struct {
-	Election string       `json:"election"`
-	Size     uint64       `json:"size"`
-	Root     hexBytes     `json:"root"`
-	Leaves   []leafVector `json:"changed_leaves"`
+	Key    string       `json:"key"`
+	Size   uint64       `json:"size"`
+	Root   hexBytes     `json:"root"`
+	Leaves []leafVector `json:"changed_leaves"`
 }
 
 type leafVector struct {
@@ -101,18 +101,25 @@ func (w *world) grown(v *stateVector, key string, old, value []byte) {
 		}
 		v.Logs = append(v.Logs, l)
 	}
-	if key != state.VotersKey(primary) {
+	var tree string
+	var read func(index uint64) json.RawMessage
+	switch key {
+	case state.VotersKey(primary):
+		tree, read = primary, func(i uint64) json.RawMessage { return fields(must(state.LoadVoter(s, primary, i))) }
+	case state.VotersKey(state.MembersTree(primary)):
+		tree, read = state.MembersTree(primary), func(i uint64) json.RawMessage { return fields(must(state.LoadMember(s, primary, i))) }
+	default:
 		return
 	}
 	head := must(state.ParseHead(value))
-	t := votersVector{Election: primary, Size: head.Size, Root: head.Root[:], Leaves: []leafVector{}}
+	t := votersVector{Key: key, Size: head.Size, Root: head.Root[:], Leaves: []leafVector{}}
 	for i := range head.Size {
-		leaf, was := must(s.Voter(primary, i)), []byte(nil)
+		leaf, was := must(s.Voter(tree, i)), []byte(nil)
 		if old != nil {
-			was = must(w.at(v.Height-1).Voter(primary, i))
+			was = must(w.at(v.Height-1).Voter(tree, i))
 		}
 		if !bytes.Equal(leaf, was) {
-			t.Leaves = append(t.Leaves, leafVector{i, leaf, fields(must(state.LoadVoter(s, primary, i)))})
+			t.Leaves = append(t.Leaves, leafVector{i, leaf, read(i)})
 		}
 	}
 	v.Voters = append(v.Voters, t)
@@ -132,6 +139,10 @@ var messages = []struct {
 	{"upgrades", func() election.Message { return new(pb.Upgrades) }},
 	{"intake/*", func() election.Message { return new(pb.LastIntake) }},
 	{"signing/*", func() election.Message { return new(pb.Signing) }},
+	{"initiatives", func() election.Message { return new(pb.Initiatives) }},
+	{"initiative/*", func() election.Message { return new(pb.Initiative) }},
+	{"comments/*/*", func() election.Message { return new(pb.CommentPage) }},
+	{"removed-post/*", func() election.Message { return new(pb.RemovedPost) }},
 	{"resolution/*", func() election.Message { return new(pb.ResolutionRecord) }},
 	{"resolutions/pending", func() election.Message { return new(pb.PendingResolutions) }},
 	{"document/*", func() election.Message { return new(pb.Document) }},
@@ -172,7 +183,7 @@ func (w *world) recordVector(key string, value []byte) recordVector {
 	}
 	var told any
 	switch {
-	case strings.HasPrefix(key, "log/"), matches("election/*/voters", key):
+	case strings.HasPrefix(key, "log/"), matches("election/*/voters", key), matches("election/*/members", key):
 		head := must(state.ParseHead(value))
 		v.Message, told = "head", struct {
 			Size uint64   `json:"size"`
@@ -184,6 +195,8 @@ func (w *world) recordVector(key string, value []byte) recordVector {
 		v.Message, told = "election", string(value)
 	case matches("document/*/*/*", key):
 		v.Message, told = "chunk", len(value)
+	case matches("answer-owed/*/*", key):
+		v.Message, told = "nothing", len(value)
 	default:
 		w.t.Fatalf("spec 5.2 has no record %q", key)
 	}

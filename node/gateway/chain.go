@@ -53,6 +53,8 @@ type status struct {
 	Version      string    `json:"version"`
 	// Alarms are what is wrong with the ledger as this node sees it.
 	Alarms []string `json:"alarms"`
+	// OverdueAnswers are initiatives that wait for their answer behind the deadline, at most 100.
+	OverdueAnswers []uint64 `json:"overdue_answers"`
 	// Pool is how many transactions wait for a block.
 	Pool   int    `json:"pool"`
 	Intake intake `json:"intake"`
@@ -114,8 +116,8 @@ func (s *Server) statusNow() (*status, error) {
 		ChainID: s.source.Chain, GenesisHash: hex.EncodeToString(s.source.GenesisHash[:]), Node: s.source.NodeID,
 		Height: tip.Height, Time: time.Unix(0, tip.Time).UTC(), Certified: certified,
 		CatchingUp: s.source.CatchingUp(), Peers: s.source.Peers(), Version: s.source.Version,
-		Alarms: append([]string{}, s.source.Alarms()...),
-		Pool:   in.Pending, Clocks: append([]Clock{}, clocks...),
+		Alarms: append([]string{}, s.source.Alarms()...), OverdueAnswers: []uint64{},
+		Pool: in.Pending, Clocks: append([]Clock{}, clocks...),
 		Intake: intake{
 			in.Taken, in.FromPeers, refused, in.PendingBytes, in.Promised,
 			in.Verified, lookups(in.Prepare), lookups(in.Process), lookups(in.Finalize),
@@ -127,6 +129,9 @@ func (s *Server) statusNow() (*status, error) {
 	if newest := s.source.App.Ledger().Newest(); newest != nil {
 		hash := newest.AppHash()
 		st.AppHash = hex.EncodeToString(hash[:])
+		if st.OverdueAnswers, err = overdueAnswers(newest); err != nil {
+			return nil, err
+		}
 	}
 	return st, nil
 }

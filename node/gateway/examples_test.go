@@ -39,6 +39,7 @@ func (c *contract) examples() map[string][]example {
 		"logInclusion":   {"/v1/log/inclusion?log=blocks&index=3&size=5", "/v1/log/inclusion?log=blocks&index=0&size=1"},
 		"logConsistency": {"/v1/log/consistency?log=blocks&from=3&to=5", "/v1/log/consistency?log=blocks&from=0&to=5"},
 		"voter":          {"/v1/voter?election=primary&index=0", fmt.Sprintf("/v1/voter?election=primary&index=6&height=%d", e.Height()-2)},
+		"member":         {"/v1/member?election=primary&index=0", fmt.Sprintf("/v1/member?election=primary&index=6&height=%d", e.Height()-2)},
 		"header":         {"/v1/headers/1"}, "block": {"/v1/blocks/1"},
 		"organisations": {"/v1/organisations"}, "organisation": {"/v1/organisations/party"}, "validators": {"/v1/validators"}, "upgrades": {"/v1/upgrades"},
 		"signatures": {"/v1/signatures?from=1", "/v1/signatures?from=10&limit=1", "/v1/signatures?from=1000000"},
@@ -47,7 +48,10 @@ func (c *contract) examples() map[string][]example {
 			"/v1/intake-reports", "/v1/intake-reports?from=1&limit=1&since=1&until=1000", "/v1/intake-reports?limit=1",
 			fmt.Sprintf("/v1/intake-reports?slip_key=%x", rehearsal.Validator("party", 3).SlipKey),
 		},
-		"elections": {"/v1/elections"}, "election": {"/v1/elections/primary", "/v1/elections/cancelled?from=0&limit=1"},
+		"initiatives":    {"/v1/initiatives", "/v1/initiatives?from=0&limit=1"},
+		"initiative":     {"/v1/initiatives/0", "/v1/initiatives/1?from=0&limit=1"},
+		"initiativeText": {"/v1/initiatives/0/text"},
+		"elections":      {"/v1/elections"}, "election": {"/v1/elections/primary", "/v1/elections/cancelled?from=0&limit=1"},
 		"manifest": {"/v1/elections/primary/manifest", "/v1/elections/primary/manifest?format=protobuf"},
 		"phases":   {"/v1/elections/primary/phases", "/v1/elections/cancelled/phases"},
 		"trustees": {"/v1/elections/primary/trustees", "/v1/elections/cancelled/trustees"},
@@ -180,6 +184,7 @@ func (c *contract) rarities(made map[string][]example) {
 	e.Resolve(&pb.Resolution{Decision: &pb.Resolution_ExcuseTrial{
 		ExcuseTrial: &pb.ExcuseTrial{Election: e.ID, Organisation: "party", Trustees: []uint32{late.Index}},
 	}})
+	e.Debate()
 	parameters := e.Genesis.Parameters
 	parameters.ResolutionRules = []pb.ResolutionRule{{Kind: 3, Organisations: 1}}
 	e.Resolve(&pb.Resolution{Decision: &pb.Resolution_ChangeParameters{ChangeParameters: &pb.ChangeParameters{Parameters: parameters}}})
@@ -203,12 +208,14 @@ func (c *contract) rarities(made map[string][]example) {
 	e.Accept(back)
 	w := serve(c.T, l)
 	w.indexAll()
+	made["removed"] = []example{{w, "/v1/initiatives/1/text", ""}}
+	made["initiative"] = append(made["initiative"], example{w, "/v1/initiatives/1", ""})
 	for _, target := range eachResolution(w) {
 		made["resolution"] = append(made["resolution"], example{w, target, ""})
 	}
 	for id, target := range map[string]string{
 		"upgrades": "/v1/upgrades", "resolutions": "/v1/resolutions", "evidence": "/v1/evidence?limit=1", "validators": "/v1/validators", "trustees": "/v1/elections/primary/trustees",
-		"events": "/v1/events?from=1",
+		"events": "/v1/events?from=1", "initiatives": "/v1/initiatives", "initiative": "/v1/initiatives/0?limit=1",
 	} {
 		made[id] = append(made[id], example{w, target, ""})
 	}

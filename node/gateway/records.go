@@ -182,15 +182,27 @@ func (s *Server) logConsistency(r *http.Request) (any, error) {
 
 // voter serves GET /v1/voter?election=E&index=I&height=H.
 func (s *Server) voter(r *http.Request) (any, error) {
+	return s.treeLeaf(r, func(election string) string { return election })
+}
+
+// member serves GET /v1/member?election=E&index=I&height=H.
+func (s *Server) member(r *http.Request) (any, error) { return s.treeLeaf(r, state.MembersTree) }
+
+// treeLeaf proves a leaf of a tree over the roll of an election.
+func (s *Server) treeLeaf(r *http.Request, tree func(election string) string) (any, error) {
 	q := queryOf(r)
 	id, index, height := q.needed("election"), q.required("index"), q.height()
 	if err := q.done(); err != nil {
 		return nil, err
 	}
+	if election.CheckID(id) != nil {
+		return nil, missing("there is no election %q", id)
+	}
 	snapshot, err := s.at(height)
 	if err != nil {
 		return nil, err
 	}
+	id = tree(id)
 	leaf, err := snapshot.Voter(id, index)
 	if err != nil {
 		return nil, err

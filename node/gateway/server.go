@@ -276,10 +276,11 @@ var errBusy = &refusal{status: http.StatusServiceUnavailable, after: 1, text: "t
 // errCatchingUp is the answer of a node that takes nothing yet.
 var errCatchingUp = &refusal{status: http.StatusServiceUnavailable, after: 5, text: "the node is catching up; ask another one"}
 
-// raw is an answer that is not JSON, rawJSON one that is JSON already.
+// raw is an answer that is not JSON, rawJSON one that is JSON already, plain one that is text.
 type (
 	raw     []byte
 	rawJSON []byte
+	plain   string
 )
 
 // answer writes JSON, bytes, or a refusal.
@@ -315,6 +316,10 @@ func (s *Server) answer(w http.ResponseWriter, answer any, err error) {
 	case rawJSON:
 		w.Header().Set("Content-Type", "application/json")
 		w.Write(b)
+		return
+	case plain:
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		io.WriteString(w, string(b))
 		return
 	}
 	if a, ok := answer.(interface{ retryAfter() int }); ok && a.retryAfter() > 0 {

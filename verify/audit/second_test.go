@@ -112,6 +112,13 @@ func TestWrongRecords(t *testing.T) {
 		{state.ElectionKey(e.ID), flip, "recount: elections"},
 		{state.ElectionKey("cancelled"), flip, "recount: elections"},
 		{state.KeyElections, flip, "recount: elections"},
+		{state.KeyInitiatives, flip, "recount: ledger"},
+		{state.InitiativeKey(0), flip, "recount: ledger"},
+		{state.CommentsKey(1, 0), flip, "recount: ledger"},
+		{state.RemovedPostKey(3), flip, "recount: ledger"},
+		{state.RemovedPostKey(3), func([]byte) []byte { return nil }, "recount: ledger"},
+		{state.LogKey(state.LogInitiatives), flip, "recount: ledger"},
+		{state.VotersKey(state.MembersTree(e.ID)), flip, "recount: ledger"},
 		{state.KeyPending, func([]byte) []byte { return []byte{10, 0} }, "recount: elections"},
 	} {
 		t.Run(c.key, func(t *testing.T) {
@@ -143,7 +150,7 @@ func (m more) Records(prefix string, fn func(key string, value []byte) error) er
 
 func TestUnknownRecords(t *testing.T) {
 	e := own()
-	for _, key := range []string{state.ResultKey(e.ID, 9), state.SpoiledKey(e.ID, 0), state.ResolutionKey(make([]byte, 32)), state.ElectionKey("third")} {
+	for _, key := range []string{state.ResultKey(e.ID, 9), state.SpoiledKey(e.ID, 0), state.ResolutionKey(make([]byte, 32)), state.ElectionKey("third"), state.OwedKey(9, 0), state.RemovedPostKey(0)} {
 		report := audited(t, e.Ledger.Record(e.Blocks), func(a *auditor) {
 			view := a.recount.view
 			a.recount.view = func() records { return more{view(), key} }

@@ -68,6 +68,7 @@ func document(parties []party) *pb.Genesis {
 	doc := &pb.Genesis{ChainId: chainID, Time: start, Parameters: pb.Parameters{
 		PowerCap: pb.Fraction{Numerator: 6, Denominator: 10}, Certify: pb.Fraction{Numerator: 2, Denominator: 3},
 		Handover: handover, ResolutionHeights: 100, EvidenceHeights: 100, EvidenceSeconds: 100, SlipSpan: 3, SlipMargin: 3,
+		Initiatives: pb.InitiativeRules{Threshold: 1, AnswerHeights: 1, PublishRate: 1, CommentRate: 1, SupportRate: 1},
 		Limits: pb.Limits{
 			BlockBytes: 4 << 20, BlockUnits: 100_000, BallotBytes: 16 << 10, TransactionBytes: 256 << 10,
 			SpoilsPerVoter: 16, DocumentBytes: 4 << 20,

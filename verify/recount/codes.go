@@ -88,4 +88,12 @@ const (
 	codeApplicationWithdrawn = 821
 	codeManifestMismatch     = 822
 	codeUnknownCandidate     = 823
+	codeOtherRoll            = 860
+	codeUnknownInitiative    = 861
+	codeInitiativeClosed     = 862
+	codeMemberNumber         = 863
+	codeMemberRate           = 864
+	codeNotSupported         = 865
+	codeSupportLimit         = 866
+	codeUnknownPost          = 867
 )

@@ -48,6 +48,12 @@ func kindOf(m *pb.Resolution) uint32 {
 		return 20
 	case *pb.Resolution_RemoveCandidate:
 		return 21
+	case *pb.Resolution_OpenInitiatives:
+		return 24
+	case *pb.Resolution_AnswerInitiative:
+		return 25
+	case *pb.Resolution_RemovePost:
+		return 26
 	}
 	return 0
 }
@@ -93,6 +99,12 @@ func (r *Recount) rule(m *pb.Resolution) error {
 		return r.mayOpen(d.OpenNominations)
 	case *pb.Resolution_RemoveCandidate:
 		return r.mayRemove(d.RemoveCandidate)
+	case *pb.Resolution_OpenInitiatives:
+		return r.mayOpenInitiatives(d.OpenInitiatives)
+	case *pb.Resolution_AnswerInitiative:
+		return r.mayAnswer(d.AnswerInitiative)
+	case *pb.Resolution_RemovePost:
+		return r.mayRemovePost(d.RemovePost)
 	}
 	return refuse(codeInvalidField, "the resolution decides nothing")
 }
@@ -135,6 +147,12 @@ func (r *Recount) effect(hash [32]byte, m *pb.Resolution) error {
 		r.remove(m, d.RemoveCandidate)
 	case *pb.Resolution_RevokeVoters:
 		return r.revoke(d.RevokeVoters)
+	case *pb.Resolution_OpenInitiatives:
+		r.openInitiatives(d.OpenInitiatives)
+	case *pb.Resolution_AnswerInitiative:
+		r.answer(d.AnswerInitiative, r.resolutionHash(m))
+	case *pb.Resolution_RemovePost:
+		r.removePost(d.RemovePost, r.resolutionHash(m))
 	case *pb.Resolution_ReplaceTrustees:
 		e := r.byID[d.ReplaceTrustees.Election]
 		c := e.ceremony(d.ReplaceTrustees.Organisation)

@@ -11,7 +11,7 @@
 //	All, Root   every record of 5.2, byte by byte, and so the AppHash of 5.3
 //	Records     those of one election
 //
-// By subject: Ledger, the chain, parties, validators and their keys, parameters, evidence, documents, the blocks log; Elections,
+// By subject: Ledger, the chain, parties, validators and their keys, parameters, evidence, documents, initiatives, the blocks log; Elections,
 // resolutions and the elections' phases and times; Rolls, heads of the roll logs; Keys, ceremonies, deals, keys and their digests,
 // trials; Ballots, heads of the ballot logs and of the voters' trees, spoiled ballots; Sums, the encrypted sums as the ballots that
 // count add up to them; Tally, partial decryptions, which ones were verified, and results.
@@ -35,6 +35,7 @@
 //	ceremony.go     key ceremony and trial
 //	ballots.go      casting and challenging
 //	tally.go        decryption and results
+//	initiatives.go  initiatives, supports, comments, answers and removals
 //	records.go      the records of all this
 //	codes.go        names of the codes of 2.5
 package recount

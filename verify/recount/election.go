@@ -24,6 +24,7 @@ type election struct {
 	closing      int64
 
 	roll     *roll
+	members  *cells.Cells // memberBytes each; nil before the roll was open to initiatives
 	rollLog  log
 	sealed   bool
 	rollRoot [32]byte

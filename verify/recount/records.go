@@ -17,7 +17,7 @@ type Subject int
 
 // The subjects.
 const (
-	// Ledger: parties, validators, parameters, documents, the blocks log.
+	// Ledger: parties, validators, parameters, documents, initiatives, the blocks log.
 	Ledger Subject = iota
 	// Elections: resolutions, the list of elections, and the record of each.
 	Elections
@@ -41,6 +41,7 @@ func (r *Recount) All(emit Emit) error {
 	head(emit, Ledger, "log/blocks", &r.blocks)
 	r.reportRecords(emit)
 	r.nominationRecords(emit)
+	r.initiativeRecords(emit)
 	for _, e := range r.elections {
 		if err := r.Records(e.id, emit); err != nil {
 			return err
@@ -188,5 +189,8 @@ func (e *election) ballotRecords(at string, emit Emit) error {
 		return nil
 	})
 	head(emit, Ballots, at+"/voters", &tree)
+	if err == nil && e.members != nil {
+		err = e.memberRecord(at, emit)
+	}
 	return err
 }

@@ -38,6 +38,7 @@ type Recount struct {
 	reported      map[string]*pb.LastIntake  // by consensus key
 	history       map[string][]pb.LastIntake // reports that an extension may ask for, by slip key, oldest first
 	windows       map[int64]*pb.Signing      // by number, those that the ledger keeps
+	initiatives   initiatives
 
 	documents   map[[32]byte]*document
 	uploads     map[upload]*document
@@ -65,7 +66,7 @@ func New(doc *pb.Genesis, recorded func(election string, index uint64) ([]byte, 
 		present: pb.ValidatorEpoch{Number: 1, FirstHeight: 1}, keys: map[string]*pb.ValidatorKey{}, misbehaviour: map[string]*pb.Misbehaviour{}, reported: map[string]*pb.LastIntake{},
 		history: map[string][]pb.LastIntake{}, windows: map[int64]*pb.Signing{},
 		documents: map[[32]byte]*document{}, uploads: map[upload]*document{}, acts: map[[32]byte]pb.OfficerActs{}, resolutions: map[[32]byte]*pb.ResolutionRecord{},
-		byID: map[string]*election{}, digests: map[[32]byte]string{},
+		byID: map[string]*election{}, digests: map[[32]byte]string{}, initiatives: newInitiatives(),
 	}
 	for i := range doc.Organisations {
 		r.organisations = append(r.organisations, doc.Organisations[i].Organisation)
@@ -153,12 +154,15 @@ func (r *Recount) Block(b *Block) (refusals []error, err error) {
 	return refusals, nil
 }
 
-// sizes returns the sizes of the logs of all elections, those without a leaf too, and of the log of reports where it has one, sorted by
-// log id. Spec 9.6.
+// sizes returns the sizes of the logs of all elections, those without a leaf too, and of the logs of reports and of initiatives where they
+// have one, sorted by log id. Spec 9.6.
 func (r *Recount) sizes() []pb.LogSize {
 	var list []pb.LogSize
 	if n := r.reports.size(); n > 0 {
 		list = append(list, pb.LogSize{Log: "intake", Size_: n})
+	}
+	if n := r.initiatives.log.size(); n > 0 {
+		list = append(list, pb.LogSize{Log: "initiatives", Size_: n})
 	}
 	for _, e := range r.elections {
 		for name, l := range map[string]*log{"ballots": &e.ballotLog, "roll": &e.rollLog} {

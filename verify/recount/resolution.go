@@ -35,6 +35,7 @@ func (r *Recount) propose(signer []byte, m *pb.ProposeResolution) error {
 	return nil
 }
 
+// resolutionHash: spec 9.3.
 func (r *Recount) resolutionHash(m *pb.Resolution) [32]byte {
 	return transcript.Digest(transcript.LabelResolution, []byte(r.chain), rules.Encode(m))
 }

@@ -27,7 +27,7 @@ func (r *Recount) transaction(v Verdict, raw []byte) error {
 	switch body.(type) {
 	case *pb.CastBallot:
 		limit, signer = r.parameters.Limits.BallotBytes, 0
-	case *pb.SpoilBallot:
+	case *pb.SpoilBallot, memberBody:
 		signer = 0
 	}
 	switch {
@@ -79,6 +79,12 @@ func (r *Recount) transaction(v Verdict, raw []byte) error {
 		return r.decideApplications(e.Signer, m)
 	case *pb.WithdrawApplication:
 		return r.withdrawApplication(e.Signer, m)
+	case *pb.PublishInitiative:
+		return r.publishInitiative(raw, m)
+	case *pb.SupportInitiative:
+		return r.supportInitiative(m)
+	case *pb.PostComment:
+		return r.postComment(raw, m)
 	}
 	return contradiction("kind %d has no rule", e.Kind)
 }
@@ -90,6 +96,8 @@ func (r *Recount) signed(v Verdict, e *pb.Envelope, body rules.Message) error {
 		return r.ballotSigned(v, m)
 	case *pb.SpoilBallot:
 		return r.spoilSigned(e.Signature, m)
+	case memberBody:
+		return r.memberSigned(e, m)
 	}
 	// Frame("votenode/v1/transaction", chain, kind, body)
 	message := transcript.Frame(transcript.LabelTransaction, []byte(r.chain), transcript.Uint64(uint64(e.Kind)), e.Body)
@@ -145,6 +153,12 @@ func newBody(kind uint32) rules.Message {
 		return new(pb.DecideApplications)
 	case 18:
 		return new(pb.WithdrawApplication)
+	case 22:
+		return new(pb.PublishInitiative)
+	case 23:
+		return new(pb.SupportInitiative)
+	case 24:
+		return new(pb.PostComment)
 	}
 	return nil
 }
@@ -189,6 +203,12 @@ func wellFormed(body rules.Message) bool {
 		})
 	case *pb.AuthorBlock:
 		return len(m.Proposer) == 20 && len(m.Content) == 32
+	case *pb.PublishInitiative:
+		return rules.IsText(m.Title, 200) && rules.IsMarkdown(m.Text, 65_536)
+	case *pb.SupportInitiative:
+		return true
+	case *pb.PostComment:
+		return rules.IsMarkdown(m.Text, 4_096)
 	case *pb.ReportIntake:
 		return m.Start > 0 && m.Height > 0 && m.Height%reportEvery == 0 && allOf(m.Refused, 0, 128, func(last, c *pb.RefusalCount) bool {
 			return c.Code > 0 && c.Count > 0 && (last == nil || c.Code > last.Code)
@@ -250,6 +270,10 @@ func wellFormedResolution(m *pb.Resolution) bool {
 	case *pb.Resolution_OpenNominations:
 		return len(d.OpenNominations.Nominations) == 32
 	case *pb.Resolution_RemoveCandidate:
+	case *pb.Resolution_AnswerInitiative:
+		document := d.AnswerInitiative.Document
+		return len(document) == 32 || len(document) == 0 && m.Reason != ""
+	case *pb.Resolution_RemovePost:
 		return m.Reason != ""
 	}
 	return true

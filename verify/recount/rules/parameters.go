@@ -33,6 +33,11 @@ func Parameters(p *pb.Parameters, organisations int) error {
 		{"evidence_seconds", p.EvidenceSeconds, 1, 315_360_000},
 		{"slip_span", p.SlipSpan, 1, 1_000},
 		{"slip_margin", p.SlipMargin, 1, 3_600},
+		{"threshold", p.Initiatives.Threshold, 1, 134_217_728},
+		{"answer_heights", p.Initiatives.AnswerHeights, 1, 10_000_000},
+		{"publish_rate", uint64(p.Initiatives.PublishRate), 1, 1_000},
+		{"comment_rate", uint64(p.Initiatives.CommentRate), 1, 1_000},
+		{"support_rate", uint64(p.Initiatives.SupportRate), 1, 1_000},
 	} {
 		if f.value < f.least || f.value > f.most {
 			return fmt.Errorf("%s is %d", f.name, f.value)

@@ -11,7 +11,7 @@ import (
 
 // Member checks name and key of an officer, registrar or trustee. Spec 1.2 and 1.3.
 func Member(m *pb.Member) error {
-	if !isText(m.Name, 80) || !isKey(m.Key) {
+	if !IsText(m.Name, 80) || !isKey(m.Key) {
 		return fmt.Errorf("member %q: name or key", m.Name)
 	}
 	return nil
@@ -19,13 +19,13 @@ func Member(m *pb.Member) error {
 
 // Candidacy says whether key, name and who puts the candidate forward are as spec 16.2 has them.
 func Candidacy(a *pb.Application) bool {
-	return isKey(a.Key) && isText(a.Name, 200) && (a.PutForwardBy == "" || isText(a.PutForwardBy, 200))
+	return isKey(a.Key) && IsText(a.Name, 200) && (a.PutForwardBy == "" || IsText(a.PutForwardBy, 200))
 }
 
 // Organisation checks an organisation by itself. Spec 1.3.
 func Organisation(o *pb.Organisation) error {
 	switch {
-	case !isID(o.Id, 32) || !isText(o.Title, 200):
+	case !isID(o.Id, 32) || !IsText(o.Title, 200):
 		return fmt.Errorf("organisation %q: id or title", o.Id)
 	case len(o.Officers) < 1 || len(o.Officers) > 64 || len(o.Registrars) > 64:
 		return fmt.Errorf("organisation %q: %d officers, %d registrars", o.Id, len(o.Officers), len(o.Registrars))
@@ -76,7 +76,7 @@ func validator(v *pb.Validator, organisations []pb.Organisation) error {
 	switch {
 	case !slices.ContainsFunc(organisations, func(o pb.Organisation) bool { return o.Id == v.Organisation }):
 		return fmt.Errorf("there is no organisation %q", v.Organisation)
-	case !isText(v.Name, 80):
+	case !IsText(v.Name, 80):
 		return fmt.Errorf("name")
 	case !isKey(v.Key) || !isKey(v.SlipKey):
 		return fmt.Errorf("keys")

@@ -113,6 +113,7 @@ func newWorld(*rand.Rand) *world {
 		},
 		Timeouts:        pb.Timeouts{Propose: 1, ProposeDelta: 2, Vote: 3, VoteDelta: 4, Commit: 5},
 		ResolutionRules: []pb.ResolutionRule{{Kind: 4, Organisations: 1}, {Kind: 9, Organisations: 1}}, EvidenceHeights: 5, EvidenceSeconds: 5, SlipSpan: 5, SlipMargin: 5,
+		Initiatives: pb.InitiativeRules{Threshold: 5, AnswerHeights: 5, PublishRate: 5, CommentRate: 5, SupportRate: 5},
 	}}
 	for _, id := range []string{"league", "party"} {
 		o := pb.Organisation{Id: id, Title: id, OfficerQuorum: 2}

@@ -41,18 +41,24 @@ func isID(s string, most int) bool {
 	return len(s) >= 1 && len(s) <= most && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }
 
-// isText says whether s is 1 to most bytes of UTF-8 without the code points that would disguise what stands around it. Spec 1.2.
-func isText(s string, most int) bool {
+// IsText says whether s is 1 to most bytes of UTF-8 without the code points that would disguise what stands around it. Spec 1.2.
+func IsText(s string, most int) bool {
 	if len(s) < 1 || len(s) > most || !utf8.ValidString(s) {
 		return false
 	}
-	for _, c := range s {
-		if c < 0x20 || c >= 0x7f && c <= 0x9f || c == 0x200e || c == 0x200f || c >= 0x2028 && c <= 0x202e ||
-			c >= 0x2066 && c <= 0x2069 || c == 0xfeff {
-			return false
-		}
-	}
-	return true
+	return strings.IndexFunc(s, disguises) < 0
+}
+
+// IsMarkdown says whether s is such a text that may have line feeds and tabs. Spec 2.6.
+func IsMarkdown(s string, most int) bool {
+	return len(s) >= 1 && len(s) <= most && utf8.ValidString(s) &&
+		strings.IndexFunc(s, func(c rune) bool { return c != 0x0a && c != 0x09 && disguises(c) }) < 0
+}
+
+// disguises says whether a code point is one of those that no text has.
+func disguises(c rune) bool {
+	return c < 0x20 || c >= 0x7f && c <= 0x9f || c == 0x200e || c == 0x200f || c >= 0x2028 && c <= 0x202e ||
+		c >= 0x2066 && c <= 0x2069 || c == 0xfeff
 }
 
 // isKey says whether b is the canonical encoding of a point of edwards25519 that is not of small order. Spec 1.2.

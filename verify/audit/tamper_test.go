@@ -15,6 +15,7 @@ import (
 
 	cmttypes "github.com/cometbft/cometbft/types"
 
+	"votenode/app"
 	"votenode/app/election"
 	"votenode/app/tx"
 	"votenode/genesis"
@@ -374,11 +375,19 @@ func TestBlocksOutOfPlace(t *testing.T) {
 func TestShorterRecord(t *testing.T) {
 	e, _ := story()
 	hash := genesis.Hash(e.Genesis)
-	for cut, passes := range map[int]bool{1: true, 2: true, 3: false, 4: true, 30: true, len(e.Blocks) - 2: true} {
-		report := run(t, e.Ledger.Record(e.Blocks[:len(e.Blocks)-cut]), &hash)
+	final := 1 + slices.IndexFunc(e.Events, func(told []app.Event) bool {
+		return slices.ContainsFunc(told, func(e app.Event) bool {
+			return slices.Contains(e.Attributes, app.Attribute{Key: "phase", Value: election.PhaseName(pb.PHASE_FINAL)})
+		})
+	})
+	if final == 0 {
+		t.Fatal("no election of the story is final")
+	}
+	for blocks, passes := range map[int]bool{len(e.Blocks) - 1: true, final + 3: true, final + 2: true, final + 1: false, final: true, final - 26: true, 2: true} {
+		report := run(t, e.Ledger.Record(e.Blocks[:blocks]), &hash)
 		failed := report.Failure()
 		if report.Passed != passes || !passes && failed.Name != "certified" {
-			t.Errorf("without the last %d blocks: %v", cut, failed)
+			t.Errorf("of the first %d blocks, the election being final after %d: %v", blocks, final, failed)
 		}
 	}
 }

@@ -122,13 +122,13 @@ func (r *reading) standing(nominations, list string) (uint32, error) {
 }
 
 // countStanding counts a candidate who begins to stand, or stands no more.
-func (w *writing) countStanding(s *pb.NominationsState, a *pb.Application, change int32) error {
+func (w *writing) countStanding(s *pb.NominationsState, a *pb.Application, change int64) error {
 	on, err := w.standing(a.Nominations, a.List)
 	if err != nil {
 		return err
 	}
-	s.Standing += uint32(change)
-	w.save(state.ListKey(a.Nominations, a.List), &pb.ListState{Standing: on + uint32(change)})
+	s.Standing = uint32(int64(s.Standing) + change)
+	w.save(state.ListKey(a.Nominations, a.List), &pb.ListState{Standing: uint32(int64(on) + change)})
 	return nil
 }
 

@@ -154,8 +154,10 @@ func TestApplications(t *testing.T) {
 	erlan := applying("north", "North", "Erlan")
 	l.accept(submit(party, erlan), deciding(party, "no member", erlan))
 	again := applying("north", "North", "Erlan", func(a *pb.Application) { a.Nonce = 1 })
-	l.accept(submit(party, again)) // who is refused may apply anew
-	l.accept(deciding(league, "", erlan), withdrawing("candidate Erlan", again))
+	l.accept(submit(party, again))                   // who is refused may apply anew
+	l.accept(deciding(league, "nor of ours", erlan)) // which sets nothing free a second time
+	l.refuse(tx.CodeCandidateTwice, submit(party, applying("north", "North", "Erlan", func(a *pb.Application) { a.Nonce = 2 })))
+	l.accept(withdrawing("candidate Erlan", again))
 	l.refuse(tx.CodeApplicationWithdrawn, deciding(party, "", again))
 	if s := l.nominations(); s.Submitted != 5 || s.Refused != 1 || s.Withdrawn != 2 || s.Standing != 2 || s.Formed != 0 {
 		t.Fatalf("%v", s)

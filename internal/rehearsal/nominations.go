@@ -107,6 +107,8 @@ func nominate(t testing.TB, watch func(*Ledger)) {
 	l.Refuse(tx.CodeNotAuthorised, Submit("candidate Aigul", Apply("primary", "north", "North", "Hamit")))
 	l.Accept(Decide("party registrar 1", "", aigul, bolat, dana, erlan, farida, gani), Decide("league registrar 1", "", aigul, bolat, farida))
 	l.Accept(Decide("league registrar 1", "no member of the party", gani))
+	hamit := Apply("primary", "north", "North", "Hamit")
+	l.Accept(Submit("party registrar 1", hamit), Decide("party registrar 1", "no member", hamit), Decide("league registrar 1", "nor of ours", hamit))
 	l.Accept(WithdrawApplication(farida), Decide("league registrar 1", "", erlan))
 	l.Refuse(tx.CodeApplicationDecided, Decide("party registrar 1", "", dana, erlan))
 	farida = Apply("primary", "south", "South", "Farida", woman, young, anew)
@@ -162,7 +164,7 @@ func (l *Ledger) nominated(n *pb.Nominations, aigul, dana, erlan, farida *pb.Sig
 	}
 	m.Styles = []pb.BallotStyle{{District: "North", Contests: []uint32{0, 1}}, {District: "South", Contests: []uint32{0, 2}}}
 	s, hash := l.NominationsState(m.Election), election.ManifestHash(m)
-	if !bytes.Equal(s.Manifest, hash[:]) || fmt.Sprint(s.LeftOut) != "[east]" || s.Submitted != 8 || s.Refused != 1 || s.Withdrawn != 2 || s.Standing != 4 {
+	if !bytes.Equal(s.Manifest, hash[:]) || fmt.Sprint(s.LeftOut) != "[east]" || s.Submitted != 9 || s.Refused != 2 || s.Withdrawn != 2 || s.Standing != 4 {
 		l.t.Fatalf("%v", s)
 	}
 	other := *m

@@ -97,6 +97,8 @@ var handlers = map[tx.Kind]handler{
 	tx.KindPostPartials:      handle(checkPostPartials, applyPostPartials),
 	tx.KindAuthorBlock:       handle(checkAuthorBlock, applyAuthorBlock),
 	tx.KindReportIntake:      handle(checkReportIntake, applyReportIntake),
+	tx.KindCommitLot:         handle(checkCommitLot, applyCommitLot),
+	tx.KindRevealLot:         handle(checkRevealLot, applyRevealLot),
 }
 
 // handlerOf returns the handler of a kind. A kind that Parse lets through and the table lacks is a bug, never a refusal.

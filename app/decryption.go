@@ -49,7 +49,7 @@ func (t *logTable) grow(ballots uint64) {
 // Spec 8.8.
 func (x *execution) beginDecryption(id string, e *pb.Election, m *pb.Manifest) error {
 	e.ContestsOpen = uint32(len(m.Contests))
-	queue, most := new(pb.TallyQueue), uint64(0)
+	queue, most, withheld := new(pb.TallyQueue), uint64(0), []uint32(nil)
 	for c := range m.Contests {
 		contest := uint32(c)
 		sum, err := x.sum(id, contest)
@@ -59,6 +59,7 @@ func (x *execution) beginDecryption(id string, e *pb.Election, m *pb.Manifest) e
 		switch {
 		case sum.Count < uint64(m.OpenMin):
 			x.decide(id, e, contest, &pb.Result{Status: pb.RESULT_WITHHELD, Ballots: sum.Count})
+			withheld = append(withheld, contest)
 			continue
 		case sum.Plain():
 			queue.Contests = append(queue.Contests, contest)
@@ -72,8 +73,10 @@ func (x *execution) beginDecryption(id string, e *pb.Election, m *pb.Manifest) e
 		x.logs.grow(most) // now, where a block has little else to do
 	}
 	x.save(state.ElectionKey(id), e)
-	x.finishWhenDecided(id, e)
-	return nil
+	if err := x.queueLists(id, m, withheld); err != nil {
+		return err
+	}
+	return x.finishWhenDecided(id, e)
 }
 
 // advanceDecryption combines contests in the order in which they became complete, as many as the budget of a block allows.
@@ -110,14 +113,16 @@ func (x *execution) advanceDecryption(id string, e *pb.Election) error {
 	for i, o := range openings {
 		x.decide(id, e, o.contest, results[i])
 	}
+	if err := x.queueLists(id, m, queue.Contests[:len(openings)]); err != nil {
+		return err
+	}
 	if queue.Contests = queue.Contests[len(openings):]; len(queue.Contests) == 0 {
 		x.DeleteRecord(state.QueueKey(id))
 	} else {
 		x.save(state.QueueKey(id), queue)
 	}
 	x.save(state.ElectionKey(id), e)
-	x.finishWhenDecided(id, e)
-	return nil
+	return x.finishWhenDecided(id, e)
 }
 
 // opening is a sum with the shares that open it, as they stand in the records.
@@ -230,8 +235,14 @@ func (x *execution) decide(id string, e *pb.Election, contest uint32, result *pb
 	e.ContestsOpen--
 }
 
-func (x *execution) finishWhenDecided(id string, e *pb.Election) {
-	if e.ContestsOpen == 0 {
+// finishWhenDecided ends an election of which every contest has a result and every list is formed. Spec 8.2.
+func (x *execution) finishWhenDecided(id string, e *pb.Election) error {
+	if e.ContestsOpen > 0 {
+		return nil
+	}
+	formed, err := x.listsFormed(id)
+	if formed {
 		x.move(id, e, election.ContestsDecided)
 	}
+	return err
 }

@@ -117,6 +117,20 @@ func ResultKey(election string, contest uint32) string {
 	return fmt.Sprintf("%s/result/%05d", ElectionKey(election), contest)
 }
 
+// RemovedKey is the key of the RemovedCandidates.
+func RemovedKey(election string) string { return ElectionKey(election) + "/removed" }
+
+// LotKey is the key of the Lot.
+func LotKey(election string) string { return ElectionKey(election) + "/lot" }
+
+// ListQueueKey is the key of the ListQueue.
+func ListQueueKey(election string) string { return ElectionKey(election) + "/list-queue" }
+
+// ListKey is the key of the List of a contest.
+func ListKey(election string, contest uint32) string {
+	return fmt.Sprintf("%s/list/%05d", ElectionKey(election), contest)
+}
+
 // LogBallots is the id of an election's ballot log.
 func LogBallots(election string) string { return ElectionKey(election) + "/ballots" }
 

@@ -6,7 +6,7 @@ import "fmt"
 type Code uint32
 
 // The codes: 1xx form, 2xx signatures and proofs, 3xx documents and resolutions, 4xx elections and rolls, 5xx trustees,
-// 6xx ballots, 7xx validators' reports. 32,000 and above are never on the ledger.
+// 6xx ballots, 7xx validators' reports, 83x lists and lots. 32,000 and above are never on the ledger.
 const (
 	CodeOK Code = 0
 
@@ -80,6 +80,11 @@ const (
 
 	CodeReportHeight Code = 700
 	CodeReportShrunk Code = 701
+
+	CodeNoList       Code = 830
+	CodeLotCommitted Code = 831
+	CodeLotEarly     Code = 832
+	CodeLotSecret    Code = 833
 
 	// CodeRetryLater says that the node is full; the transaction was neither refused nor kept.
 	CodeRetryLater Code = 32000
@@ -159,6 +164,11 @@ var codes = map[Code]struct{ name, advice string }{
 
 	CodeReportHeight: {"report_height", "nothing: the node reports again at the next multiple of 60 heights"},
 	CodeReportShrunk: {"report_shrunk", "count on from the report on the ledger, or under a greater number of the start"},
+
+	CodeNoList:       {"no_list", "nothing: no contest of this election has a list, so there is no lot"},
+	CodeLotCommitted: {"lot_committed", "nothing: this organisation has committed, and a commitment is never replaced"},
+	CodeLotEarly:     {"lot_early", "keep the secret until the lot block is fixed, which follows the closing, and reveal it then"},
+	CodeLotSecret:    {"lot_secret", "reveal the secret to which this organisation has committed"},
 
 	CodeRetryLater: {"retry_later", "send the same bytes again in a moment"},
 }

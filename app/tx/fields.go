@@ -62,6 +62,10 @@ func checkFields(body election.Message) error {
 		return firstOf(length("proposer", m.Proposer, 20), length("content", m.Content, 32))
 	case *pb.ReportIntake:
 		return checkIntake(m)
+	case *pb.CommitLot:
+		return length("commitment", m.Commitment, 32)
+	case *pb.RevealLot:
+		return length("secret", m.Secret, 32)
 	}
 	return Refuse(CodeUnknownKind, "%T has no static checks", body)
 }

@@ -27,6 +27,8 @@ const (
 	KindPostPartials      Kind = 13
 	KindAuthorBlock       Kind = 14
 	KindReportIntake      Kind = 15
+	KindCommitLot         Kind = 19
+	KindRevealLot         Kind = 20
 )
 
 // kinds is the one table of kinds, ascending: the message that a transaction of the kind carries, and its name.
@@ -50,6 +52,8 @@ var kinds = []struct {
 	{KindPostPartials, "PostPartials", empty[pb.PostPartials]},
 	{KindAuthorBlock, "AuthorBlock", empty[pb.AuthorBlock]},
 	{KindReportIntake, "ReportIntake", empty[pb.ReportIntake]},
+	{KindCommitLot, "CommitLot", empty[pb.CommitLot]},
+	{KindRevealLot, "RevealLot", empty[pb.RevealLot]},
 }
 
 func empty[M any, P interface {

@@ -12,6 +12,7 @@
 //	people.go          resolutions and rolls
 //	trustees.go        key ceremony, trial, decryption
 //	voters.go          ballots
+//	lots.go            lists and their lot
 //	archive.go         the state of every height
 //	replay.go          the ledger of a record
 //	proofs.go          states with what proves them

@@ -22,6 +22,8 @@ var Scenes = map[string]func(t testing.TB, watch func(*Ledger)){
 	"many contests":   manyContests,
 	"silence":         silence,
 	"challenge":       challenge,
+	"too few":         tooFew,
+	"many lists":      manyLists,
 }
 
 // stage founds a ledger with an election whose roll is sealed and whose trustees are appointed.

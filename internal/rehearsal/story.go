@@ -20,8 +20,8 @@ type Outcome struct {
 // Story is a whole election in which much goes wrong and ends as the rules say: a dealer with a bad share and the one who takes its
 // place, a voter who changes her mind, one who challenges a ballot, one who is revoked after voting, ballots that are refused, a
 // validator that is away and one that signs twice and is replaced, officers and parameters that change, a second election that is
-// cancelled, a trustee of each organisation who stays away at the end, validators that report what they took in, an
-// upgrade that one organisation proposes.
+// cancelled, a trustee of each organisation who stays away at the end, an organisation that reveals its part in the lot last,
+// validators that report what they took in, an upgrade that one organisation proposes.
 //
 // It calls watch, if given, with the founded ledger.
 func Story(t testing.TB, watch ...func(*Ledger)) (*Election, Outcome) {
@@ -31,7 +31,7 @@ func Story(t testing.TB, watch ...func(*Ledger)) (*Election, Outcome) {
 		f(l)
 	}
 	l.Make(1)
-	e := l.Create(Manifest("primary"))
+	e := l.Create(Listed(Manifest("primary")))
 	l.Create(Manifest("cancelled"))
 	l.Resolve(&pb.Resolution{Reason: "not needed", Decision: &pb.Resolution_CancelElection{CancelElection: &pb.CancelElection{Election: "cancelled"}}})
 	e.prepare()
@@ -50,7 +50,11 @@ func (e *Election) prepare() {
 	e.hesitate()
 	e.Appoint(3)
 	e.disturbedCeremony()
+	e.Accept(e.CommitLot("league"))
+	e.Refuse(tx.CodeLotCommitted, Sign("league officer 2", &pb.CommitLot{Election: e.ID, Commitment: make([]byte, 32)}))
 	e.Accept(Each(e.Everybody(), (*Trustee).Trial)...)
+	e.Expect(pb.PHASE_KEY_CEREMONY)
+	e.Accept(e.CommitLot("party"))
 	e.Expect(pb.PHASE_READY)
 	e.Schedule(e.Now()+20, e.Now()+200)
 	e.Make(20)
@@ -154,6 +158,8 @@ func (e *Election) finish() {
 	e.t.Helper()
 	e.Make(e.Record().Closing - e.Now())
 	e.Expect(pb.PHASE_CLOSED)
+	e.Refuse(tx.CodeLotEarly, e.RevealLot("league"))
+	e.Accept(e.RevealLot("league"))
 	e.Make(int64(e.Manifest.ObjectionWindow))
 	e.Expect(pb.PHASE_DECRYPTING)
 	league, party := e.Of("league"), e.Of("party")
@@ -165,6 +171,9 @@ func (e *Election) finish() {
 	e.Accept(league[2].Open(0, 1), party[2].Open(1))
 	e.Accept(party[0].Open(0, 1))
 	e.Make(1)
+	e.Expect(pb.PHASE_DECRYPTING) // Aigul and Bolat have the same votes
+	e.Refuse(tx.CodeLotSecret, Sign("party officer 1", &pb.RevealLot{Election: e.ID, Secret: LotSecret(e.ID, "league")}))
+	e.Accept(e.RevealLot("party"))
 	e.Expect(pb.PHASE_FINAL)
 	first := e.Report("league validator 1", 1, 9)
 	upgrade, _ := e.Propose("league officer 1", &pb.Resolution{Reason: "votes by telephone", Decision: &pb.Resolution_UpgradeSoftware{

@@ -65,4 +65,8 @@ const (
 	codeRecorded            = 607
 	codeReportHeight        = 700
 	codeReportShrunk        = 701
+	codeNoList              = 830
+	codeLotCommitted        = 831
+	codeLotEarly            = 832
+	codeLotSecret           = 833
 )

@@ -45,13 +45,18 @@ type election struct {
 	queue    []uint32
 	tallying bool         // decryption has begun
 	results  []*pb.Result // by contest, nil before
+
+	lot       pb.Lot
+	removed   []pb.RemovedCandidate
+	listQueue pb.ListQueue
+	lists     map[uint32]*pb.List // by contest
 }
 
 func newElection(m *pb.Manifest, hash [32]byte, space *cells.Space) *election {
 	return &election{
 		id: m.Election, manifest: m, manifestHash: hash, slots: rules.Slots(m), opening: m.Opening, closing: m.Closing,
 		roll: newRoll(space), trialShares: map[pb.TrusteeRef]*pb.TrialShares{},
-		spoiled: map[uint64]*pb.Spoiled{}, partials: map[part]*pb.Partial{}, results: make([]*pb.Result, len(m.Contests)),
+		spoiled: map[uint64]*pb.Spoiled{}, partials: map[part]*pb.Partial{}, lists: map[uint32]*pb.List{}, results: make([]*pb.Result, len(m.Contests)),
 	}
 }
 
@@ -92,7 +97,7 @@ func (r *Recount) moveByTime(e *election) error {
 
 // moveWhenReady: spec 8.2. An opening that has passed meanwhile is forgotten.
 func (r *Recount) moveWhenReady(e *election) {
-	if e.phase != pb.PHASE_KEY_CEREMONY || !e.sealed || !e.trialPassed {
+	if e.phase != pb.PHASE_KEY_CEREMONY || !e.sealed || !e.trialPassed || e.hasList() && len(e.lot.Parts) < len(r.organisations) {
 		return
 	}
 	if e.opening != 0 && r.reached(e.opening) {

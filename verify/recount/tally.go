@@ -21,7 +21,7 @@ func (r *Recount) beginTally(e *election) error {
 	for contest, sum := range e.sums {
 		switch {
 		case sum.Count < uint64(e.manifest.OpenMin):
-			e.results[contest] = &pb.Result{Status: pb.RESULT_WITHHELD, Ballots: sum.Count}
+			e.setResult(uint32(contest), &pb.Result{Status: pb.RESULT_WITHHELD, Ballots: sum.Count})
 		case sum.A0.IsIdentity():
 			e.queue = append(e.queue, uint32(contest))
 		}
@@ -68,8 +68,18 @@ func (e *election) undecided() uint32 {
 	return n
 }
 
+// setResult decides a contest, whose list, if it has one, is formed later.
+func (e *election) setResult(contest uint32, result *pb.Result) {
+	e.results[contest] = result
+	if e.manifest.Contests[contest].List != nil {
+		e.listQueue.Contests = append(e.listQueue.Contests, contest)
+	}
+}
+
+// finish ends an election whose contests are decided and whose lists are formed. Spec 8.2.
 func (r *Recount) finish(e *election) {
-	if e.undecided() == 0 {
+	waiting := e.hasList() && !e.lot.Fixed || len(e.listQueue.Contests)+len(e.listQueue.Tied) > 0
+	if e.undecided() == 0 && !waiting {
 		r.move(e, pb.PHASE_FINAL)
 	}
 }
@@ -226,6 +236,6 @@ func (r *Recount) openContest(e *election, contest uint32) error {
 		}
 		result.Votes = append(result.Votes, votes)
 	}
-	e.results[contest] = result
+	e.setResult(contest, result)
 	return nil
 }

@@ -73,6 +73,10 @@ func (r *Recount) transaction(v Verdict, raw []byte) error {
 		return r.authorBlock(e.Signer, m)
 	case *pb.ReportIntake:
 		return r.reportIntake(raw, e.Signer, m)
+	case *pb.CommitLot:
+		return r.commitLot(e.Signer, m)
+	case *pb.RevealLot:
+		return r.revealLot(e.Signer, m)
 	}
 	return contradiction("kind %d has no rule", e.Kind)
 }
@@ -126,6 +130,10 @@ func newBody(kind uint32) rules.Message {
 		return new(pb.AuthorBlock)
 	case 15:
 		return new(pb.ReportIntake)
+	case 19:
+		return new(pb.CommitLot)
+	case 20:
+		return new(pb.RevealLot)
 	}
 	return nil
 }
@@ -174,6 +182,10 @@ func wellFormed(body rules.Message) bool {
 		return m.Start > 0 && m.Height > 0 && m.Height%reportEvery == 0 && allOf(m.Refused, 0, 128, func(last, c *pb.RefusalCount) bool {
 			return c.Code > 0 && c.Count > 0 && (last == nil || c.Code > last.Code)
 		})
+	case *pb.CommitLot:
+		return len(m.Commitment) == 32
+	case *pb.RevealLot:
+		return len(m.Secret) == 32
 	}
 	return false
 }

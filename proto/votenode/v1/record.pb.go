@@ -224,6 +224,66 @@ func (ResultStatus) EnumDescriptor() ([]byte, []int) {
 	return fileDescriptor_2974fa7522dd5fdd, []int{5}
 }
 
+type ListStatus int32
+
+const (
+	LIST_NONE   ListStatus = 0
+	LIST_FORMED ListStatus = 1
+	// The contest was withheld: nobody knows its votes, and there is no list.
+	LIST_WITHHELD ListStatus = 2
+)
+
+var ListStatus_name = map[int32]string{
+	0: "LIST_NONE",
+	1: "LIST_FORMED",
+	2: "LIST_WITHHELD",
+}
+
+var ListStatus_value = map[string]int32{
+	"LIST_NONE":     0,
+	"LIST_FORMED":   1,
+	"LIST_WITHHELD": 2,
+}
+
+func (x ListStatus) String() string {
+	return proto.EnumName(ListStatus_name, int32(x))
+}
+
+func (ListStatus) EnumDescriptor() ([]byte, []int) {
+	return fileDescriptor_2974fa7522dd5fdd, []int{6}
+}
+
+type SubstitutionReason int32
+
+const (
+	SUBSTITUTION_NONE  SubstitutionReason = 0
+	SUBSTITUTION_YOUNG SubstitutionReason = 1
+	SUBSTITUTION_WOMAN SubstitutionReason = 2
+	SUBSTITUTION_BOTH  SubstitutionReason = 3
+)
+
+var SubstitutionReason_name = map[int32]string{
+	0: "SUBSTITUTION_NONE",
+	1: "SUBSTITUTION_YOUNG",
+	2: "SUBSTITUTION_WOMAN",
+	3: "SUBSTITUTION_BOTH",
+}
+
+var SubstitutionReason_value = map[string]int32{
+	"SUBSTITUTION_NONE":  0,
+	"SUBSTITUTION_YOUNG": 1,
+	"SUBSTITUTION_WOMAN": 2,
+	"SUBSTITUTION_BOTH":  3,
+}
+
+func (x SubstitutionReason) String() string {
+	return proto.EnumName(SubstitutionReason_name, int32(x))
+}
+
+func (SubstitutionReason) EnumDescriptor() ([]byte, []int) {
+	return fileDescriptor_2974fa7522dd5fdd, []int{7}
+}
+
 // Chain is the record `chain`.
 type Chain struct {
 	Id          string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -1994,6 +2054,637 @@ func (m *Result) GetVotes() []uint64 {
 	return nil
 }
 
+// RemovedCandidates is the record `election/<id>/removed`: who was removed from contests, sorted by contest, then option.
+type RemovedCandidates struct {
+	Removed []RemovedCandidate `protobuf:"bytes,1,rep,name=removed,proto3" json:"removed"`
+}
+
+func (m *RemovedCandidates) Reset()         { *m = RemovedCandidates{} }
+func (m *RemovedCandidates) String() string { return proto.CompactTextString(m) }
+func (*RemovedCandidates) ProtoMessage()    {}
+func (*RemovedCandidates) Descriptor() ([]byte, []int) {
+	return fileDescriptor_2974fa7522dd5fdd, []int{29}
+}
+func (m *RemovedCandidates) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *RemovedCandidates) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_RemovedCandidates.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *RemovedCandidates) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_RemovedCandidates.Merge(m, src)
+}
+func (m *RemovedCandidates) XXX_Size() int {
+	return m.Size()
+}
+func (m *RemovedCandidates) XXX_DiscardUnknown() {
+	xxx_messageInfo_RemovedCandidates.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_RemovedCandidates proto.InternalMessageInfo
+
+func (m *RemovedCandidates) GetRemoved() []RemovedCandidate {
+	if m != nil {
+		return m.Removed
+	}
+	return nil
+}
+
+type RemovedCandidate struct {
+	Contest uint32 `protobuf:"varint,1,opt,name=contest,proto3" json:"contest,omitempty"`
+	Option  uint32 `protobuf:"varint,2,opt,name=option,proto3" json:"option,omitempty"`
+	// Height at which it was removed.
+	Height int64 `protobuf:"varint,3,opt,name=height,proto3" json:"height,omitempty"`
+	// Hash of the resolution.
+	Resolution []byte `protobuf:"bytes,4,opt,name=resolution,proto3" json:"resolution,omitempty"`
+}
+
+func (m *RemovedCandidate) Reset()         { *m = RemovedCandidate{} }
+func (m *RemovedCandidate) String() string { return proto.CompactTextString(m) }
+func (*RemovedCandidate) ProtoMessage()    {}
+func (*RemovedCandidate) Descriptor() ([]byte, []int) {
+	return fileDescriptor_2974fa7522dd5fdd, []int{30}
+}
+func (m *RemovedCandidate) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *RemovedCandidate) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_RemovedCandidate.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *RemovedCandidate) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_RemovedCandidate.Merge(m, src)
+}
+func (m *RemovedCandidate) XXX_Size() int {
+	return m.Size()
+}
+func (m *RemovedCandidate) XXX_DiscardUnknown() {
+	xxx_messageInfo_RemovedCandidate.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_RemovedCandidate proto.InternalMessageInfo
+
+func (m *RemovedCandidate) GetContest() uint32 {
+	if m != nil {
+		return m.Contest
+	}
+	return 0
+}
+
+func (m *RemovedCandidate) GetOption() uint32 {
+	if m != nil {
+		return m.Option
+	}
+	return 0
+}
+
+func (m *RemovedCandidate) GetHeight() int64 {
+	if m != nil {
+		return m.Height
+	}
+	return 0
+}
+
+func (m *RemovedCandidate) GetResolution() []byte {
+	if m != nil {
+		return m.Resolution
+	}
+	return nil
+}
+
+// Lot is the record `election/<id>/lot`: how ties in the lists of an election are decided. Spec 17.3.
+type Lot struct {
+	// Of those that have committed, sorted by organisation.
+	Parts []LotPart `protobuf:"bytes,1,rep,name=parts,proto3" json:"parts"`
+	// Height and header hash of the lot block, or of the newest block as long as it may become the lot block; 0 and empty before closing.
+	Height     int64  `protobuf:"varint,2,opt,name=height,proto3" json:"height,omitempty"`
+	HeaderHash []byte `protobuf:"bytes,3,opt,name=header_hash,json=headerHash,proto3" json:"header_hash,omitempty"`
+	// Whether that is the lot block.
+	Fixed bool `protobuf:"varint,4,opt,name=fixed,proto3" json:"fixed,omitempty"`
+	// 32 bytes; empty before all have revealed.
+	Seed []byte `protobuf:"bytes,5,opt,name=seed,proto3" json:"seed,omitempty"`
+}
+
+func (m *Lot) Reset()         { *m = Lot{} }
+func (m *Lot) String() string { return proto.CompactTextString(m) }
+func (*Lot) ProtoMessage()    {}
+func (*Lot) Descriptor() ([]byte, []int) {
+	return fileDescriptor_2974fa7522dd5fdd, []int{31}
+}
+func (m *Lot) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *Lot) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_Lot.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *Lot) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_Lot.Merge(m, src)
+}
+func (m *Lot) XXX_Size() int {
+	return m.Size()
+}
+func (m *Lot) XXX_DiscardUnknown() {
+	xxx_messageInfo_Lot.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_Lot proto.InternalMessageInfo
+
+func (m *Lot) GetParts() []LotPart {
+	if m != nil {
+		return m.Parts
+	}
+	return nil
+}
+
+func (m *Lot) GetHeight() int64 {
+	if m != nil {
+		return m.Height
+	}
+	return 0
+}
+
+func (m *Lot) GetHeaderHash() []byte {
+	if m != nil {
+		return m.HeaderHash
+	}
+	return nil
+}
+
+func (m *Lot) GetFixed() bool {
+	if m != nil {
+		return m.Fixed
+	}
+	return false
+}
+
+func (m *Lot) GetSeed() []byte {
+	if m != nil {
+		return m.Seed
+	}
+	return nil
+}
+
+// LotPart is one organisation's part in the lot.
+type LotPart struct {
+	Organisation string `protobuf:"bytes,1,opt,name=organisation,proto3" json:"organisation,omitempty"`
+	// 32 bytes.
+	Commitment []byte `protobuf:"bytes,2,opt,name=commitment,proto3" json:"commitment,omitempty"`
+	// 32 bytes; empty before it is revealed.
+	Secret []byte `protobuf:"bytes,3,opt,name=secret,proto3" json:"secret,omitempty"`
+}
+
+func (m *LotPart) Reset()         { *m = LotPart{} }
+func (m *LotPart) String() string { return proto.CompactTextString(m) }
+func (*LotPart) ProtoMessage()    {}
+func (*LotPart) Descriptor() ([]byte, []int) {
+	return fileDescriptor_2974fa7522dd5fdd, []int{32}
+}
+func (m *LotPart) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *LotPart) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_LotPart.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *LotPart) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_LotPart.Merge(m, src)
+}
+func (m *LotPart) XXX_Size() int {
+	return m.Size()
+}
+func (m *LotPart) XXX_DiscardUnknown() {
+	xxx_messageInfo_LotPart.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_LotPart proto.InternalMessageInfo
+
+func (m *LotPart) GetOrganisation() string {
+	if m != nil {
+		return m.Organisation
+	}
+	return ""
+}
+
+func (m *LotPart) GetCommitment() []byte {
+	if m != nil {
+		return m.Commitment
+	}
+	return nil
+}
+
+func (m *LotPart) GetSecret() []byte {
+	if m != nil {
+		return m.Secret
+	}
+	return nil
+}
+
+// ListQueue is the record `election/<id>/list-queue`: contests that are decided and whose list is not formed yet.
+type ListQueue struct {
+	// Waiting for the budget of a block, in the order in which they will be formed.
+	Contests []uint32 `protobuf:"varint,1,rep,packed,name=contests,proto3" json:"contests,omitempty"`
+	// Waiting for the lot, in the order in which it was found that they need it.
+	Tied []uint32 `protobuf:"varint,2,rep,packed,name=tied,proto3" json:"tied,omitempty"`
+}
+
+func (m *ListQueue) Reset()         { *m = ListQueue{} }
+func (m *ListQueue) String() string { return proto.CompactTextString(m) }
+func (*ListQueue) ProtoMessage()    {}
+func (*ListQueue) Descriptor() ([]byte, []int) {
+	return fileDescriptor_2974fa7522dd5fdd, []int{33}
+}
+func (m *ListQueue) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *ListQueue) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_ListQueue.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *ListQueue) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_ListQueue.Merge(m, src)
+}
+func (m *ListQueue) XXX_Size() int {
+	return m.Size()
+}
+func (m *ListQueue) XXX_DiscardUnknown() {
+	xxx_messageInfo_ListQueue.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_ListQueue proto.InternalMessageInfo
+
+func (m *ListQueue) GetContests() []uint32 {
+	if m != nil {
+		return m.Contests
+	}
+	return nil
+}
+
+func (m *ListQueue) GetTied() []uint32 {
+	if m != nil {
+		return m.Tied
+	}
+	return nil
+}
+
+// List is the record `election/<id>/list/<contest>`. Spec 17.
+type List struct {
+	Status ListStatus `protobuf:"varint,1,opt,name=status,proto3,enum=votenode.v1.ListStatus" json:"status,omitempty"`
+	// Of the rule: places of the list, and those of them that are filled outside the primary.
+	Seats   uint32 `protobuf:"varint,2,opt,name=seats,proto3" json:"seats,omitempty"`
+	Outside uint32 `protobuf:"varint,3,opt,name=outside,proto3" json:"outside,omitempty"`
+	// The candidates on the list, from its first place on: descending by votes.
+	Places []ListPlace `protobuf:"bytes,4,rep,name=places,proto3" json:"places"`
+	// Candidates whom a quota brought onto the list, and those who made room, one by one: from the lowest place up.
+	Substitutions []Substitution `protobuf:"bytes,5,rep,name=substitutions,proto3" json:"substitutions"`
+	// Places that stay empty, for there are too few candidates.
+	Empty uint32 `protobuf:"varint,6,opt,name=empty,proto3" json:"empty,omitempty"`
+	// How many young candidates, and women, the quotas ask for, and how many of them no list could have.
+	YoungRequired uint32 `protobuf:"varint,7,opt,name=young_required,json=youngRequired,proto3" json:"young_required,omitempty"`
+	WomanRequired uint32 `protobuf:"varint,8,opt,name=woman_required,json=womanRequired,proto3" json:"woman_required,omitempty"`
+	YoungMissing  uint32 `protobuf:"varint,9,opt,name=young_missing,json=youngMissing,proto3" json:"young_missing,omitempty"`
+	WomanMissing  uint32 `protobuf:"varint,10,opt,name=woman_missing,json=womanMissing,proto3" json:"woman_missing,omitempty"`
+	// Candidates with the same votes of whom at least one stands on the list or would without the quotas, in the order of the lot.
+	Ties []Tie `protobuf:"bytes,11,rep,name=ties,proto3" json:"ties"`
+}
+
+func (m *List) Reset()         { *m = List{} }
+func (m *List) String() string { return proto.CompactTextString(m) }
+func (*List) ProtoMessage()    {}
+func (*List) Descriptor() ([]byte, []int) {
+	return fileDescriptor_2974fa7522dd5fdd, []int{34}
+}
+func (m *List) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *List) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_List.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *List) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_List.Merge(m, src)
+}
+func (m *List) XXX_Size() int {
+	return m.Size()
+}
+func (m *List) XXX_DiscardUnknown() {
+	xxx_messageInfo_List.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_List proto.InternalMessageInfo
+
+func (m *List) GetStatus() ListStatus {
+	if m != nil {
+		return m.Status
+	}
+	return LIST_NONE
+}
+
+func (m *List) GetSeats() uint32 {
+	if m != nil {
+		return m.Seats
+	}
+	return 0
+}
+
+func (m *List) GetOutside() uint32 {
+	if m != nil {
+		return m.Outside
+	}
+	return 0
+}
+
+func (m *List) GetPlaces() []ListPlace {
+	if m != nil {
+		return m.Places
+	}
+	return nil
+}
+
+func (m *List) GetSubstitutions() []Substitution {
+	if m != nil {
+		return m.Substitutions
+	}
+	return nil
+}
+
+func (m *List) GetEmpty() uint32 {
+	if m != nil {
+		return m.Empty
+	}
+	return 0
+}
+
+func (m *List) GetYoungRequired() uint32 {
+	if m != nil {
+		return m.YoungRequired
+	}
+	return 0
+}
+
+func (m *List) GetWomanRequired() uint32 {
+	if m != nil {
+		return m.WomanRequired
+	}
+	return 0
+}
+
+func (m *List) GetYoungMissing() uint32 {
+	if m != nil {
+		return m.YoungMissing
+	}
+	return 0
+}
+
+func (m *List) GetWomanMissing() uint32 {
+	if m != nil {
+		return m.WomanMissing
+	}
+	return 0
+}
+
+func (m *List) GetTies() []Tie {
+	if m != nil {
+		return m.Ties
+	}
+	return nil
+}
+
+// ListPlace is a candidate on a list.
+type ListPlace struct {
+	Option uint32 `protobuf:"varint,1,opt,name=option,proto3" json:"option,omitempty"`
+	Votes  uint64 `protobuf:"varint,2,opt,name=votes,proto3" json:"votes,omitempty"`
+	// On the list for a quota, not for the votes alone.
+	Substituted bool `protobuf:"varint,3,opt,name=substituted,proto3" json:"substituted,omitempty"`
+}
+
+func (m *ListPlace) Reset()         { *m = ListPlace{} }
+func (m *ListPlace) String() string { return proto.CompactTextString(m) }
+func (*ListPlace) ProtoMessage()    {}
+func (*ListPlace) Descriptor() ([]byte, []int) {
+	return fileDescriptor_2974fa7522dd5fdd, []int{35}
+}
+func (m *ListPlace) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *ListPlace) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_ListPlace.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *ListPlace) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_ListPlace.Merge(m, src)
+}
+func (m *ListPlace) XXX_Size() int {
+	return m.Size()
+}
+func (m *ListPlace) XXX_DiscardUnknown() {
+	xxx_messageInfo_ListPlace.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_ListPlace proto.InternalMessageInfo
+
+func (m *ListPlace) GetOption() uint32 {
+	if m != nil {
+		return m.Option
+	}
+	return 0
+}
+
+func (m *ListPlace) GetVotes() uint64 {
+	if m != nil {
+		return m.Votes
+	}
+	return 0
+}
+
+func (m *ListPlace) GetSubstituted() bool {
+	if m != nil {
+		return m.Substituted
+	}
+	return false
+}
+
+// Substitution is one candidate in the place of another.
+type Substitution struct {
+	Out uint32 `protobuf:"varint,1,opt,name=out,proto3" json:"out,omitempty"`
+	In  uint32 `protobuf:"varint,2,opt,name=in,proto3" json:"in,omitempty"`
+	// Of the quotas that the candidates with most votes miss, those for which `in` counts.
+	Reason SubstitutionReason `protobuf:"varint,3,opt,name=reason,proto3,enum=votenode.v1.SubstitutionReason" json:"reason,omitempty"`
+	// The place that `out` would have without the quotas, from 1.
+	Place uint32 `protobuf:"varint,4,opt,name=place,proto3" json:"place,omitempty"`
+}
+
+func (m *Substitution) Reset()         { *m = Substitution{} }
+func (m *Substitution) String() string { return proto.CompactTextString(m) }
+func (*Substitution) ProtoMessage()    {}
+func (*Substitution) Descriptor() ([]byte, []int) {
+	return fileDescriptor_2974fa7522dd5fdd, []int{36}
+}
+func (m *Substitution) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *Substitution) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_Substitution.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *Substitution) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_Substitution.Merge(m, src)
+}
+func (m *Substitution) XXX_Size() int {
+	return m.Size()
+}
+func (m *Substitution) XXX_DiscardUnknown() {
+	xxx_messageInfo_Substitution.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_Substitution proto.InternalMessageInfo
+
+func (m *Substitution) GetOut() uint32 {
+	if m != nil {
+		return m.Out
+	}
+	return 0
+}
+
+func (m *Substitution) GetIn() uint32 {
+	if m != nil {
+		return m.In
+	}
+	return 0
+}
+
+func (m *Substitution) GetReason() SubstitutionReason {
+	if m != nil {
+		return m.Reason
+	}
+	return SUBSTITUTION_NONE
+}
+
+func (m *Substitution) GetPlace() uint32 {
+	if m != nil {
+		return m.Place
+	}
+	return 0
+}
+
+// Tie is a group of candidates with the same votes.
+type Tie struct {
+	Votes   uint64   `protobuf:"varint,1,opt,name=votes,proto3" json:"votes,omitempty"`
+	Options []uint32 `protobuf:"varint,2,rep,packed,name=options,proto3" json:"options,omitempty"`
+}
+
+func (m *Tie) Reset()         { *m = Tie{} }
+func (m *Tie) String() string { return proto.CompactTextString(m) }
+func (*Tie) ProtoMessage()    {}
+func (*Tie) Descriptor() ([]byte, []int) {
+	return fileDescriptor_2974fa7522dd5fdd, []int{37}
+}
+func (m *Tie) XXX_Unmarshal(b []byte) error {
+	return m.Unmarshal(b)
+}
+func (m *Tie) XXX_Marshal(b []byte, deterministic bool) ([]byte, error) {
+	if deterministic {
+		return xxx_messageInfo_Tie.Marshal(b, m, deterministic)
+	} else {
+		b = b[:cap(b)]
+		n, err := m.MarshalToSizedBuffer(b)
+		if err != nil {
+			return nil, err
+		}
+		return b[:n], nil
+	}
+}
+func (m *Tie) XXX_Merge(src proto.Message) {
+	xxx_messageInfo_Tie.Merge(m, src)
+}
+func (m *Tie) XXX_Size() int {
+	return m.Size()
+}
+func (m *Tie) XXX_DiscardUnknown() {
+	xxx_messageInfo_Tie.DiscardUnknown(m)
+}
+
+var xxx_messageInfo_Tie proto.InternalMessageInfo
+
+func (m *Tie) GetVotes() uint64 {
+	if m != nil {
+		return m.Votes
+	}
+	return 0
+}
+
+func (m *Tie) GetOptions() []uint32 {
+	if m != nil {
+		return m.Options
+	}
+	return nil
+}
+
 // BlockLeaf is a leaf of the blocks log.
 type BlockLeaf struct {
 	Height int64 `protobuf:"varint,1,opt,name=height,proto3" json:"height,omitempty"`
@@ -2008,7 +2699,7 @@ func (m *BlockLeaf) Reset()         { *m = BlockLeaf{} }
 func (m *BlockLeaf) String() string { return proto.CompactTextString(m) }
 func (*BlockLeaf) ProtoMessage()    {}
 func (*BlockLeaf) Descriptor() ([]byte, []int) {
-	return fileDescriptor_2974fa7522dd5fdd, []int{29}
+	return fileDescriptor_2974fa7522dd5fdd, []int{38}
 }
 func (m *BlockLeaf) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -2074,7 +2765,7 @@ func (m *LogSize) Reset()         { *m = LogSize{} }
 func (m *LogSize) String() string { return proto.CompactTextString(m) }
 func (*LogSize) ProtoMessage()    {}
 func (*LogSize) Descriptor() ([]byte, []int) {
-	return fileDescriptor_2974fa7522dd5fdd, []int{30}
+	return fileDescriptor_2974fa7522dd5fdd, []int{39}
 }
 func (m *LogSize) XXX_Unmarshal(b []byte) error {
 	return m.Unmarshal(b)
@@ -2124,6 +2815,8 @@ func init() {
 	proto.RegisterEnum("votenode.v1.Ejection", Ejection_name, Ejection_value)
 	proto.RegisterEnum("votenode.v1.VoterStatus", VoterStatus_name, VoterStatus_value)
 	proto.RegisterEnum("votenode.v1.ResultStatus", ResultStatus_name, ResultStatus_value)
+	proto.RegisterEnum("votenode.v1.ListStatus", ListStatus_name, ListStatus_value)
+	proto.RegisterEnum("votenode.v1.SubstitutionReason", SubstitutionReason_name, SubstitutionReason_value)
 	proto.RegisterType((*Chain)(nil), "votenode.v1.Chain")
 	proto.RegisterType((*ValidatorEpochs)(nil), "votenode.v1.ValidatorEpochs")
 	proto.RegisterType((*ValidatorEpoch)(nil), "votenode.v1.ValidatorEpoch")
@@ -2153,6 +2846,15 @@ func init() {
 	proto.RegisterType((*SpoiledBallot)(nil), "votenode.v1.SpoiledBallot")
 	proto.RegisterType((*Partial)(nil), "votenode.v1.Partial")
 	proto.RegisterType((*Result)(nil), "votenode.v1.Result")
+	proto.RegisterType((*RemovedCandidates)(nil), "votenode.v1.RemovedCandidates")
+	proto.RegisterType((*RemovedCandidate)(nil), "votenode.v1.RemovedCandidate")
+	proto.RegisterType((*Lot)(nil), "votenode.v1.Lot")
+	proto.RegisterType((*LotPart)(nil), "votenode.v1.LotPart")
+	proto.RegisterType((*ListQueue)(nil), "votenode.v1.ListQueue")
+	proto.RegisterType((*List)(nil), "votenode.v1.List")
+	proto.RegisterType((*ListPlace)(nil), "votenode.v1.ListPlace")
+	proto.RegisterType((*Substitution)(nil), "votenode.v1.Substitution")
+	proto.RegisterType((*Tie)(nil), "votenode.v1.Tie")
 	proto.RegisterType((*BlockLeaf)(nil), "votenode.v1.BlockLeaf")
 	proto.RegisterType((*LogSize)(nil), "votenode.v1.LogSize")
 }
@@ -2160,128 +2862,159 @@ func init() {
 func init() { proto.RegisterFile("votenode/v1/record.proto", fileDescriptor_2974fa7522dd5fdd) }
 
 var fileDescriptor_2974fa7522dd5fdd = []byte{
-	// 1931 bytes of a gzipped FileDescriptorProto
-	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x94, 0x58, 0x4b, 0x6f, 0x1b, 0xc9,
-	0x11, 0xd6, 0xf0, 0xad, 0x22, 0x25, 0x8f, 0xdb, 0x5a, 0x87, 0xeb, 0xb5, 0x65, 0x65, 0x82, 0x00,
-	0x86, 0x90, 0x48, 0xb1, 0x16, 0x86, 0xb1, 0x76, 0x12, 0x80, 0x22, 0x47, 0x2b, 0xae, 0x29, 0x92,
-	0x19, 0x52, 0xda, 0x28, 0x39, 0x10, 0x23, 0x4e, 0x8b, 0x9c, 0xd5, 0x70, 0x7a, 0x76, 0xba, 0x29,
-	0x5b, 0xb9, 0x07, 0x48, 0x6e, 0x39, 0xe7, 0x90, 0xff, 0x90, 0xff, 0x90, 0x04, 0x7b, 0xc8, 0xc1,
-	0xc7, 0x9c, 0x82, 0xc4, 0xfe, 0x23, 0x41, 0xbf, 0xe6, 0x41, 0x3b, 0x80, 0xf6, 0xd6, 0xf5, 0x55,
-	0x55, 0x77, 0xbd, 0xba, 0xaa, 0x67, 0xa0, 0x79, 0x4d, 0x18, 0x0e, 0x89, 0x87, 0xf7, 0xaf, 0x9f,
-	0xee, 0xc7, 0x78, 0x4a, 0x62, 0x6f, 0x2f, 0x8a, 0x09, 0x23, 0xa8, 0xae, 0x39, 0x7b, 0xd7, 0x4f,
-	0x1f, 0x6c, 0xcd, 0xc8, 0x8c, 0x08, 0x7c, 0x9f, 0xaf, 0xa4, 0xc8, 0x83, 0x4f, 0xb3, 0xca, 0x33,
-	0x1c, 0x62, 0xea, 0x53, 0xc5, 0x7a, 0x94, 0x65, 0xb1, 0xd8, 0x0d, 0xa9, 0x3b, 0x65, 0x3e, 0x09,
-	0x25, 0xdb, 0x7a, 0x01, 0xe5, 0xf6, 0xdc, 0xf5, 0x43, 0xb4, 0x09, 0x05, 0xdf, 0x6b, 0x1a, 0x3b,
-	0xc6, 0x93, 0x75, 0xa7, 0xe0, 0x7b, 0xe8, 0x87, 0xd0, 0x50, 0x1b, 0x4d, 0xe6, 0x2e, 0x9d, 0x37,
-	0x0b, 0x3b, 0xc6, 0x93, 0x86, 0x53, 0x57, 0xd8, 0xb1, 0x4b, 0xe7, 0xd6, 0xef, 0x0d, 0xb8, 0x73,
-	0xe6, 0x06, 0xbe, 0xe7, 0x32, 0x12, 0xdb, 0x11, 0x99, 0xce, 0x29, 0x7a, 0x09, 0xd5, 0x28, 0xc6,
-	0x14, 0x87, 0x4c, 0xec, 0x55, 0x3f, 0xf8, 0x6c, 0x2f, 0x63, 0xfe, 0x5e, 0x5e, 0xfc, 0xb0, 0xf4,
-	0xdd, 0xbf, 0x1f, 0xaf, 0x39, 0x5a, 0x03, 0x3d, 0x83, 0x52, 0x88, 0xdf, 0x30, 0x71, 0xd6, 0xad,
-	0x34, 0x85, 0xb8, 0xf5, 0x47, 0x03, 0x36, 0xf3, 0x6c, 0x74, 0x1f, 0x2a, 0xe1, 0x72, 0x71, 0x81,
-	0x63, 0x61, 0x45, 0xc9, 0x51, 0x14, 0xf7, 0xea, 0xd2, 0x8f, 0x29, 0x9b, 0xcc, 0xb1, 0x3f, 0x9b,
-	0xcb, 0x93, 0x8a, 0x4e, 0x5d, 0x60, 0xc7, 0x02, 0x42, 0x3f, 0x07, 0xb8, 0xd6, 0x9b, 0xd1, 0x66,
-	0x71, 0xa7, 0xf8, 0xa4, 0x7e, 0x70, 0xff, 0xe3, 0xa6, 0x28, 0x2b, 0x32, 0xf2, 0x56, 0x0f, 0x1a,
-	0x09, 0xfb, 0x15, 0xbe, 0x41, 0x16, 0x34, 0x48, 0x3c, 0x73, 0x43, 0x9f, 0xba, 0x3c, 0xea, 0x2a,
-	0xc0, 0x39, 0x0c, 0x35, 0xa1, 0x1a, 0x63, 0xe6, 0xc7, 0xd8, 0x13, 0xf6, 0xd4, 0x1c, 0x4d, 0x5a,
-	0xbf, 0x86, 0x5a, 0x87, 0x4c, 0x97, 0x0b, 0x1e, 0x1c, 0x04, 0x25, 0xea, 0xff, 0x0e, 0x2b, 0x87,
-	0xc4, 0x1a, 0x3d, 0x80, 0x5a, 0x8c, 0xa7, 0xd8, 0xbf, 0x56, 0xaa, 0x25, 0x27, 0xa1, 0xd1, 0x43,
-	0x58, 0x8f, 0x96, 0x17, 0x81, 0x4f, 0xe7, 0x38, 0x6e, 0x16, 0x45, 0xf6, 0x52, 0xc0, 0x3a, 0x81,
-	0xfa, 0xe0, 0xf2, 0xd2, 0x9f, 0xe2, 0xb8, 0x35, 0x65, 0x94, 0x0b, 0x7b, 0xea, 0x20, 0x2a, 0x4e,
-	0xd8, 0x70, 0x52, 0x00, 0xed, 0x40, 0x3d, 0xc6, 0x94, 0x04, 0x4b, 0x6e, 0x2e, 0x15, 0x27, 0x6d,
-	0x38, 0x59, 0xc8, 0xfa, 0x7b, 0x01, 0x4c, 0x27, 0xa1, 0x1d, 0x51, 0xbe, 0xe8, 0x17, 0x00, 0xa9,
-	0x8c, 0x2a, 0x87, 0x1f, 0xe4, 0x22, 0x99, 0xaa, 0xe8, 0x50, 0xa6, 0x0a, 0xe8, 0x19, 0x54, 0x28,
-	0x73, 0xd9, 0x52, 0x1e, 0xb8, 0x79, 0xf0, 0xe8, 0xff, 0xa8, 0x8e, 0x84, 0x90, 0xa3, 0x84, 0x79,
-	0x4c, 0xa2, 0x98, 0x44, 0x84, 0x62, 0x4f, 0xb8, 0x5d, 0x74, 0x12, 0x9a, 0x47, 0x1a, 0xbf, 0x89,
-	0xfc, 0x18, 0xd3, 0x66, 0x49, 0xb0, 0x34, 0xc9, 0x39, 0x1e, 0x9e, 0xfa, 0x1e, 0xf6, 0x9a, 0x65,
-	0xc9, 0x51, 0x24, 0x8f, 0xfb, 0x94, 0x78, 0xb8, 0x59, 0x11, 0x5e, 0x8b, 0x35, 0xfa, 0x02, 0xd6,
-	0xdd, 0x28, 0x8a, 0xc9, 0xb5, 0x1b, 0xd0, 0x66, 0x55, 0x94, 0xc8, 0x27, 0x39, 0xeb, 0x5a, 0x8a,
-	0xab, 0xdc, 0x4a, 0xa5, 0x79, 0xa4, 0x5f, 0xfb, 0x6c, 0xee, 0xc5, 0xee, 0xeb, 0xb0, 0x59, 0xdb,
-	0x29, 0xf2, 0xb4, 0x24, 0x80, 0x75, 0x0c, 0x35, 0xad, 0x7a, 0xdb, 0xd2, 0x21, 0x32, 0x8d, 0xea,
-	0x82, 0x6a, 0xd2, 0xfa, 0x09, 0xa0, 0x21, 0x0e, 0x3d, 0x3f, 0x9c, 0xa5, 0x91, 0xa2, 0xfc, 0x5e,
-	0xf0, 0xdb, 0x8c, 0x79, 0x92, 0xf9, 0xd1, 0x8a, 0xb2, 0x76, 0xa0, 0x61, 0x07, 0x58, 0x34, 0x86,
-	0x9e, 0x4f, 0x19, 0x32, 0xa1, 0xe8, 0x7b, 0x52, 0x68, 0xdd, 0xe1, 0x4b, 0xeb, 0x09, 0xc0, 0xd8,
-	0x0d, 0x82, 0x9b, 0x5f, 0x2d, 0xf1, 0x52, 0x14, 0xde, 0x94, 0x84, 0x0c, 0x53, 0x26, 0x85, 0x36,
-	0x9c, 0x84, 0xb6, 0x1c, 0x68, 0x9c, 0xf8, 0xf4, 0x02, 0xcf, 0xdd, 0x6b, 0x9f, 0x2c, 0x63, 0x1e,
-	0x40, 0x76, 0x13, 0x61, 0x55, 0x56, 0x62, 0x2d, 0x30, 0x7f, 0x81, 0xd5, 0xfd, 0x13, 0x6b, 0x59,
-	0xcc, 0x11, 0x89, 0x59, 0x9a, 0x38, 0x4d, 0x5b, 0x5f, 0x41, 0xed, 0x34, 0x9a, 0xc5, 0xae, 0x87,
-	0x29, 0xfa, 0x25, 0xd4, 0x96, 0x6a, 0x2d, 0xce, 0xae, 0x1f, 0x3c, 0xcc, 0xc5, 0x5e, 0x09, 0x8e,
-	0xc8, 0x25, 0x7b, 0xed, 0xc6, 0x58, 0xa5, 0x20, 0xd1, 0xb1, 0x7e, 0x0b, 0xd0, 0x73, 0x29, 0xeb,
-	0x86, 0xcc, 0xbd, 0xc2, 0xe8, 0x39, 0x54, 0xe4, 0x29, 0xaa, 0x40, 0x3f, 0x5d, 0xa9, 0x32, 0xce,
-	0x92, 0xa2, 0x6a, 0x23, 0x25, 0x8e, 0xb6, 0xa0, 0xec, 0x87, 0x1e, 0x7e, 0xa3, 0x2e, 0x9e, 0x24,
-	0xac, 0x7f, 0x14, 0xa0, 0xa6, 0x23, 0x89, 0x9e, 0x40, 0x39, 0x9a, 0xbb, 0x54, 0xba, 0xbe, 0x79,
-	0x80, 0x72, 0x5b, 0x0f, 0x39, 0xc7, 0x91, 0x02, 0xdc, 0xf7, 0x85, 0x1b, 0xfa, 0x97, 0x98, 0x32,
-	0x95, 0xc8, 0x84, 0x16, 0x39, 0x8e, 0x70, 0xe8, 0x87, 0x33, 0x15, 0x16, 0x4d, 0x72, 0xce, 0x34,
-	0x20, 0x94, 0x73, 0x54, 0x39, 0x2b, 0x12, 0x3d, 0x86, 0x7a, 0x4c, 0x82, 0x60, 0x42, 0xb1, 0x1b,
-	0xa8, 0x92, 0xae, 0x39, 0xc0, 0xa1, 0x91, 0x40, 0xd0, 0x67, 0xb0, 0x2e, 0x05, 0x78, 0x4b, 0xa9,
-	0xa8, 0xd6, 0xc1, 0xd9, 0xbc, 0xad, 0x68, 0x66, 0x4c, 0x08, 0x6b, 0x56, 0xa5, 0x39, 0x1c, 0x70,
-	0x08, 0x61, 0xe8, 0x11, 0xc0, 0x15, 0xbe, 0x99, 0x78, 0xfe, 0x8c, 0x1b, 0x5b, 0x93, 0x8d, 0xe5,
-	0x0a, 0xdf, 0x74, 0x04, 0xc0, 0x3b, 0x2c, 0x8b, 0x7d, 0x37, 0x98, 0x44, 0x2e, 0xe5, 0x57, 0x70,
-	0x5d, 0x1c, 0x5d, 0x17, 0xd8, 0x50, 0x40, 0xe8, 0x47, 0xb0, 0xa1, 0x8b, 0x65, 0xc2, 0x5d, 0x69,
-	0x82, 0xa8, 0x8c, 0x86, 0x06, 0x07, 0x11, 0x0e, 0xad, 0xbf, 0x19, 0x50, 0x6b, 0xe3, 0x18, 0x2f,
-	0x48, 0x78, 0xc3, 0xcb, 0xf6, 0xdb, 0x25, 0x89, 0x97, 0x0b, 0x55, 0x44, 0x8a, 0xe2, 0x01, 0x70,
-	0x19, 0xc3, 0x8b, 0x88, 0xa9, 0xa6, 0xa4, 0x49, 0xf4, 0x53, 0x28, 0x51, 0x86, 0x23, 0x11, 0xb1,
-	0xcd, 0x95, 0xa4, 0xea, 0x6d, 0x47, 0x0c, 0x47, 0x8e, 0x10, 0xe3, 0xf1, 0xf7, 0xb0, 0xeb, 0x05,
-	0x7e, 0x88, 0x55, 0x28, 0x13, 0x1a, 0xbd, 0x84, 0x1a, 0x8b, 0x97, 0x94, 0x61, 0x4c, 0x9b, 0x65,
-	0x51, 0x6f, 0xf9, 0xed, 0xc6, 0x92, 0xc9, 0xdb, 0x50, 0x52, 0x6c, 0x5a, 0xc1, 0x62, 0xd0, 0xc8,
-	0xf2, 0xd1, 0xe7, 0x50, 0x55, 0x3c, 0x55, 0x6f, 0xf7, 0x72, 0x7b, 0x9d, 0x60, 0x3e, 0xa6, 0xf4,
-	0x5c, 0x54, 0x92, 0x68, 0x1f, 0xaa, 0xf8, 0x1b, 0x3c, 0x65, 0xaa, 0xcb, 0x6f, 0xae, 0x34, 0x1b,
-	0xfb, 0x1b, 0x59, 0x6f, 0x8e, 0x96, 0xb2, 0xde, 0x1b, 0x50, 0xea, 0x60, 0x37, 0xe0, 0x99, 0xf4,
-	0xb0, 0x1b, 0xc8, 0x11, 0x6e, 0xc8, 0x4c, 0x72, 0x80, 0xcf, 0x6f, 0xd4, 0x86, 0x0d, 0x35, 0x2d,
-	0xe2, 0xc9, 0x15, 0xbe, 0xe1, 0x7d, 0x96, 0x7b, 0xd7, 0x5c, 0xb9, 0x01, 0x52, 0xe2, 0x15, 0xbe,
-	0x51, 0x66, 0x35, 0xe2, 0x14, 0x12, 0xb3, 0x61, 0x4a, 0x16, 0x0b, 0x9f, 0xc9, 0xd9, 0x21, 0x07,
-	0x4d, 0x16, 0x42, 0x5f, 0x40, 0x85, 0xce, 0x5d, 0xd9, 0x73, 0x8b, 0x1f, 0xcc, 0x75, 0x3b, 0x9c,
-	0xc6, 0x37, 0x11, 0xc3, 0xde, 0x68, 0x9e, 0x5e, 0x56, 0xa5, 0xc0, 0x9b, 0xe5, 0x94, 0x84, 0x97,
-	0x7e, 0xbc, 0x48, 0x8a, 0x38, 0x05, 0xac, 0x45, 0xda, 0xb4, 0x84, 0x29, 0x08, 0x4a, 0xc2, 0x0d,
-	0xe9, 0xa7, 0x58, 0xa3, 0x2e, 0x6c, 0x64, 0x1b, 0xa6, 0xf6, 0x31, 0x3f, 0x4b, 0x06, 0x19, 0x09,
-	0xbe, 0x93, 0xb2, 0x22, 0xaf, 0x69, 0xfd, 0xc5, 0x00, 0x73, 0x55, 0xf2, 0x56, 0x4d, 0x3a, 0xad,
-	0xde, 0x42, 0xae, 0x7a, 0xb5, 0xbd, 0xc5, 0x8c, 0xbd, 0x2f, 0x32, 0xc5, 0x56, 0xfa, 0x48, 0x3a,
-	0x54, 0x31, 0x65, 0xac, 0x4c, 0x6b, 0xed, 0x39, 0xd4, 0x33, 0xec, 0xb4, 0x41, 0xc9, 0x3b, 0x23,
-	0x89, 0xe4, 0xd0, 0x42, 0x7a, 0xa8, 0xf5, 0x4f, 0x03, 0xca, 0x63, 0x7e, 0x41, 0x73, 0xf7, 0xc0,
-	0x58, 0xb9, 0x07, 0xcf, 0xa0, 0x12, 0x11, 0x2a, 0x8b, 0xb0, 0xf8, 0xc1, 0x28, 0x57, 0x27, 0x3b,
-	0xf8, 0x52, 0xe7, 0x50, 0x0a, 0xa3, 0xe7, 0x7c, 0xe6, 0x4e, 0x97, 0x72, 0x1c, 0xdf, 0x42, 0x4f,
-	0x4b, 0x73, 0xc5, 0x85, 0x4f, 0x55, 0x77, 0xbb, 0x8d, 0xa2, 0x92, 0xb6, 0x8e, 0x00, 0x52, 0xe6,
-	0xad, 0x32, 0x94, 0xeb, 0xe5, 0x3a, 0x54, 0xd6, 0x4b, 0x1e, 0x4f, 0xdf, 0x0d, 0x46, 0xb2, 0x18,
-	0xef, 0x27, 0x75, 0x2c, 0x0b, 0x4c, 0x17, 0xe9, 0x16, 0x94, 0xa3, 0x98, 0x90, 0x4b, 0x15, 0x52,
-	0x49, 0x58, 0x7f, 0x36, 0xa0, 0x7c, 0x46, 0x18, 0x8e, 0xd1, 0xcf, 0x92, 0x77, 0x8c, 0x1c, 0x03,
-	0xf9, 0x84, 0x0a, 0x99, 0x0f, 0x9f, 0x30, 0x14, 0x7f, 0xbb, 0xc4, 0xe1, 0x14, 0xeb, 0x67, 0x9d,
-	0xa6, 0xf9, 0x8d, 0x0e, 0xc8, 0x6c, 0x22, 0xcd, 0x2d, 0x4a, 0x66, 0x40, 0x66, 0x5d, 0x9d, 0x5c,
-	0xf1, 0x56, 0x29, 0xc9, 0xe4, 0x8a, 0xb7, 0x8a, 0x1e, 0xb5, 0xe5, 0x74, 0xd4, 0x5a, 0x36, 0x54,
-	0x47, 0x11, 0xf1, 0xf9, 0x20, 0x78, 0x01, 0xd5, 0x0b, 0x37, 0x08, 0x08, 0xd3, 0xc3, 0xf4, 0x41,
-	0xce, 0x3c, 0x25, 0x76, 0x28, 0x44, 0x74, 0xa0, 0x95, 0x82, 0xd5, 0x83, 0x8d, 0x1c, 0x3f, 0x67,
-	0xb8, 0xb1, 0x62, 0xf8, 0x63, 0xa8, 0x87, 0x24, 0x9c, 0xe2, 0x49, 0x44, 0xfc, 0x50, 0x4f, 0x39,
-	0x10, 0xd0, 0x90, 0x23, 0xd6, 0x73, 0xa8, 0x0e, 0xdd, 0x98, 0xf1, 0x32, 0xfc, 0x7e, 0xa1, 0xbe,
-	0x82, 0x8a, 0x83, 0xe9, 0x32, 0x60, 0xe8, 0xe9, 0x4a, 0xa8, 0x57, 0x87, 0x39, 0x17, 0x5a, 0x89,
-	0x75, 0x33, 0xf5, 0x5f, 0x86, 0x5a, 0x93, 0xfc, 0x30, 0xae, 0x2d, 0xbf, 0x01, 0x4a, 0x8e, 0x24,
-	0xac, 0x3f, 0x18, 0xb0, 0x7e, 0x18, 0x90, 0xe9, 0x55, 0x0f, 0xbb, 0x97, 0xe2, 0x3d, 0x25, 0xbf,
-	0x24, 0xe4, 0x6d, 0x51, 0xd4, 0x47, 0xdf, 0x37, 0x8f, 0xa1, 0x3e, 0xc7, 0xae, 0x87, 0x63, 0xd9,
-	0x8d, 0xe5, 0xad, 0x07, 0x09, 0x89, 0x7e, 0xbc, 0x07, 0xa5, 0x80, 0xcc, 0xf4, 0xbd, 0xdf, 0xca,
-	0xd9, 0xde, 0x23, 0x33, 0x3e, 0x9a, 0xf5, 0x77, 0x0f, 0x97, 0xb3, 0xf6, 0xa1, 0xaa, 0x60, 0xfe,
-	0x5e, 0x0b, 0xc8, 0x4c, 0xd5, 0x36, 0x5f, 0x26, 0x9f, 0x0b, 0x85, 0xf4, 0x73, 0x61, 0xf7, 0x3c,
-	0xfb, 0x48, 0x97, 0x71, 0x40, 0xf7, 0xe0, 0x8e, 0x63, 0x8f, 0x06, 0xbd, 0xd3, 0x71, 0x77, 0xd0,
-	0x9f, 0x0c, 0x86, 0x76, 0xdf, 0x5c, 0x43, 0x4d, 0xd8, 0xca, 0x80, 0xf6, 0xd1, 0x91, 0xdd, 0x1e,
-	0x77, 0xcf, 0x6c, 0xd3, 0x40, 0xf7, 0x01, 0x65, 0x38, 0x8e, 0x7d, 0x74, 0x3a, 0xb2, 0x3b, 0x66,
-	0x61, 0xf7, 0xaf, 0x06, 0x94, 0xc5, 0x8b, 0x06, 0x6d, 0x02, 0x0c, 0x8f, 0x5b, 0x23, 0x7b, 0xd2,
-	0x1f, 0xf4, 0x6d, 0x73, 0x0d, 0xdd, 0x81, 0xba, 0xa4, 0x47, 0xf6, 0xf8, 0x74, 0x28, 0xb7, 0x90,
-	0xc0, 0x2b, 0xfb, 0x7c, 0xd2, 0xb6, 0x1d, 0xfb, 0x64, 0xd0, 0x3f, 0x37, 0x0b, 0xa9, 0xa0, 0x63,
-	0xb7, 0x3a, 0xe7, 0x66, 0x11, 0x99, 0xd0, 0x90, 0xc0, 0xd9, 0x60, 0xdc, 0xed, 0x7f, 0x69, 0x96,
-	0x52, 0xa4, 0xdd, 0x1b, 0xf0, 0x73, 0xcb, 0x68, 0x0b, 0x4c, 0x89, 0x74, 0xec, 0xb6, 0x73, 0x3e,
-	0x14, 0x72, 0x95, 0x74, 0xab, 0xa3, 0x6e, 0xbf, 0xd5, 0x33, 0xab, 0xdc, 0x4b, 0xa5, 0xd8, 0xea,
-	0xb7, 0xed, 0x5e, 0xcf, 0xee, 0x98, 0xb5, 0xdd, 0xd7, 0xd0, 0xc8, 0x3e, 0x05, 0xd0, 0x27, 0x70,
-	0x57, 0x9b, 0x33, 0x69, 0xf5, 0xfb, 0x83, 0xd3, 0x7e, 0x9b, 0x3b, 0x70, 0x17, 0x36, 0x12, 0xb8,
-	0x63, 0xb7, 0x7a, 0xa6, 0xc1, 0x4f, 0x4d, 0xa0, 0xf6, 0xa0, 0x7f, 0xd4, 0x75, 0x4e, 0xcc, 0x42,
-	0x5e, 0x90, 0x3b, 0x5f, 0xcc, 0x09, 0x7e, 0xdd, 0xea, 0x4a, 0x37, 0x76, 0xe7, 0x50, 0xd3, 0x33,
-	0x9b, 0x2b, 0xd9, 0x5f, 0xf1, 0xf0, 0x0e, 0xfa, 0x3a, 0x62, 0xf7, 0xe0, 0x4e, 0x02, 0x8d, 0xba,
-	0x3d, 0xbb, 0x3f, 0x96, 0x51, 0x4b, 0xc0, 0xc3, 0x56, 0x67, 0x32, 0x3a, 0x6e, 0x39, 0xb6, 0x59,
-	0x40, 0x0f, 0xa1, 0x99, 0xe0, 0x47, 0xad, 0x1e, 0x77, 0x71, 0x70, 0x32, 0xec, 0xb5, 0xba, 0xfd,
-	0xb1, 0x59, 0xdc, 0x3d, 0x84, 0x7a, 0xa6, 0xc1, 0xf0, 0xdc, 0x9c, 0x0d, 0xc6, 0xb6, 0xa3, 0x4f,
-	0x32, 0xa1, 0x21, 0xe9, 0xf6, 0xe0, 0xb4, 0x3f, 0x1e, 0x99, 0x06, 0x37, 0x47, 0x22, 0x8e, 0x7d,
-	0x36, 0x78, 0x25, 0x52, 0xfb, 0x25, 0x34, 0xb2, 0x37, 0x87, 0x07, 0xd7, 0xb1, 0x47, 0xa7, 0xbd,
-	0xb1, 0xde, 0xe5, 0x2e, 0x6c, 0x28, 0x80, 0x97, 0x8f, 0xdd, 0x31, 0x0d, 0x55, 0x55, 0x1c, 0xfa,
-	0xba, 0x3b, 0x3e, 0x3e, 0xb6, 0x7b, 0x1d, 0xb3, 0x70, 0xd8, 0x7e, 0xfb, 0xdf, 0xed, 0xb5, 0xef,
-	0xde, 0x6d, 0x1b, 0x6f, 0xdf, 0x6d, 0x1b, 0xff, 0x79, 0xb7, 0x6d, 0xfc, 0xe9, 0xfd, 0xf6, 0xda,
-	0xdb, 0xf7, 0xdb, 0x6b, 0xff, 0x7a, 0xbf, 0xbd, 0xf6, 0x9b, 0x1f, 0x27, 0x3f, 0x2a, 0xe4, 0xef,
-	0x8d, 0xcc, 0x7f, 0x8b, 0x97, 0x7a, 0x7d, 0xfd, 0xf4, 0xa2, 0x22, 0xb8, 0x9f, 0xff, 0x2f, 0x00,
-	0x00, 0xff, 0xff, 0xce, 0xeb, 0x06, 0xcb, 0x30, 0x11, 0x00, 0x00,
+	// 2423 bytes of a gzipped FileDescriptorProto
+	0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x94, 0x58, 0xcd, 0x6f, 0xdb, 0xc8,
+	0x15, 0x37, 0xf5, 0x61, 0xc9, 0x4f, 0x92, 0xc3, 0xcc, 0x7a, 0x5d, 0x6d, 0x36, 0x71, 0x5c, 0x2e,
+	0x16, 0x08, 0x8c, 0x36, 0xde, 0x64, 0x1b, 0x04, 0x9b, 0x74, 0x5b, 0xc8, 0x32, 0x1d, 0x6b, 0x23,
+	0x4b, 0x2e, 0x25, 0x3b, 0x75, 0xf7, 0x20, 0xd0, 0xe2, 0x58, 0xe2, 0x9a, 0xe2, 0x30, 0x24, 0xe5,
+	0xc4, 0x45, 0x81, 0x9e, 0x0a, 0xb4, 0xb7, 0x9e, 0x7b, 0xe8, 0xff, 0xd0, 0x7f, 0xa0, 0xa7, 0xb6,
+	0xd8, 0x43, 0x0f, 0x39, 0xf6, 0x54, 0xb4, 0xc9, 0x3f, 0x52, 0xbc, 0xf9, 0xe0, 0x87, 0x9c, 0xc5,
+	0xba, 0x37, 0xbe, 0xdf, 0x7b, 0x33, 0xf3, 0xe6, 0x7d, 0x0f, 0xa1, 0x79, 0xc1, 0x62, 0xea, 0x33,
+	0x87, 0x6e, 0x5f, 0x3c, 0xd8, 0x0e, 0xe9, 0x98, 0x85, 0xce, 0xfd, 0x20, 0x64, 0x31, 0x23, 0x35,
+	0xc5, 0xb9, 0x7f, 0xf1, 0xe0, 0xd6, 0xda, 0x84, 0x4d, 0x18, 0xc7, 0xb7, 0xf1, 0x4b, 0x88, 0xdc,
+	0xfa, 0x28, 0xbb, 0x78, 0x42, 0x7d, 0x1a, 0xb9, 0x91, 0x64, 0xdd, 0xc9, 0xb2, 0xe2, 0xd0, 0xf6,
+	0x23, 0x7b, 0x1c, 0xbb, 0xcc, 0x17, 0x6c, 0xe3, 0x09, 0x94, 0xdb, 0x53, 0xdb, 0xf5, 0xc9, 0x2a,
+	0x14, 0x5c, 0xa7, 0xa9, 0x6d, 0x6a, 0xf7, 0x56, 0xac, 0x82, 0xeb, 0x90, 0x1f, 0x42, 0x5d, 0x6e,
+	0x34, 0x9a, 0xda, 0xd1, 0xb4, 0x59, 0xd8, 0xd4, 0xee, 0xd5, 0xad, 0x9a, 0xc4, 0xf6, 0xed, 0x68,
+	0x6a, 0xfc, 0x4e, 0x83, 0x1b, 0xc7, 0xb6, 0xe7, 0x3a, 0x76, 0xcc, 0x42, 0x33, 0x60, 0xe3, 0x69,
+	0x44, 0x9e, 0x42, 0x25, 0x08, 0x69, 0x44, 0xfd, 0x98, 0xef, 0x55, 0x7b, 0xf8, 0xf1, 0xfd, 0x8c,
+	0xfa, 0xf7, 0xf3, 0xe2, 0x3b, 0xa5, 0x6f, 0xff, 0x7d, 0x77, 0xc9, 0x52, 0x2b, 0xc8, 0x23, 0x28,
+	0xf9, 0xf4, 0x75, 0xcc, 0xcf, 0xba, 0xd6, 0x4a, 0x2e, 0x6e, 0xfc, 0x41, 0x83, 0xd5, 0x3c, 0x9b,
+	0xac, 0xc3, 0xb2, 0x3f, 0x9f, 0x9d, 0xd2, 0x90, 0x6b, 0x51, 0xb2, 0x24, 0x85, 0xb7, 0x3a, 0x73,
+	0xc3, 0x28, 0x1e, 0x4d, 0xa9, 0x3b, 0x99, 0x8a, 0x93, 0x8a, 0x56, 0x8d, 0x63, 0xfb, 0x1c, 0x22,
+	0x3f, 0x05, 0xb8, 0x50, 0x9b, 0x45, 0xcd, 0xe2, 0x66, 0xf1, 0x5e, 0xed, 0xe1, 0xfa, 0xfb, 0x55,
+	0x91, 0x5a, 0x64, 0xe4, 0x8d, 0x2e, 0xd4, 0x13, 0xf6, 0x73, 0x7a, 0x49, 0x0c, 0xa8, 0xb3, 0x70,
+	0x62, 0xfb, 0x6e, 0x64, 0xa3, 0xd5, 0xa5, 0x81, 0x73, 0x18, 0x69, 0x42, 0x25, 0xa4, 0xb1, 0x1b,
+	0x52, 0x87, 0xeb, 0x53, 0xb5, 0x14, 0x69, 0xfc, 0x12, 0xaa, 0xbb, 0x6c, 0x3c, 0x9f, 0xa1, 0x71,
+	0x08, 0x94, 0x22, 0xf7, 0xd7, 0x54, 0x5e, 0x88, 0x7f, 0x93, 0x5b, 0x50, 0x0d, 0xe9, 0x98, 0xba,
+	0x17, 0x72, 0x69, 0xc9, 0x4a, 0x68, 0x72, 0x1b, 0x56, 0x82, 0xf9, 0xa9, 0xe7, 0x46, 0x53, 0x1a,
+	0x36, 0x8b, 0xdc, 0x7b, 0x29, 0x60, 0x1c, 0x40, 0xad, 0x7f, 0x76, 0xe6, 0x8e, 0x69, 0xd8, 0x1a,
+	0xc7, 0x11, 0x0a, 0x3b, 0xf2, 0xa0, 0x88, 0x9f, 0xd0, 0xb0, 0x52, 0x80, 0x6c, 0x42, 0x2d, 0xa4,
+	0x11, 0xf3, 0xe6, 0xa8, 0x6e, 0xc4, 0x4f, 0x6a, 0x58, 0x59, 0xc8, 0xf8, 0x7b, 0x01, 0x74, 0x2b,
+	0xa1, 0x2d, 0x1e, 0xbe, 0xe4, 0x4b, 0x80, 0x54, 0x46, 0x86, 0xc3, 0x0f, 0x72, 0x96, 0x4c, 0x97,
+	0x28, 0x53, 0xa6, 0x0b, 0xc8, 0x23, 0x58, 0x8e, 0x62, 0x3b, 0x9e, 0x8b, 0x03, 0x57, 0x1f, 0xde,
+	0xf9, 0x8e, 0xa5, 0x03, 0x2e, 0x64, 0x49, 0x61, 0xb4, 0x49, 0x10, 0xb2, 0x80, 0x45, 0xd4, 0xe1,
+	0xd7, 0x2e, 0x5a, 0x09, 0x8d, 0x96, 0xa6, 0xaf, 0x03, 0x37, 0xa4, 0x51, 0xb3, 0xc4, 0x59, 0x8a,
+	0x44, 0x8e, 0x43, 0xc7, 0xae, 0x43, 0x9d, 0x66, 0x59, 0x70, 0x24, 0x89, 0x76, 0x1f, 0x33, 0x87,
+	0x36, 0x97, 0xf9, 0xad, 0xf9, 0x37, 0xf9, 0x02, 0x56, 0xec, 0x20, 0x08, 0xd9, 0x85, 0xed, 0x45,
+	0xcd, 0x0a, 0x0f, 0x91, 0x0f, 0x73, 0xda, 0xb5, 0x24, 0x57, 0x5e, 0x2b, 0x95, 0x46, 0x4b, 0xbf,
+	0x72, 0xe3, 0xa9, 0x13, 0xda, 0xaf, 0xfc, 0x66, 0x75, 0xb3, 0x88, 0x6e, 0x49, 0x00, 0x63, 0x1f,
+	0xaa, 0x6a, 0xe9, 0x75, 0x43, 0x87, 0x09, 0x37, 0xca, 0x04, 0x55, 0xa4, 0xf1, 0x23, 0x20, 0x87,
+	0xd4, 0x77, 0x5c, 0x7f, 0x92, 0x5a, 0x2a, 0xc2, 0xbc, 0xc0, 0x6c, 0xa6, 0xe8, 0x64, 0x3c, 0x5a,
+	0x52, 0xc6, 0x26, 0xd4, 0x4d, 0x8f, 0xf2, 0xc2, 0xd0, 0x75, 0xa3, 0x98, 0xe8, 0x50, 0x74, 0x1d,
+	0x21, 0xb4, 0x62, 0xe1, 0xa7, 0x71, 0x0f, 0x60, 0x68, 0x7b, 0xde, 0xe5, 0x2f, 0xe6, 0x74, 0xce,
+	0x03, 0x6f, 0xcc, 0xfc, 0x98, 0x46, 0xb1, 0x10, 0x6a, 0x58, 0x09, 0x6d, 0x58, 0x50, 0x3f, 0x70,
+	0xa3, 0x53, 0x3a, 0xb5, 0x2f, 0x5c, 0x36, 0x0f, 0xd1, 0x80, 0xf1, 0x65, 0x40, 0x65, 0x58, 0xf1,
+	0x6f, 0x8e, 0xb9, 0x33, 0x2a, 0xf3, 0x8f, 0x7f, 0x8b, 0x60, 0x0e, 0x58, 0x18, 0xa7, 0x8e, 0x53,
+	0xb4, 0xf1, 0x15, 0x54, 0x8f, 0x82, 0x49, 0x68, 0x3b, 0x34, 0x22, 0x3f, 0x83, 0xea, 0x5c, 0x7e,
+	0xf3, 0xb3, 0x6b, 0x0f, 0x6f, 0xe7, 0x6c, 0x2f, 0x05, 0x07, 0xec, 0x2c, 0x7e, 0x65, 0x87, 0x54,
+	0xba, 0x20, 0x59, 0x63, 0x7c, 0x0d, 0xd0, 0xb5, 0xa3, 0xb8, 0xe3, 0xc7, 0xf6, 0x39, 0x25, 0x8f,
+	0x61, 0x59, 0x9c, 0x22, 0x03, 0xf4, 0xa3, 0x85, 0x28, 0x43, 0x96, 0x10, 0x95, 0x1b, 0x49, 0x71,
+	0xb2, 0x06, 0x65, 0xd7, 0x77, 0xe8, 0x6b, 0x99, 0x78, 0x82, 0x30, 0xfe, 0x51, 0x80, 0xaa, 0xb2,
+	0x24, 0xb9, 0x07, 0xe5, 0x60, 0x6a, 0x47, 0xe2, 0xea, 0xab, 0x0f, 0x49, 0x6e, 0xeb, 0x43, 0xe4,
+	0x58, 0x42, 0x00, 0xef, 0x3e, 0xb3, 0x7d, 0xf7, 0x8c, 0x46, 0xb1, 0x74, 0x64, 0x42, 0x73, 0x1f,
+	0x07, 0xd4, 0x77, 0xfd, 0x89, 0x34, 0x8b, 0x22, 0x91, 0x33, 0xf6, 0x58, 0x84, 0x1c, 0x19, 0xce,
+	0x92, 0x24, 0x77, 0xa1, 0x16, 0x32, 0xcf, 0x1b, 0x45, 0xd4, 0xf6, 0x64, 0x48, 0x57, 0x2d, 0x40,
+	0x68, 0xc0, 0x11, 0xf2, 0x31, 0xac, 0x08, 0x01, 0x2c, 0x29, 0xcb, 0xb2, 0x74, 0x20, 0x1b, 0xcb,
+	0x8a, 0x62, 0x86, 0x8c, 0xc5, 0xcd, 0x8a, 0x50, 0x07, 0x01, 0x8b, 0xb1, 0x98, 0xdc, 0x01, 0x38,
+	0xa7, 0x97, 0x23, 0xc7, 0x9d, 0xa0, 0xb2, 0x55, 0x51, 0x58, 0xce, 0xe9, 0xe5, 0x2e, 0x07, 0xb0,
+	0xc2, 0xc6, 0xa1, 0x6b, 0x7b, 0xa3, 0xc0, 0x8e, 0x30, 0x05, 0x57, 0xf8, 0xd1, 0x35, 0x8e, 0x1d,
+	0x72, 0x88, 0x7c, 0x02, 0x0d, 0x15, 0x2c, 0x23, 0xbc, 0x4a, 0x13, 0x78, 0x64, 0xd4, 0x15, 0xd8,
+	0x0f, 0xa8, 0x6f, 0xfc, 0x4d, 0x83, 0x6a, 0x9b, 0x86, 0x74, 0xc6, 0xfc, 0x4b, 0x0c, 0xdb, 0x97,
+	0x73, 0x16, 0xce, 0x67, 0x32, 0x88, 0x24, 0x85, 0x06, 0xb0, 0xe3, 0x98, 0xce, 0x82, 0x58, 0x16,
+	0x25, 0x45, 0x92, 0x1f, 0x43, 0x29, 0x8a, 0x69, 0xc0, 0x2d, 0xb6, 0xba, 0xe0, 0x54, 0xb5, 0xed,
+	0x20, 0xa6, 0x81, 0xc5, 0xc5, 0xd0, 0xfe, 0x0e, 0xb5, 0x1d, 0xcf, 0xf5, 0xa9, 0x34, 0x65, 0x42,
+	0x93, 0xa7, 0x50, 0x8d, 0xc3, 0x79, 0x14, 0x53, 0x1a, 0x35, 0xcb, 0x3c, 0xde, 0xf2, 0xdb, 0x0d,
+	0x05, 0x13, 0xcb, 0x50, 0x12, 0x6c, 0x6a, 0x81, 0x11, 0x43, 0x3d, 0xcb, 0x27, 0x9f, 0x43, 0x45,
+	0xf2, 0x64, 0xbc, 0x7d, 0x90, 0xdb, 0xeb, 0x80, 0x62, 0x9b, 0x52, 0x7d, 0x51, 0x4a, 0x92, 0x6d,
+	0xa8, 0xd0, 0x6f, 0xe8, 0x38, 0x96, 0x55, 0x7e, 0x75, 0xa1, 0xd8, 0x98, 0xdf, 0x88, 0x78, 0xb3,
+	0x94, 0x94, 0xf1, 0x4e, 0x83, 0xd2, 0x2e, 0xb5, 0x3d, 0xf4, 0xa4, 0x43, 0x6d, 0x4f, 0xb4, 0x70,
+	0x4d, 0x78, 0x12, 0x01, 0xec, 0xdf, 0xa4, 0x0d, 0x0d, 0xd9, 0x2d, 0xc2, 0xd1, 0x39, 0xbd, 0xc4,
+	0x3a, 0x8b, 0xb7, 0x6b, 0x2e, 0x64, 0x80, 0x90, 0x78, 0x4e, 0x2f, 0xa5, 0x5a, 0xf5, 0x30, 0x85,
+	0x78, 0x6f, 0x18, 0xb3, 0xd9, 0xcc, 0x8d, 0x45, 0xef, 0x10, 0x8d, 0x26, 0x0b, 0x91, 0x2f, 0x60,
+	0x39, 0x9a, 0xda, 0xa2, 0xe6, 0x16, 0xaf, 0xf4, 0x75, 0xd3, 0x1f, 0x87, 0x97, 0x41, 0x4c, 0x9d,
+	0xc1, 0x34, 0x4d, 0x56, 0xb9, 0x00, 0x8b, 0xe5, 0x98, 0xf9, 0x67, 0x6e, 0x38, 0x4b, 0x82, 0x38,
+	0x05, 0x8c, 0x59, 0x5a, 0xb4, 0xb8, 0x2a, 0x04, 0x4a, 0xfc, 0x1a, 0xe2, 0x9e, 0xfc, 0x9b, 0x74,
+	0xa0, 0x91, 0x2d, 0x98, 0xea, 0x8e, 0xf9, 0x5e, 0xd2, 0xcf, 0x48, 0xe0, 0x4e, 0x52, 0x8b, 0xfc,
+	0x4a, 0xe3, 0xcf, 0x1a, 0xe8, 0x8b, 0x92, 0xd7, 0x2a, 0xd2, 0x69, 0xf4, 0x16, 0x72, 0xd1, 0xab,
+	0xf4, 0x2d, 0x66, 0xf4, 0x7d, 0x92, 0x09, 0xb6, 0xd2, 0x7b, 0xdc, 0x21, 0x83, 0x29, 0xa3, 0x65,
+	0x1a, 0x6b, 0x8f, 0xa1, 0x96, 0x61, 0xa7, 0x05, 0x4a, 0xe4, 0x8c, 0x20, 0x92, 0x43, 0x0b, 0xe9,
+	0xa1, 0xc6, 0x3f, 0x35, 0x28, 0x0f, 0x31, 0x41, 0x73, 0x79, 0xa0, 0x2d, 0xe4, 0xc1, 0x23, 0x58,
+	0x0e, 0x58, 0x24, 0x82, 0xb0, 0x78, 0xa5, 0x95, 0xcb, 0x93, 0x2d, 0x7a, 0xa6, 0x7c, 0x28, 0x84,
+	0xc9, 0x63, 0xec, 0xb9, 0xe3, 0xb9, 0x68, 0xc7, 0xd7, 0x58, 0xa7, 0xa4, 0x71, 0xe1, 0xcc, 0x8d,
+	0x64, 0x75, 0xbb, 0xce, 0x42, 0x29, 0x6d, 0xec, 0x01, 0xa4, 0xcc, 0x6b, 0x79, 0x28, 0x57, 0xcb,
+	0x95, 0xa9, 0x8c, 0xa7, 0x68, 0x4f, 0xd7, 0xf6, 0x06, 0x22, 0x18, 0xd7, 0x93, 0x38, 0x16, 0x01,
+	0xa6, 0x82, 0x74, 0x0d, 0xca, 0x41, 0xc8, 0xd8, 0x99, 0x34, 0xa9, 0x20, 0x8c, 0x3f, 0x69, 0x50,
+	0x3e, 0x66, 0x31, 0x0d, 0xc9, 0x67, 0xc9, 0x1c, 0x23, 0xda, 0x40, 0xde, 0xa1, 0x5c, 0xe6, 0xea,
+	0x08, 0x13, 0xd1, 0x97, 0x73, 0xea, 0x8f, 0xa9, 0x1a, 0xeb, 0x14, 0x8d, 0x19, 0xed, 0xb1, 0xc9,
+	0x48, 0xa8, 0x5b, 0x14, 0x4c, 0x8f, 0x4d, 0x3a, 0xca, 0xb9, 0x7c, 0x56, 0x29, 0x09, 0xe7, 0xf2,
+	0x59, 0x45, 0xb5, 0xda, 0x72, 0xda, 0x6a, 0x0d, 0x13, 0x2a, 0x83, 0x80, 0xb9, 0xd8, 0x08, 0x9e,
+	0x40, 0xe5, 0xd4, 0xf6, 0x3c, 0x16, 0xab, 0x66, 0x7a, 0x2b, 0xa7, 0x9e, 0x14, 0xdb, 0xe1, 0x22,
+	0xca, 0xd0, 0x72, 0x81, 0xd1, 0x85, 0x46, 0x8e, 0x9f, 0x53, 0x5c, 0x5b, 0x50, 0xfc, 0x2e, 0xd4,
+	0x7c, 0xe6, 0x8f, 0xe9, 0x28, 0x60, 0xae, 0xaf, 0xba, 0x1c, 0x70, 0xe8, 0x10, 0x11, 0xe3, 0x31,
+	0x54, 0x0e, 0xed, 0x30, 0xc6, 0x30, 0xfc, 0xff, 0x4c, 0x7d, 0x0e, 0xcb, 0x16, 0x8d, 0xe6, 0x5e,
+	0x4c, 0x1e, 0x2c, 0x98, 0x7a, 0xb1, 0x99, 0xa3, 0xd0, 0x82, 0xad, 0x9b, 0xe9, 0xfd, 0x85, 0xa9,
+	0x15, 0x89, 0x87, 0xe1, 0x6a, 0xf1, 0x06, 0x28, 0x59, 0x82, 0x30, 0x2c, 0xb8, 0x69, 0xd1, 0x19,
+	0xbb, 0xa0, 0x4e, 0xdb, 0xf6, 0x1d, 0x1c, 0xf4, 0x69, 0x44, 0xbe, 0xc4, 0x09, 0x9e, 0x83, 0xd2,
+	0x88, 0x8b, 0xb3, 0x6a, 0x7e, 0x81, 0xb2, 0xa3, 0x5c, 0x63, 0xfc, 0x06, 0x87, 0xe7, 0xbc, 0x08,
+	0xef, 0xed, 0xa2, 0x1f, 0xca, 0xfc, 0x55, 0x24, 0x1a, 0x87, 0x05, 0x3c, 0x94, 0x65, 0x39, 0x11,
+	0x14, 0x9f, 0xed, 0xc4, 0xab, 0x46, 0x8c, 0x09, 0x92, 0x22, 0x1b, 0xb9, 0x31, 0x5c, 0x84, 0x46,
+	0x06, 0xc1, 0x48, 0x2d, 0x76, 0x59, 0x4c, 0x3e, 0x83, 0x72, 0x60, 0x87, 0x49, 0x1c, 0xac, 0xe5,
+	0xae, 0xd0, 0x65, 0x31, 0x3a, 0x47, 0x6a, 0x2e, 0x04, 0x33, 0x27, 0x16, 0x72, 0x27, 0xde, 0x85,
+	0xda, 0x94, 0xda, 0x0e, 0x0d, 0x45, 0xdf, 0x11, 0xf5, 0x0d, 0x04, 0xc4, 0x3b, 0xcf, 0x1a, 0x94,
+	0xcf, 0xdc, 0xd7, 0xd4, 0xe1, 0xda, 0x54, 0x2d, 0x41, 0xf0, 0x17, 0x0e, 0x95, 0x85, 0xbe, 0x6e,
+	0xf1, 0x6f, 0x83, 0x42, 0x45, 0x1e, 0x7d, 0xad, 0x44, 0xde, 0x00, 0x48, 0x5b, 0x8f, 0x8a, 0xb1,
+	0x14, 0xe1, 0x81, 0x45, 0xc7, 0x21, 0x8d, 0xa5, 0x52, 0x92, 0x32, 0x9e, 0xc2, 0x0a, 0xce, 0xbd,
+	0xdf, 0x3b, 0xdc, 0x8a, 0x6c, 0x92, 0x25, 0x10, 0x87, 0x59, 0x97, 0x3a, 0xc6, 0x5f, 0x8b, 0x50,
+	0xe2, 0x53, 0xf3, 0xf6, 0x42, 0xf8, 0xe5, 0x0b, 0x16, 0x8a, 0x2c, 0x04, 0xdf, 0x1a, 0x94, 0x23,
+	0x6a, 0xc7, 0xea, 0x49, 0x25, 0x08, 0x3e, 0xf0, 0xcd, 0xe3, 0xc8, 0x75, 0x28, 0xd7, 0xb2, 0x61,
+	0x29, 0x92, 0xfc, 0x04, 0x96, 0x03, 0xcf, 0x1e, 0x27, 0xbd, 0x61, 0xfd, 0xca, 0x01, 0x87, 0xc8,
+	0x4e, 0x2a, 0x30, 0x97, 0x25, 0x26, 0x34, 0xa2, 0xf9, 0x69, 0x14, 0xbb, 0xb1, 0x7c, 0xc0, 0xbd,
+	0x6f, 0x8a, 0x19, 0x64, 0x24, 0x54, 0xff, 0xcb, 0xad, 0x42, 0x65, 0x71, 0xb4, 0xba, 0x94, 0x2f,
+	0x21, 0x41, 0x90, 0x4f, 0x61, 0xf5, 0x92, 0xcd, 0xfd, 0xc9, 0x28, 0xa4, 0x2f, 0xe7, 0xfc, 0x0d,
+	0x5b, 0xe1, 0xec, 0x06, 0x47, 0x2d, 0x09, 0xa2, 0xd8, 0x2b, 0x36, 0xb3, 0xfd, 0x54, 0xac, 0x2a,
+	0xc4, 0x38, 0x9a, 0x88, 0x7d, 0x02, 0x62, 0xdd, 0x48, 0x55, 0xfe, 0x15, 0x31, 0x1a, 0x72, 0xf0,
+	0x40, 0x60, 0x28, 0x24, 0xf6, 0x52, 0x42, 0x72, 0x7e, 0xe4, 0xa0, 0x12, 0xda, 0xe2, 0x8e, 0x8a,
+	0x9a, 0x35, 0x7e, 0x57, 0x3d, 0xdf, 0x3a, 0x5c, 0x65, 0x22, 0x2e, 0x63, 0x7c, 0x2d, 0xbc, 0xcf,
+	0x6d, 0x97, 0x49, 0x2f, 0x2d, 0x97, 0x5e, 0x49, 0x39, 0x90, 0xf3, 0x3e, 0x27, 0x70, 0xfc, 0x49,
+	0xac, 0x24, 0xdf, 0x2d, 0x55, 0x2b, 0x0b, 0x19, 0xbf, 0x85, 0x7a, 0xd6, 0xb6, 0xf8, 0xb4, 0x62,
+	0x73, 0x95, 0xd4, 0xf8, 0xc9, 0x7f, 0xbd, 0xa8, 0x64, 0x2e, 0xb8, 0xbe, 0x78, 0x92, 0xd8, 0x11,
+	0xf3, 0xe5, 0xf4, 0x7a, 0xf7, 0x3b, 0x1d, 0x65, 0x71, 0x31, 0x4b, 0x8a, 0xf3, 0xf2, 0x88, 0x77,
+	0xe0, 0x69, 0xd5, 0xb0, 0x04, 0x61, 0x3c, 0x82, 0xe2, 0xd0, 0xa5, 0xa9, 0xfe, 0x5a, 0x56, 0x7f,
+	0xfe, 0xb8, 0x48, 0x27, 0x23, 0x8c, 0x35, 0x41, 0x1a, 0xbf, 0xd7, 0x60, 0x65, 0xc7, 0x63, 0xe3,
+	0xf3, 0x2e, 0xb5, 0xcf, 0x32, 0xa9, 0xae, 0xe5, 0x52, 0xfd, 0x7d, 0x0f, 0xb9, 0xef, 0x4d, 0xff,
+	0xfb, 0x50, 0xf2, 0xd8, 0x44, 0x05, 0xf1, 0x62, 0xa1, 0x99, 0xe0, 0x1b, 0x44, 0xf9, 0x07, 0xe5,
+	0x8c, 0x6d, 0x2c, 0x02, 0x1c, 0x46, 0xeb, 0x79, 0x6c, 0x22, 0x73, 0x1f, 0x3f, 0x93, 0xff, 0x22,
+	0x85, 0xf4, 0xbf, 0xc8, 0xd6, 0x49, 0xf6, 0x6f, 0x84, 0xc8, 0x39, 0xf2, 0x01, 0xdc, 0xb0, 0xcc,
+	0x41, 0xbf, 0x7b, 0x34, 0xec, 0xf4, 0x7b, 0xa3, 0xfe, 0xa1, 0xd9, 0xd3, 0x97, 0x48, 0x13, 0xd6,
+	0x32, 0xa0, 0xb9, 0xb7, 0x67, 0xb6, 0x87, 0x9d, 0x63, 0x53, 0xd7, 0xc8, 0x3a, 0x90, 0x0c, 0xc7,
+	0x32, 0xf7, 0x8e, 0x06, 0xe6, 0xae, 0x5e, 0xd8, 0xfa, 0x8b, 0x06, 0x65, 0xfe, 0x74, 0x23, 0xab,
+	0x00, 0x87, 0xfb, 0xad, 0x81, 0x39, 0xea, 0xf5, 0x7b, 0xa6, 0xbe, 0x44, 0x6e, 0x40, 0x4d, 0xd0,
+	0x03, 0x73, 0x78, 0x74, 0x28, 0xb6, 0x10, 0xc0, 0x73, 0xf3, 0x64, 0xd4, 0x36, 0x2d, 0xf3, 0xa0,
+	0xdf, 0x3b, 0xd1, 0x0b, 0xa9, 0xa0, 0x65, 0xb6, 0x76, 0x4f, 0xf4, 0x22, 0xd1, 0xa1, 0x2e, 0x80,
+	0xe3, 0xfe, 0xb0, 0xd3, 0x7b, 0xa6, 0x97, 0x52, 0xa4, 0xdd, 0xed, 0xe3, 0xb9, 0x65, 0xb2, 0x06,
+	0xba, 0x40, 0x76, 0xcd, 0xb6, 0x75, 0x72, 0xc8, 0xe5, 0x96, 0xd3, 0xad, 0xf6, 0x3a, 0xbd, 0x56,
+	0x57, 0xaf, 0xe0, 0x2d, 0xe5, 0xc2, 0x56, 0xaf, 0x6d, 0x76, 0xbb, 0xe6, 0xae, 0x5e, 0xdd, 0x7a,
+	0x05, 0xf5, 0xec, 0x9b, 0x87, 0x7c, 0x08, 0x37, 0x95, 0x3a, 0xa3, 0x56, 0xaf, 0xd7, 0x3f, 0xea,
+	0xb5, 0xf1, 0x02, 0x37, 0xa1, 0x91, 0xc0, 0xbb, 0x66, 0xab, 0xab, 0x6b, 0x78, 0x6a, 0x02, 0xb5,
+	0xfb, 0xbd, 0xbd, 0x8e, 0x75, 0xa0, 0x17, 0xf2, 0x82, 0x78, 0xf9, 0x62, 0x4e, 0xf0, 0x45, 0xab,
+	0x23, 0xae, 0xb1, 0x35, 0x85, 0xaa, 0x7a, 0x9c, 0xe0, 0x22, 0xf3, 0x2b, 0x34, 0x6f, 0xbf, 0xa7,
+	0x2c, 0xf6, 0x01, 0xdc, 0x48, 0xa0, 0x41, 0xa7, 0x6b, 0xf6, 0x86, 0xc2, 0x6a, 0x09, 0xb8, 0xd3,
+	0xda, 0x1d, 0x0d, 0xf6, 0x5b, 0x96, 0xa9, 0x17, 0xc8, 0x6d, 0x68, 0x26, 0xf8, 0x5e, 0xab, 0x8b,
+	0x57, 0xec, 0x1f, 0x1c, 0x76, 0x5b, 0x9d, 0xde, 0x50, 0x2f, 0x6e, 0xed, 0x40, 0x2d, 0x33, 0x49,
+	0xa1, 0x6f, 0x8e, 0xfb, 0x43, 0xd3, 0x52, 0x27, 0xe9, 0x50, 0x17, 0x74, 0xbb, 0x7f, 0xd4, 0x1b,
+	0x0e, 0x74, 0x0d, 0xd5, 0x11, 0x88, 0x65, 0x1e, 0xf7, 0x9f, 0x73, 0xd7, 0x3e, 0x83, 0x7a, 0x76,
+	0x44, 0x40, 0xe3, 0x5a, 0xe6, 0xe0, 0xa8, 0x3b, 0x54, 0xbb, 0xdc, 0x84, 0x86, 0x04, 0x30, 0x7c,
+	0xcc, 0x5d, 0x5d, 0x93, 0x51, 0x85, 0xd0, 0x8b, 0xce, 0x70, 0x7f, 0xdf, 0xec, 0xe2, 0x46, 0x3f,
+	0x07, 0x48, 0x8b, 0x3d, 0x69, 0xc0, 0x4a, 0xb7, 0x33, 0x18, 0x66, 0xc2, 0x84, 0x93, 0x7b, 0x7d,
+	0xeb, 0x80, 0x6f, 0x71, 0x13, 0x1a, 0x1c, 0xc8, 0x6c, 0x10, 0x02, 0xb9, 0x9a, 0xe6, 0xe8, 0xb6,
+	0xc1, 0xd1, 0xce, 0x60, 0xd8, 0x19, 0x1e, 0x65, 0xad, 0xb8, 0x0e, 0x24, 0x07, 0x9f, 0xf4, 0x8f,
+	0x7a, 0xcf, 0x84, 0x21, 0x73, 0xf8, 0x8b, 0xfe, 0x41, 0xab, 0xa7, 0x17, 0xae, 0x6c, 0xb3, 0xd3,
+	0x1f, 0xee, 0xeb, 0xc5, 0x9d, 0xf6, 0x9b, 0xff, 0x6e, 0x2c, 0x7d, 0xfb, 0x76, 0x43, 0x7b, 0xf3,
+	0x76, 0x43, 0xfb, 0xcf, 0xdb, 0x0d, 0xed, 0x8f, 0xef, 0x36, 0x96, 0xde, 0xbc, 0xdb, 0x58, 0xfa,
+	0xd7, 0xbb, 0x8d, 0xa5, 0x5f, 0x7d, 0x9a, 0xfc, 0x46, 0x16, 0x3f, 0x9f, 0x33, 0x7f, 0x95, 0x9f,
+	0xaa, 0xef, 0x8b, 0x07, 0xa7, 0xcb, 0x9c, 0xfb, 0xf9, 0xff, 0x02, 0x00, 0x00, 0xff, 0xff, 0xd6,
+	0x17, 0x6c, 0x20, 0xce, 0x16, 0x00, 0x00,
 }
 
 func (m *Chain) Marshal() (dAtA []byte, err error) {
@@ -3606,6 +4339,494 @@ func (m *Result) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	return len(dAtA) - i, nil
 }
 
+func (m *RemovedCandidates) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *RemovedCandidates) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *RemovedCandidates) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Removed) > 0 {
+		for iNdEx := len(m.Removed) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Removed[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintRecord(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0xa
+		}
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *RemovedCandidate) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *RemovedCandidate) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *RemovedCandidate) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Resolution) > 0 {
+		i -= len(m.Resolution)
+		copy(dAtA[i:], m.Resolution)
+		i = encodeVarintRecord(dAtA, i, uint64(len(m.Resolution)))
+		i--
+		dAtA[i] = 0x22
+	}
+	if m.Height != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.Height))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.Option != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.Option))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.Contest != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.Contest))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *Lot) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Lot) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Lot) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Seed) > 0 {
+		i -= len(m.Seed)
+		copy(dAtA[i:], m.Seed)
+		i = encodeVarintRecord(dAtA, i, uint64(len(m.Seed)))
+		i--
+		dAtA[i] = 0x2a
+	}
+	if m.Fixed {
+		i--
+		if m.Fixed {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x20
+	}
+	if len(m.HeaderHash) > 0 {
+		i -= len(m.HeaderHash)
+		copy(dAtA[i:], m.HeaderHash)
+		i = encodeVarintRecord(dAtA, i, uint64(len(m.HeaderHash)))
+		i--
+		dAtA[i] = 0x1a
+	}
+	if m.Height != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.Height))
+		i--
+		dAtA[i] = 0x10
+	}
+	if len(m.Parts) > 0 {
+		for iNdEx := len(m.Parts) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Parts[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintRecord(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0xa
+		}
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *LotPart) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *LotPart) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *LotPart) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Secret) > 0 {
+		i -= len(m.Secret)
+		copy(dAtA[i:], m.Secret)
+		i = encodeVarintRecord(dAtA, i, uint64(len(m.Secret)))
+		i--
+		dAtA[i] = 0x1a
+	}
+	if len(m.Commitment) > 0 {
+		i -= len(m.Commitment)
+		copy(dAtA[i:], m.Commitment)
+		i = encodeVarintRecord(dAtA, i, uint64(len(m.Commitment)))
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Organisation) > 0 {
+		i -= len(m.Organisation)
+		copy(dAtA[i:], m.Organisation)
+		i = encodeVarintRecord(dAtA, i, uint64(len(m.Organisation)))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *ListQueue) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *ListQueue) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *ListQueue) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Tied) > 0 {
+		dAtA11 := make([]byte, len(m.Tied)*10)
+		var j10 int
+		for _, num := range m.Tied {
+			for num >= 1<<7 {
+				dAtA11[j10] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j10++
+			}
+			dAtA11[j10] = uint8(num)
+			j10++
+		}
+		i -= j10
+		copy(dAtA[i:], dAtA11[:j10])
+		i = encodeVarintRecord(dAtA, i, uint64(j10))
+		i--
+		dAtA[i] = 0x12
+	}
+	if len(m.Contests) > 0 {
+		dAtA13 := make([]byte, len(m.Contests)*10)
+		var j12 int
+		for _, num := range m.Contests {
+			for num >= 1<<7 {
+				dAtA13[j12] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j12++
+			}
+			dAtA13[j12] = uint8(num)
+			j12++
+		}
+		i -= j12
+		copy(dAtA[i:], dAtA13[:j12])
+		i = encodeVarintRecord(dAtA, i, uint64(j12))
+		i--
+		dAtA[i] = 0xa
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *List) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *List) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *List) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Ties) > 0 {
+		for iNdEx := len(m.Ties) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Ties[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintRecord(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x5a
+		}
+	}
+	if m.WomanMissing != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.WomanMissing))
+		i--
+		dAtA[i] = 0x50
+	}
+	if m.YoungMissing != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.YoungMissing))
+		i--
+		dAtA[i] = 0x48
+	}
+	if m.WomanRequired != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.WomanRequired))
+		i--
+		dAtA[i] = 0x40
+	}
+	if m.YoungRequired != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.YoungRequired))
+		i--
+		dAtA[i] = 0x38
+	}
+	if m.Empty != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.Empty))
+		i--
+		dAtA[i] = 0x30
+	}
+	if len(m.Substitutions) > 0 {
+		for iNdEx := len(m.Substitutions) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Substitutions[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintRecord(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x2a
+		}
+	}
+	if len(m.Places) > 0 {
+		for iNdEx := len(m.Places) - 1; iNdEx >= 0; iNdEx-- {
+			{
+				size, err := m.Places[iNdEx].MarshalToSizedBuffer(dAtA[:i])
+				if err != nil {
+					return 0, err
+				}
+				i -= size
+				i = encodeVarintRecord(dAtA, i, uint64(size))
+			}
+			i--
+			dAtA[i] = 0x22
+		}
+	}
+	if m.Outside != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.Outside))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.Seats != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.Seats))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.Status != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.Status))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *ListPlace) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *ListPlace) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *ListPlace) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Substituted {
+		i--
+		if m.Substituted {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.Votes != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.Votes))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.Option != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.Option))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *Substitution) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Substitution) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Substitution) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if m.Place != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.Place))
+		i--
+		dAtA[i] = 0x20
+	}
+	if m.Reason != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.Reason))
+		i--
+		dAtA[i] = 0x18
+	}
+	if m.In != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.In))
+		i--
+		dAtA[i] = 0x10
+	}
+	if m.Out != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.Out))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
+func (m *Tie) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *Tie) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *Tie) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	if len(m.Options) > 0 {
+		dAtA15 := make([]byte, len(m.Options)*10)
+		var j14 int
+		for _, num := range m.Options {
+			for num >= 1<<7 {
+				dAtA15[j14] = uint8(uint64(num)&0x7f | 0x80)
+				num >>= 7
+				j14++
+			}
+			dAtA15[j14] = uint8(num)
+			j14++
+		}
+		i -= j14
+		copy(dAtA[i:], dAtA15[:j14])
+		i = encodeVarintRecord(dAtA, i, uint64(j14))
+		i--
+		dAtA[i] = 0x12
+	}
+	if m.Votes != 0 {
+		i = encodeVarintRecord(dAtA, i, uint64(m.Votes))
+		i--
+		dAtA[i] = 0x8
+	}
+	return len(dAtA) - i, nil
+}
+
 func (m *BlockLeaf) Marshal() (dAtA []byte, err error) {
 	size := m.Size()
 	dAtA = make([]byte, size)
@@ -4282,6 +5503,225 @@ func (m *Result) Size() (n int) {
 	if len(m.Votes) > 0 {
 		l = 0
 		for _, e := range m.Votes {
+			l += sovRecord(uint64(e))
+		}
+		n += 1 + sovRecord(uint64(l)) + l
+	}
+	return n
+}
+
+func (m *RemovedCandidates) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if len(m.Removed) > 0 {
+		for _, e := range m.Removed {
+			l = e.Size()
+			n += 1 + l + sovRecord(uint64(l))
+		}
+	}
+	return n
+}
+
+func (m *RemovedCandidate) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Contest != 0 {
+		n += 1 + sovRecord(uint64(m.Contest))
+	}
+	if m.Option != 0 {
+		n += 1 + sovRecord(uint64(m.Option))
+	}
+	if m.Height != 0 {
+		n += 1 + sovRecord(uint64(m.Height))
+	}
+	l = len(m.Resolution)
+	if l > 0 {
+		n += 1 + l + sovRecord(uint64(l))
+	}
+	return n
+}
+
+func (m *Lot) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if len(m.Parts) > 0 {
+		for _, e := range m.Parts {
+			l = e.Size()
+			n += 1 + l + sovRecord(uint64(l))
+		}
+	}
+	if m.Height != 0 {
+		n += 1 + sovRecord(uint64(m.Height))
+	}
+	l = len(m.HeaderHash)
+	if l > 0 {
+		n += 1 + l + sovRecord(uint64(l))
+	}
+	if m.Fixed {
+		n += 2
+	}
+	l = len(m.Seed)
+	if l > 0 {
+		n += 1 + l + sovRecord(uint64(l))
+	}
+	return n
+}
+
+func (m *LotPart) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	l = len(m.Organisation)
+	if l > 0 {
+		n += 1 + l + sovRecord(uint64(l))
+	}
+	l = len(m.Commitment)
+	if l > 0 {
+		n += 1 + l + sovRecord(uint64(l))
+	}
+	l = len(m.Secret)
+	if l > 0 {
+		n += 1 + l + sovRecord(uint64(l))
+	}
+	return n
+}
+
+func (m *ListQueue) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if len(m.Contests) > 0 {
+		l = 0
+		for _, e := range m.Contests {
+			l += sovRecord(uint64(e))
+		}
+		n += 1 + sovRecord(uint64(l)) + l
+	}
+	if len(m.Tied) > 0 {
+		l = 0
+		for _, e := range m.Tied {
+			l += sovRecord(uint64(e))
+		}
+		n += 1 + sovRecord(uint64(l)) + l
+	}
+	return n
+}
+
+func (m *List) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Status != 0 {
+		n += 1 + sovRecord(uint64(m.Status))
+	}
+	if m.Seats != 0 {
+		n += 1 + sovRecord(uint64(m.Seats))
+	}
+	if m.Outside != 0 {
+		n += 1 + sovRecord(uint64(m.Outside))
+	}
+	if len(m.Places) > 0 {
+		for _, e := range m.Places {
+			l = e.Size()
+			n += 1 + l + sovRecord(uint64(l))
+		}
+	}
+	if len(m.Substitutions) > 0 {
+		for _, e := range m.Substitutions {
+			l = e.Size()
+			n += 1 + l + sovRecord(uint64(l))
+		}
+	}
+	if m.Empty != 0 {
+		n += 1 + sovRecord(uint64(m.Empty))
+	}
+	if m.YoungRequired != 0 {
+		n += 1 + sovRecord(uint64(m.YoungRequired))
+	}
+	if m.WomanRequired != 0 {
+		n += 1 + sovRecord(uint64(m.WomanRequired))
+	}
+	if m.YoungMissing != 0 {
+		n += 1 + sovRecord(uint64(m.YoungMissing))
+	}
+	if m.WomanMissing != 0 {
+		n += 1 + sovRecord(uint64(m.WomanMissing))
+	}
+	if len(m.Ties) > 0 {
+		for _, e := range m.Ties {
+			l = e.Size()
+			n += 1 + l + sovRecord(uint64(l))
+		}
+	}
+	return n
+}
+
+func (m *ListPlace) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Option != 0 {
+		n += 1 + sovRecord(uint64(m.Option))
+	}
+	if m.Votes != 0 {
+		n += 1 + sovRecord(uint64(m.Votes))
+	}
+	if m.Substituted {
+		n += 2
+	}
+	return n
+}
+
+func (m *Substitution) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Out != 0 {
+		n += 1 + sovRecord(uint64(m.Out))
+	}
+	if m.In != 0 {
+		n += 1 + sovRecord(uint64(m.In))
+	}
+	if m.Reason != 0 {
+		n += 1 + sovRecord(uint64(m.Reason))
+	}
+	if m.Place != 0 {
+		n += 1 + sovRecord(uint64(m.Place))
+	}
+	return n
+}
+
+func (m *Tie) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	if m.Votes != 0 {
+		n += 1 + sovRecord(uint64(m.Votes))
+	}
+	if len(m.Options) > 0 {
+		l = 0
+		for _, e := range m.Options {
 			l += sovRecord(uint64(e))
 		}
 		n += 1 + sovRecord(uint64(l)) + l
@@ -8087,6 +9527,1457 @@ func (m *Result) Unmarshal(dAtA []byte) error {
 				}
 			} else {
 				return fmt.Errorf("proto: wrong wireType = %d for field Votes", wireType)
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipRecord(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *RemovedCandidates) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowRecord
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: RemovedCandidates: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: RemovedCandidates: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Removed", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthRecord
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Removed = append(m.Removed, RemovedCandidate{})
+			if err := m.Removed[len(m.Removed)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipRecord(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *RemovedCandidate) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowRecord
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: RemovedCandidate: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: RemovedCandidate: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Contest", wireType)
+			}
+			m.Contest = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Contest |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Option", wireType)
+			}
+			m.Option = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Option |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Height", wireType)
+			}
+			m.Height = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Height |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Resolution", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthRecord
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Resolution = append(m.Resolution[:0], dAtA[iNdEx:postIndex]...)
+			if m.Resolution == nil {
+				m.Resolution = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipRecord(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Lot) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowRecord
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Lot: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Lot: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Parts", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthRecord
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Parts = append(m.Parts, LotPart{})
+			if err := m.Parts[len(m.Parts)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Height", wireType)
+			}
+			m.Height = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Height |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field HeaderHash", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthRecord
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.HeaderHash = append(m.HeaderHash[:0], dAtA[iNdEx:postIndex]...)
+			if m.HeaderHash == nil {
+				m.HeaderHash = []byte{}
+			}
+			iNdEx = postIndex
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Fixed", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.Fixed = bool(v != 0)
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Seed", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthRecord
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Seed = append(m.Seed[:0], dAtA[iNdEx:postIndex]...)
+			if m.Seed == nil {
+				m.Seed = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipRecord(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *LotPart) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowRecord
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: LotPart: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: LotPart: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Organisation", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthRecord
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Organisation = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 2:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Commitment", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthRecord
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Commitment = append(m.Commitment[:0], dAtA[iNdEx:postIndex]...)
+			if m.Commitment == nil {
+				m.Commitment = []byte{}
+			}
+			iNdEx = postIndex
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Secret", wireType)
+			}
+			var byteLen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				byteLen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if byteLen < 0 {
+				return ErrInvalidLengthRecord
+			}
+			postIndex := iNdEx + byteLen
+			if postIndex < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Secret = append(m.Secret[:0], dAtA[iNdEx:postIndex]...)
+			if m.Secret == nil {
+				m.Secret = []byte{}
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipRecord(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *ListQueue) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowRecord
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: ListQueue: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: ListQueue: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType == 0 {
+				var v uint32
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowRecord
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint32(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				m.Contests = append(m.Contests, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowRecord
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return ErrInvalidLengthRecord
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return ErrInvalidLengthRecord
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.Contests) == 0 {
+					m.Contests = make([]uint32, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint32
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return ErrIntOverflowRecord
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint32(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					m.Contests = append(m.Contests, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field Contests", wireType)
+			}
+		case 2:
+			if wireType == 0 {
+				var v uint32
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowRecord
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint32(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				m.Tied = append(m.Tied, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowRecord
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return ErrInvalidLengthRecord
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return ErrInvalidLengthRecord
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.Tied) == 0 {
+					m.Tied = make([]uint32, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint32
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return ErrIntOverflowRecord
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint32(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					m.Tied = append(m.Tied, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field Tied", wireType)
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipRecord(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *List) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowRecord
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: List: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: List: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Status", wireType)
+			}
+			m.Status = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Status |= ListStatus(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Seats", wireType)
+			}
+			m.Seats = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Seats |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Outside", wireType)
+			}
+			m.Outside = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Outside |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Places", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthRecord
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Places = append(m.Places, ListPlace{})
+			if err := m.Places[len(m.Places)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Substitutions", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthRecord
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Substitutions = append(m.Substitutions, Substitution{})
+			if err := m.Substitutions[len(m.Substitutions)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 6:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Empty", wireType)
+			}
+			m.Empty = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Empty |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 7:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field YoungRequired", wireType)
+			}
+			m.YoungRequired = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.YoungRequired |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 8:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field WomanRequired", wireType)
+			}
+			m.WomanRequired = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.WomanRequired |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 9:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field YoungMissing", wireType)
+			}
+			m.YoungMissing = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.YoungMissing |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 10:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field WomanMissing", wireType)
+			}
+			m.WomanMissing = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.WomanMissing |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 11:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Ties", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthRecord
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Ties = append(m.Ties, Tie{})
+			if err := m.Ties[len(m.Ties)-1].Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		default:
+			iNdEx = preIndex
+			skippy, err := skipRecord(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *ListPlace) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowRecord
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: ListPlace: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: ListPlace: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Option", wireType)
+			}
+			m.Option = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Option |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Votes", wireType)
+			}
+			m.Votes = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Votes |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Substituted", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.Substituted = bool(v != 0)
+		default:
+			iNdEx = preIndex
+			skippy, err := skipRecord(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Substitution) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowRecord
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Substitution: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Substitution: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Out", wireType)
+			}
+			m.Out = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Out |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field In", wireType)
+			}
+			m.In = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.In |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Reason", wireType)
+			}
+			m.Reason = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Reason |= SubstitutionReason(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Place", wireType)
+			}
+			m.Place = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Place |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		default:
+			iNdEx = preIndex
+			skippy, err := skipRecord(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthRecord
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *Tie) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowRecord
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: Tie: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: Tie: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Votes", wireType)
+			}
+			m.Votes = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowRecord
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Votes |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType == 0 {
+				var v uint32
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowRecord
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					v |= uint32(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				m.Options = append(m.Options, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return ErrIntOverflowRecord
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return ErrInvalidLengthRecord
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return ErrInvalidLengthRecord
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				var count int
+				for _, integer := range dAtA[iNdEx:postIndex] {
+					if integer < 128 {
+						count++
+					}
+				}
+				elementCount = count
+				if elementCount != 0 && len(m.Options) == 0 {
+					m.Options = make([]uint32, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint32
+					for shift := uint(0); ; shift += 7 {
+						if shift >= 64 {
+							return ErrIntOverflowRecord
+						}
+						if iNdEx >= l {
+							return io.ErrUnexpectedEOF
+						}
+						b := dAtA[iNdEx]
+						iNdEx++
+						v |= uint32(b&0x7F) << shift
+						if b < 0x80 {
+							break
+						}
+					}
+					m.Options = append(m.Options, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field Options", wireType)
 			}
 		default:
 			iNdEx = preIndex

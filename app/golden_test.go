@@ -20,22 +20,25 @@ import (
 )
 
 var (
-	update    = flag.Bool("update", false, "rewrite what comes out in testdata/election.golden")
-	recordNew = flag.Bool("record", false, "write testdata/election.golden from a new election")
+	update    = flag.Bool("update", false, "rewrite what comes out in testdata/*.golden")
+	recordNew = flag.Bool("record", false, "write testdata/*.golden from new elections")
 )
-
-const goldenFile = "testdata/election.golden"
 
 // TestGolden executes the blocks of a recorded election and compares codes, events and app hashes with the file. The file is a
 // script: what goes in are the lines genesis, block and tx; what comes out are the lines below them.
-func TestGolden(t *testing.T) {
+func TestGolden(t *testing.T) { golden(t, "testdata/election.golden", record) }
+
+// TestGoldenLists is TestGolden for an election with a list and a lot.
+func TestGoldenLists(t *testing.T) { golden(t, "testdata/lists.golden", recordLists) }
+
+func golden(t *testing.T, file string, record func(*testing.T) *recorded) {
 	if *recordNew {
-		writeGolden(t, run(t, inputs(record(t))))
+		writeGolden(t, file, run(t, inputs(record(t))))
 	}
 	if *update {
-		writeGolden(t, run(t, must(os.ReadFile(goldenFile))))
+		writeGolden(t, file, run(t, must(os.ReadFile(file))))
 	}
-	want, err := os.ReadFile(goldenFile)
+	want, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,8 +68,8 @@ func inputs(r *recorded) []byte {
 	return out.Bytes()
 }
 
-func writeGolden(t *testing.T, file []byte) {
-	if err := os.WriteFile(goldenFile, file, 0o644); err != nil {
+func writeGolden(t *testing.T, file string, content []byte) {
+	if err := os.WriteFile(file, content, 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -69,6 +69,12 @@ func (x *execution) formLists(id string, e *pb.Election, lot *pb.Lot) error {
 	if err != nil || queue == nil {
 		return err
 	}
+	if len(lot.Seed) > 0 {
+		queue.Contests, queue.Tied = append(queue.Contests, queue.Tied...), nil
+	}
+	if len(queue.Contests) == 0 {
+		return nil
+	}
 	m, err := x.manifest(x, e.Manifest)
 	if err != nil {
 		return err
@@ -76,9 +82,6 @@ func (x *execution) formLists(id string, e *pb.Election, lot *pb.Lot) error {
 	removed, err := x.removed(id)
 	if err != nil {
 		return err
-	}
-	if len(lot.Seed) > 0 {
-		queue.Contests, queue.Tied = append(queue.Contests, queue.Tied...), nil
 	}
 	for ; len(queue.Contests) > 0 && x.formed < maxLists; x.formed++ {
 		contest := queue.Contests[0]

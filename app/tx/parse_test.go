@@ -31,6 +31,8 @@ func bodies() map[Kind]election.Message {
 		KindPostPartials:      &pb.PostPartials{Election: "e", Partials: []pb.PartialDecryption{{Shares: h, Proof: p}}},
 		KindAuthorBlock:       &pb.AuthorBlock{Height: 1, Proposer: h[:20], Content: h},
 		KindReportIntake:      &pb.ReportIntake{Start: 1, Height: 60, Taken: 3, Refused: []pb.RefusalCount{{Code: 602, Count: 1}, {Code: 32_000, Count: 2}}},
+		KindCommitLot:         &pb.CommitLot{Election: "e", Commitment: h},
+		KindRevealLot:         &pb.RevealLot{Election: "e", Secret: h},
 	}
 }
 
@@ -107,6 +109,8 @@ func TestParseRefusesFields(t *testing.T) {
 		"voter twice":            revoke([]uint64{4, 4}),
 		"proposer":               &pb.AuthorBlock{Proposer: h, Content: h},
 		"content":                &pb.AuthorBlock{Proposer: h[:20], Content: p},
+		"commitment":             &pb.CommitLot{Commitment: h[1:]},
+		"secret":                 &pb.RevealLot{Secret: p},
 		"no start":               &pb.ReportIntake{Height: 60},
 		"report before block 1":  &pb.ReportIntake{Start: 1},
 		"report in between":      &pb.ReportIntake{Start: 1, Height: 61},

@@ -175,6 +175,7 @@ func (e *Election) finish() {
 	e.Refuse(tx.CodeLotSecret, Sign("party officer 1", &pb.RevealLot{Election: e.ID, Secret: LotSecret(e.ID, "league")}))
 	e.Accept(e.RevealLot("party"))
 	e.Expect(pb.PHASE_FINAL)
+	e.Make(1)
 	first := e.Report("league validator 1", 1, 9)
 	upgrade, _ := e.Propose("league officer 1", &pb.Resolution{Reason: "votes by telephone", Decision: &pb.Resolution_UpgradeSoftware{
 		UpgradeSoftware: &pb.UpgradeSoftware{Height: e.Height() + 1_000, Version: 2, Binary: make([]byte, 32)},

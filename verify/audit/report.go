@@ -73,6 +73,8 @@ type Contest struct {
 	Status  string   `json:"status"`
 	Ballots uint64   `json:"ballots"`
 	Options []Option `json:"options"`
+	// List is the list that was formed of the candidates, in words.
+	List []string `json:"list,omitempty"`
 }
 
 // Option is an option with its votes, which are 0 unless the contest was opened.
@@ -272,6 +274,13 @@ func (e *Election) contests(view state.View, id string, m *pb.Manifest) error {
 				o.Votes = result.Votes[at]
 			}
 			c.Options = append(c.Options, o)
+		}
+		list, err := state.Load[pb.List](view, state.ListKey(id, uint32(i)))
+		if err != nil {
+			return err
+		}
+		if list != nil {
+			c.List = election.ListWords(&m.Contests[i], list)
 		}
 		e.Contests = append(e.Contests, c)
 	}

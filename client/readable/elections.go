@@ -29,6 +29,8 @@ type Election struct {
 	TrialPassed bool       `json:"trial_passed"`
 	Recorded    uint64     `json:"recorded_ballots"`
 	Ceremonies  []Ceremony `json:"ceremonies"`
+	// Lot is there where lists are formed.
+	Lot *Lot `json:"lot,omitempty"`
 }
 
 // Ceremony is one organisation's key ceremony.
@@ -94,6 +96,11 @@ func ShowElection(ctx context.Context, v *client.View, id string) (*Election, er
 			shown.Ceremonies = append(shown.Ceremonies, showCeremony(o.Organisation.Id, c))
 		}
 	}
+	lot, err := client.Load[pb.Lot](ctx, v, state.LotKey(id))
+	if err != nil {
+		return nil, err
+	}
+	shown.Lot = lotOf(v.Genesis(), m, lot)
 	return shown, nil
 }
 

@@ -111,6 +111,8 @@ func ParseMessage(b []byte, m proto.Message) error {
 
 func readValue(raw json.RawMessage, v reflect.Value) error {
 	switch {
+	case v.Kind() == reflect.Pointer && string(raw) == "null":
+		return nil
 	case v.Kind() == reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
 		return readValue(raw, v.Elem())

@@ -111,6 +111,9 @@ func writeElection(w io.Writer, e *readable.Election) {
 	}
 	fmt.Fprintf(w, "roll       %d entries, %s, root %s\nballots    %d recorded\n", e.RollSize, sealed, e.RollRoot, e.Recorded)
 	fmt.Fprintf(w, "keys       %s\ntrial      passed: %t\n", e.KeyDigest, e.TrialPassed)
+	if e.Lot != nil {
+		fmt.Fprintf(w, "lot        %s\n", e.Lot.Words())
+	}
 	for _, o := range e.Ceremonies {
 		fmt.Fprintf(w, "ceremony   %s: %d of %d, attempt %d, %s\n", o.Organisation, o.Quorum, len(o.Trustees), o.Attempt, o.Step)
 		for _, t := range o.Trustees {

@@ -34,9 +34,9 @@ Data goes to standard output, talk to standard error. Exit codes: 0 done, 1 erro
 			root.AddCommand(c)
 		}
 	}
-	add("people", newKeyCommand(), newVoterCommand(), newTrusteeCommand(), newRegistrarCommand(), newResolutionCommand(), newDocumentCommand())
+	add("people", newKeyCommand(), newVoterCommand(), newTrusteeCommand(), newRegistrarCommand(), newResolutionCommand(), newDocumentCommand(), newLotCommand())
 	add("nodes", newGenesisCommand(), newNodeCommand(), newSignerCommand(), newBackupCommand(), newRestoreCommand())
-	add("everybody", newVerifyCommand(), newObserveCommand(), newIntakeCommand(), newSlipCommand(), newStateCommand(), newExportCommand(), newAuditCommand(), newElectionCommand(), newManifestCommand(),
+	add("everybody", newVerifyCommand(), newObserveCommand(), newIntakeCommand(), newSlipCommand(), newStateCommand(), newExportCommand(), newAuditCommand(), newElectionCommand(), newListCommand(), newManifestCommand(),
 		newDemoCommand(), newBenchCommand(), newVersionCommand())
 	return root
 }

@@ -126,9 +126,12 @@ func LotKey(election string) string { return ElectionKey(election) + "/lot" }
 // ListQueueKey is the key of the ListQueue.
 func ListQueueKey(election string) string { return ElectionKey(election) + "/list-queue" }
 
+// ListPrefix is what the keys of the lists of an election begin with.
+func ListPrefix(election string) string { return ElectionKey(election) + "/list/" }
+
 // ListKey is the key of the List of a contest.
 func ListKey(election string, contest uint32) string {
-	return fmt.Sprintf("%s/list/%05d", ElectionKey(election), contest)
+	return fmt.Sprintf("%s%05d", ListPrefix(election), contest)
 }
 
 // LogBallots is the id of an election's ballot log.

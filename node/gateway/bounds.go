@@ -54,6 +54,7 @@ func (s *Server) endpoints() map[*shares]map[string]endpoint {
 			"GET /v1/elections/{id}/tallies":  s.tallies,
 			"GET /v1/elections/{id}/partials": s.partials,
 			"GET /v1/elections/{id}/results":  s.results,
+			"GET /v1/elections/{id}/lists":    s.lists,
 		},
 		s.requests: {
 			"GET /v1/status":           s.status,
@@ -76,6 +77,7 @@ func (s *Server) endpoints() map[*shares]map[string]endpoint {
 			"GET /v1/upgrades":                      s.upgrades,
 			"GET /v1/resolutions/{hash}":            s.resolution,
 			"GET /v1/elections/{id}/phases":         s.phases,
+			"GET /v1/elections/{id}/lot":            s.lot,
 			"GET /v1/elections/{id}/ballots/{code}": s.ballot,
 			"GET /v1/elections/{id}/voters/{index}": s.place,
 		},

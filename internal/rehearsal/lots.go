@@ -58,6 +58,8 @@ func tooFew(t testing.TB, watch func(*Ledger)) {
 	m.Contests[1].List = &pb.ListRule{Seats: 2, Outside: 1, WomanPercent: 100}
 	e := stage(t, watch, m, 6, 3)
 	e.Accept(e.CommitLot("party"))
+	e.Refuse(tx.CodeAlreadyDone, e.CommitLot("party"))
+	e.Refuse(tx.CodeLotCommitted, Sign("party officer 2", &pb.CommitLot{Election: e.ID, Commitment: make([]byte, 32)}))
 	e.MakeKeys()
 	e.Accept(Each(e.Everybody(), (*Trustee).Trial)...)
 	e.Expect(pb.PHASE_KEY_CEREMONY)
@@ -78,6 +80,7 @@ func tooFew(t testing.TB, watch func(*Ledger)) {
 	if lot := e.Lot(); !lot.Fixed || lot.Height != closed+2 || string(lot.HeaderHash) != string(e.Blocks[lot.Height-1].Hash()) {
 		t.Fatalf("closed at height %d: lot %v", closed, lot)
 	}
+	e.Refuse(tx.CodeLotSecret, Sign("party officer 1", &pb.RevealLot{Election: e.ID, Secret: LotSecret(e.ID, "league")}))
 	e.Accept(e.RevealLot("league"))
 	for _, trustee := range e.Everybody() {
 		if e.Record().Phase == pb.PHASE_DECRYPTING {

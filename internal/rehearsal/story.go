@@ -50,11 +50,7 @@ func (e *Election) prepare() {
 	e.hesitate()
 	e.Appoint(3)
 	e.disturbedCeremony()
-	e.Accept(e.CommitLot("league"))
-	e.Refuse(tx.CodeLotCommitted, Sign("league officer 2", &pb.CommitLot{Election: e.ID, Commitment: make([]byte, 32)}))
-	e.Accept(Each(e.Everybody(), (*Trustee).Trial)...)
-	e.Expect(pb.PHASE_KEY_CEREMONY)
-	e.Accept(e.CommitLot("party"))
+	e.Accept(append(Each(e.Everybody(), (*Trustee).Trial), e.CommitLot("league"), e.CommitLot("party"))...)
 	e.Expect(pb.PHASE_READY)
 	e.Schedule(e.Now()+20, e.Now()+200)
 	e.Make(20)
@@ -158,8 +154,6 @@ func (e *Election) finish() {
 	e.t.Helper()
 	e.Make(e.Record().Closing - e.Now())
 	e.Expect(pb.PHASE_CLOSED)
-	e.Refuse(tx.CodeLotEarly, e.RevealLot("league"))
-	e.Accept(e.RevealLot("league"))
 	e.Make(int64(e.Manifest.ObjectionWindow))
 	e.Expect(pb.PHASE_DECRYPTING)
 	league, party := e.Of("league"), e.Of("party")
@@ -167,15 +161,12 @@ func (e *Election) finish() {
 	wrong.Contest = 1
 	wrong.Shares = wrong.Shares[:64]
 	e.Refuse(tx.CodeDecryptionProof, Sign(league[0].Name, &pb.PostPartials{Election: e.ID, Organisation: "league", Partials: []pb.PartialDecryption{wrong}}))
-	e.Accept(league[0].Open(0, 1), party[2].Open(0))
+	e.Accept(league[0].Open(0, 1), party[2].Open(0), e.RevealLot("league"))
 	e.Accept(league[2].Open(0, 1), party[2].Open(1))
 	e.Accept(party[0].Open(0, 1))
-	e.Make(1)
 	e.Expect(pb.PHASE_DECRYPTING) // Aigul and Bolat have the same votes
-	e.Refuse(tx.CodeLotSecret, Sign("party officer 1", &pb.RevealLot{Election: e.ID, Secret: LotSecret(e.ID, "league")}))
 	e.Accept(e.RevealLot("party"))
 	e.Expect(pb.PHASE_FINAL)
-	e.Make(1)
 	first := e.Report("league validator 1", 1, 9)
 	upgrade, _ := e.Propose("league officer 1", &pb.Resolution{Reason: "votes by telephone", Decision: &pb.Resolution_UpgradeSoftware{
 		UpgradeSoftware: &pb.UpgradeSoftware{Height: e.Height() + 1_000, Version: 2, Binary: make([]byte, 32)},

@@ -147,6 +147,10 @@ var messages = []struct {
 	{"election/*/partial/*/*/*", func() election.Message { return new(pb.Partial) }},
 	{"election/*/tally-queue", func() election.Message { return new(pb.TallyQueue) }},
 	{"election/*/result/*", func() election.Message { return new(pb.Result) }},
+	{"election/*/removed", func() election.Message { return new(pb.RemovedCandidates) }},
+	{"election/*/lot", func() election.Message { return new(pb.Lot) }},
+	{"election/*/list-queue", func() election.Message { return new(pb.ListQueue) }},
+	{"election/*/list/*", func() election.Message { return new(pb.List) }},
 }
 
 // matches says whether a key has the parts of a pattern.

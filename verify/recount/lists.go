@@ -116,37 +116,46 @@ func (r *Recount) advanceLists(e *election, hash [32]byte, attested bool) {
 	r.finish(e)
 }
 
-// list forms the list of a decided contest, nil where it needs a lot that is not drawn. Spec 17.2.
+// list forms the list of a decided contest, nil where it needs a lot that is not drawn.
 func (e *election) list(contest uint32) *pb.List {
 	c, result := &e.manifest.Contests[contest], e.results[contest]
-	list := &pb.List{Status: pb.LIST_WITHHELD, Seats: c.List.Seats, Outside: c.List.Outside}
 	if result.Status == pb.RESULT_WITHHELD {
-		return list
+		return &pb.List{Status: pb.LIST_WITHHELD, Seats: c.List.Seats, Outside: c.List.Outside}
 	}
-	list.Status = pb.LIST_FORMED
-	var field []runner
-	for option, candidate := range c.Candidates {
-		gone := slices.ContainsFunc(e.removed, func(r pb.RemovedCandidate) bool { return r.Contest == contest && int(r.Option) == option })
-		if !gone {
-			field = append(field, runner{option: uint32(option), votes: result.Votes[option], kind: kind(candidate)})
+	gone := map[uint32]bool{}
+	for _, r := range e.removed {
+		if r.Contest == contest {
+			gone[r.Option] = true
 		}
 	}
-	drawn := len(e.lot.Seed) > 0
+	return List(contest, c, result.Votes, gone, e.lot.Seed)
+}
+
+// List forms the list of a contest that has a rule: from the votes by option, without the options that are gone, with the seed of the lot, nil where it
+// is not drawn. It returns nil where a tie matters and it is not drawn. Spec 17.2.
+func List(contest uint32, c *pb.Contest, votes []uint64, gone map[uint32]bool, seed []byte) *pb.List {
+	var field []runner
+	for i, candidate := range c.Candidates {
+		if option := uint32(i); !gone[option] {
+			field = append(field, runner{option: option, votes: votes[i], kind: kind(candidate)})
+		}
+	}
 	slices.SortFunc(field, func(a, b runner) int {
-		if a.votes != b.votes || !drawn {
+		if a.votes != b.votes || seed == nil {
 			return cmp.Or(cmp.Compare(b.votes, a.votes), cmp.Compare(a.option, b.option))
 		}
-		return slices.Compare(e.ticket(contest, a.option), e.ticket(contest, b.option))
+		return slices.Compare(ticket(seed, contest, a.option), ticket(seed, contest, b.option))
 	})
-	if !fill(list, field, c.List) && !drawn {
+	list := &pb.List{Status: pb.LIST_FORMED, Seats: c.List.Seats, Outside: c.List.Outside}
+	if !fill(list, field, c.List) && seed == nil {
 		return nil
 	}
 	return list
 }
 
 // ticket is what candidates with the same votes are ordered by. Spec 17.3.
-func (e *election) ticket(contest, option uint32) []byte {
-	d := transcript.Digest(transcript.LabelLotOrder, e.lot.Seed, transcript.Uint64(uint64(contest)), transcript.Uint64(uint64(option)))
+func ticket(seed []byte, contest, option uint32) []byte {
+	d := transcript.Digest(transcript.LabelLotOrder, seed, transcript.Uint64(uint64(contest)), transcript.Uint64(uint64(option)))
 	return d[:]
 }
 

@@ -220,6 +220,25 @@ func TestLotMattersWhereAListSaysSo(t *testing.T) {
 	})
 }
 
+// TestTieAmongThoseWhoMakeRoom: nobody of the tie is on the list, and the lot says who would be.
+func TestTieAmongThoseWhoMakeRoom(t *testing.T) {
+	c := &pb.Contest{Candidates: []pb.Candidate{{}, {}, {Young: true}}, List: &pb.ListRule{Seats: 1, YoungPercent: 20}}
+	votes, outs := []uint64{5, 5, 1}, map[uint32]bool{}
+	if list := election.FormList(c, votes, nil, election.Lot{}); list != nil {
+		t.Fatalf("without a lot the list is %v", list)
+	}
+	for n := range byte(20) {
+		list := election.FormList(c, votes, nil, election.Lot{Seed: seed(n)})
+		if len(list.Ties) != 1 || list.Ties[0].Options[0] != list.Substitutions[0].Out || list.Places[0].Option != 2 {
+			t.Fatalf("list %v", list)
+		}
+		outs[list.Substitutions[0].Out] = true
+	}
+	if len(outs) != 2 {
+		t.Errorf("the lot always leaves out %v", outs)
+	}
+}
+
 // TestLotDecides: another seed, another contest, gives another order, and each candidate the first place in about as many cases.
 func TestLotDecides(t *testing.T) {
 	c := &pb.Contest{Candidates: make([]pb.Candidate, 4), List: &pb.ListRule{Seats: 1}}

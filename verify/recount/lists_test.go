@@ -15,7 +15,7 @@ import (
 // TestLists: the two programs form the same lists, of any contest, with a lot and without.
 func TestLists(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		n := rapid.IntRange(1, 40).Draw(t, "candidates")
+		n := rapid.IntRange(1, rapid.SampledFrom([]int{4, 40}).Draw(t, "at most")).Draw(t, "candidates")
 		c, votes, removed := new(pb.Contest), make([]uint64, n), map[uint32]bool{}
 		most := rapid.SampledFrom([]uint64{0, 2, 20, 1 << 40}).Draw(t, "most")
 		for i := range n {
@@ -23,7 +23,7 @@ func TestLists(t *testing.T) {
 			votes[i] = rapid.Uint64Range(0, most).Draw(t, "votes")
 			removed[uint32(i)] = rapid.IntRange(0, 9).Draw(t, "removed") == 0
 		}
-		seats := rapid.Uint32Range(1, 45).Draw(t, "seats")
+		seats := rapid.Uint32Range(1, uint32(n+2)).Draw(t, "seats")
 		c.List = &pb.ListRule{
 			Seats: seats, Outside: rapid.Uint32Range(0, min(seats, 5)).Draw(t, "outside"),
 			YoungPercent: rapid.Uint32Range(0, 100).Draw(t, "young percent"), WomanPercent: rapid.Uint32Range(0, 100).Draw(t, "woman percent"),

@@ -140,7 +140,7 @@ func TestAuditSince(t *testing.T) {
 		t.Errorf("exit %d\n%s\n%s", code, stdout, stderr)
 	}
 	code, stdout, stderr = votenode("audit", unpack(t, other.Record(other.Blocks)), known, "--since="+mine)
-	if code != exitVerification || !strings.HasPrefix(stderr, "votenode: verification failed: check 25 (continuation): ") {
+	if code != exitVerification || !strings.HasPrefix(stderr, "votenode: verification failed: check 26 (continuation): ") {
 		t.Errorf("another history: exit %d\n%s\n%s", code, stdout, stderr)
 	}
 	elsewhere := rehearsal.New(t, func(g *pb.Genesis) { g.Time++ })

@@ -136,7 +136,7 @@ func TestAuditSince(t *testing.T) {
 	}
 	long := unpack(t, l.Record(l.Blocks))
 	code, stdout, stderr := votenode("audit", long, known, "--since="+mine, "--checkpoint="+mine)
-	if code != exitOK || !strings.Contains(stdout, "ballots up to height 4: by the earlier audit") || !strings.Contains(stdout, "25  continuation") {
+	if code != exitOK || !strings.Contains(stdout, "ballots up to height 4: by the earlier audit") || !strings.Contains(stdout, "26  continuation") {
 		t.Errorf("exit %d\n%s\n%s", code, stdout, stderr)
 	}
 	code, stdout, stderr = votenode("audit", unpack(t, other.Record(other.Blocks)), known, "--since="+mine)

@@ -108,6 +108,8 @@ var handlers = map[tx.Kind]handler{
 	tx.KindPublishInitiative:   handle(checkPublishInitiative, applyPublishInitiative),
 	tx.KindSupportInitiative:   handle(checkSupportInitiative, applySupportInitiative),
 	tx.KindPostComment:         handle(checkPostComment, applyPostComment),
+	tx.KindCommitLot:           handle(checkCommitLot, applyCommitLot),
+	tx.KindRevealLot:           handle(checkRevealLot, applyRevealLot),
 }
 
 // handlerOf returns the handler of a kind. A kind that Parse lets through and the table lacks is a bug, never a refusal.

@@ -53,7 +53,7 @@ func (x *execution) beginDecryption(id string, e *pb.Election, m *pb.Manifest) e
 	if err != nil {
 		return err
 	}
-	queue, most := new(pb.TallyQueue), uint64(0)
+	queue, most, withheld := new(pb.TallyQueue), uint64(0), []uint32(nil)
 	for c := range joined {
 		contest, j := uint32(c), &joined[c]
 		switch {
@@ -64,6 +64,7 @@ func (x *execution) beginDecryption(id string, e *pb.Election, m *pb.Manifest) e
 			if err := x.decide(id, e, m, contest, j.joined, result); err != nil {
 				return err
 			}
+			withheld = append(withheld, contest)
 			continue
 		case j.plain:
 			queue.Contests = append(queue.Contests, contest)
@@ -77,8 +78,10 @@ func (x *execution) beginDecryption(id string, e *pb.Election, m *pb.Manifest) e
 		x.logs.grow(most) // now, where a block has little else to do
 	}
 	x.save(state.ElectionKey(id), e)
-	x.finishWhenDecided(id, e)
-	return nil
+	if err := x.queueLists(id, m, withheld); err != nil {
+		return err
+	}
+	return x.finishWhenDecided(id, e)
 }
 
 // joinedContest is a contest with all that were merged into it.
@@ -181,14 +184,16 @@ func (x *execution) advanceDecryption(id string, e *pb.Election) error {
 			return err
 		}
 	}
+	if err := x.queueLists(id, m, queue.Contests[:len(openings)]); err != nil {
+		return err
+	}
 	if queue.Contests = queue.Contests[len(openings):]; len(queue.Contests) == 0 {
 		x.DeleteRecord(state.QueueKey(id))
 	} else {
 		x.save(state.QueueKey(id), queue)
 	}
 	x.save(state.ElectionKey(id), e)
-	x.finishWhenDecided(id, e)
-	return nil
+	return x.finishWhenDecided(id, e)
 }
 
 // opening is a sum with the shares that open it, as they stand in the records.
@@ -318,8 +323,14 @@ func (x *execution) decide(id string, e *pb.Election, m *pb.Manifest, contest ui
 	return nil
 }
 
-func (x *execution) finishWhenDecided(id string, e *pb.Election) {
-	if e.ContestsOpen == 0 {
+// finishWhenDecided ends an election of which every contest has a result and every list is formed. Spec 8.2.
+func (x *execution) finishWhenDecided(id string, e *pb.Election) error {
+	if e.ContestsOpen > 0 {
+		return nil
+	}
+	formed, err := x.listsFormed(id)
+	if formed {
 		x.move(id, e, election.ContestsDecided)
 	}
+	return err
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // endBlock does what a block does after its transactions, in this order: resolutions take effect, ceremonies, trials and
-// decryptions go on, what has become ready is, the announced validator set and protocol version are handed over, sums are encoded, and the
+// decryptions go on, what has become ready is, lists are formed, the announced validator set and protocol version are handed over, sums are encoded, and the
 // blocks log gets its leaf. Spec 9.1.
 func (x *execution) endBlock() error {
 	if err := x.decideResolutions(); err != nil {
@@ -20,7 +20,7 @@ func (x *execution) endBlock() error {
 	}
 	err := x.eachElection(func(id string, e *pb.Election) error {
 		for _, advance := range []func(string, *pb.Election) error{
-			x.advanceCeremonies, x.advanceTrial, x.moveWhenReady, x.advanceDecryption,
+			x.advanceCeremonies, x.advanceTrial, x.moveWhenReady, x.advanceDecryption, x.advanceLists,
 		} {
 			if err := advance(id, e); err != nil {
 				return err

@@ -81,6 +81,7 @@ type execution struct {
 	parameters *pb.Parameters
 	outcome    Outcome
 	combined   uint64 // what the contests cost that were combined at the end of the block
+	formed     int    // lists that were formed at the end of the block
 }
 
 // Execute applies a block to a draft. An error means a corrupted store, or it is ErrProtocol: the draft must be thrown away and the node

@@ -27,7 +27,7 @@ var (
 // TestGolden executes the blocks of recorded elections and compares codes, events and app hashes with the files. A file is a
 // script: what goes in are the lines genesis, block and tx; what comes out are the lines below them.
 func TestGolden(t *testing.T) {
-	for name, record := range map[string]func(*testing.T) *recorded{"election": record, "paper": recordPaper, "nominations": recordNominations} {
+	for name, record := range map[string]func(*testing.T) *recorded{"election": record, "paper": recordPaper, "nominations": recordNominations, "lists": recordLists} {
 		t.Run(name, func(t *testing.T) { golden(t, "testdata/"+name+".golden", record) })
 	}
 }

@@ -114,7 +114,7 @@ func (w *writing) setFree(a *pb.Application) {
 
 // standing returns how many stand on a list.
 func (r *reading) standing(nominations, list string) (uint32, error) {
-	s, err := state.Load[pb.ListState](r, state.ListKey(nominations, list))
+	s, err := state.Load[pb.ListState](r, state.NominationListKey(nominations, list))
 	if err != nil || s == nil {
 		return 0, err
 	}
@@ -128,7 +128,7 @@ func (w *writing) countStanding(s *pb.NominationsState, a *pb.Application, chang
 		return err
 	}
 	s.Standing = uint32(int64(s.Standing) + change)
-	w.save(state.ListKey(a.Nominations, a.List), &pb.ListState{Standing: uint32(int64(on) + change)})
+	w.save(state.NominationListKey(a.Nominations, a.List), &pb.ListState{Standing: uint32(int64(on) + change)})
 	return nil
 }
 

@@ -101,11 +101,21 @@ func (x *execution) createSums(id string, m *pb.Manifest) {
 	}
 }
 
-// moveWhenReady makes an election ready once roll, keys and trial decryption are. An opening that block time has reached was forgotten
+// moveWhenReady makes an election ready once roll, keys and trial decryption are, and the lot where lists are formed. An opening that block time has reached was forgotten
 // at the beginning of the block, so nothing opens by surprise.
 func (x *execution) moveWhenReady(id string, e *pb.Election) error {
 	if e.Phase != pb.PHASE_KEY_CEREMONY || !e.RollSealed || !e.TrialPassed {
 		return nil
+	}
+	m, err := x.manifest(x, e.Manifest)
+	if err != nil {
+		return err
+	}
+	if election.HasList(m) {
+		committed, err := x.lotCommitted(id)
+		if err != nil || !committed {
+			return err
+		}
 	}
 	x.move(id, e, election.EverythingReady)
 	return nil

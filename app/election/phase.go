@@ -12,11 +12,11 @@ type Cause int
 // The causes, each with the only place that raises it.
 const (
 	TrusteesAppointed Cause = iota // resolution AppointTrustees takes effect
-	EverythingReady                // roll sealed, ceremony done, trial decryption passed
+	EverythingReady                // roll sealed, ceremony done, trial decryption passed, commitments to the lot where there are lists
 	OpeningReached                 // block time has reached the opening
 	ClosingReached                 // block time has reached the closing
 	ObjectionsOver                 // block time has reached the end of the objection window, and all polling places have reported or are excused
-	ContestsDecided                // every contest has a result
+	ContestsDecided                // every contest has a result, and every list is formed
 	Cancellation                   // resolution CancelElection takes effect
 )
 

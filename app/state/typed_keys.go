@@ -188,8 +188,10 @@ func RemovedKey(election string) string { return ElectionKey(election) + "/remov
 // NominationsKey is the key of a NominationsState.
 func NominationsKey(id string) string { return "nomination/" + id }
 
-// ListKey is the key of a ListState.
-func ListKey(nominations, list string) string { return NominationsKey(nominations) + "/list/" + list }
+// NominationListKey is the key of a ListState.
+func NominationListKey(nominations, list string) string {
+	return NominationsKey(nominations) + "/list/" + list
+}
 
 // ApplicationPrefix is what the keys of all applications of nominations begin with.
 func ApplicationPrefix(nominations string) string {
@@ -210,6 +212,20 @@ func CandidateKey(nominations string, candidate []byte) string {
 func NameKey(nominations, list, name string) string {
 	hash := sha256.Sum256([]byte(name))
 	return NominationsKey(nominations) + "/name/" + list + "/" + hex.EncodeToString(hash[:])
+}
+
+// LotKey is the key of the Lot.
+func LotKey(election string) string { return ElectionKey(election) + "/lot" }
+
+// ListQueueKey is the key of the ListQueue.
+func ListQueueKey(election string) string { return ElectionKey(election) + "/list-queue" }
+
+// ListPrefix is what the keys of the lists of an election begin with.
+func ListPrefix(election string) string { return ElectionKey(election) + "/list/" }
+
+// ListKey is the key of the List of a contest.
+func ListKey(election string, contest uint32) string {
+	return fmt.Sprintf("%s%05d", ListPrefix(election), contest)
 }
 
 // LogBallots is the id of an election's ballot log.

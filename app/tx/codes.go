@@ -81,6 +81,10 @@ const (
 	CodeReportHeight Code = 700
 	CodeReportShrunk Code = 701
 
+	CodeNoList               Code = 830
+	CodeLotCommitted         Code = 831
+	CodeLotEarly             Code = 832
+	CodeLotSecret            Code = 833
 	CodeInvalidNominations   Code = 810
 	CodeNominationsExist     Code = 811
 	CodeUnknownNominations   Code = 812
@@ -191,6 +195,10 @@ var codes = map[Code]struct{ name, advice string }{
 	CodeReportHeight: {"report_height", "nothing: the node reports again at the next multiple of 60 heights"},
 	CodeReportShrunk: {"report_shrunk", "count on from the report on the ledger, or under a greater number of the start"},
 
+	CodeNoList:               {"no_list", "nothing: no contest of this election has a list, so there is no lot"},
+	CodeLotCommitted:         {"lot_committed", "nothing: this organisation has committed, and a commitment is never replaced"},
+	CodeLotEarly:             {"lot_early", "keep the secret until the lot block is fixed, which follows the closing, and reveal it then"},
+	CodeLotSecret:            {"lot_secret", "reveal the secret to which this organisation has committed"},
 	CodeInvalidNominations:   {"invalid_nominations", "correct the nominations, publish them and propose them anew"},
 	CodeNominationsExist:     {"nominations_exist", "choose an election id that no nominations on this chain have"},
 	CodeUnknownNominations:   {"unknown_nominations", "check the id of the nominations"},

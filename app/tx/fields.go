@@ -88,6 +88,10 @@ func checkFields(body election.Message) error {
 		return nil
 	case *pb.PostComment:
 		return checkMarkdown(m.Text, MaxComment)
+	case *pb.CommitLot:
+		return length("commitment", m.Commitment, 32)
+	case *pb.RevealLot:
+		return length("secret", m.Secret, 32)
 	}
 	return Refuse(CodeUnknownKind, "%T has no static checks", body)
 }

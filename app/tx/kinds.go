@@ -34,6 +34,8 @@ const (
 	KindPublishInitiative   Kind = 22
 	KindSupportInitiative   Kind = 23
 	KindPostComment         Kind = 24
+	KindCommitLot           Kind = 19
+	KindRevealLot           Kind = 20
 )
 
 // kinds is the one table of kinds, ascending: the message that a transaction of the kind carries, and its name.
@@ -63,6 +65,8 @@ var kinds = []struct {
 	{KindPublishInitiative, "PublishInitiative", empty[pb.PublishInitiative]},
 	{KindSupportInitiative, "SupportInitiative", empty[pb.SupportInitiative]},
 	{KindPostComment, "PostComment", empty[pb.PostComment]},
+	{KindCommitLot, "CommitLot", empty[pb.CommitLot]},
+	{KindRevealLot, "RevealLot", empty[pb.RevealLot]},
 }
 
 func empty[M any, P interface {

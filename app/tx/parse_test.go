@@ -38,6 +38,8 @@ func bodies() map[Kind]election.Message {
 		KindSubmitApplications:  &pb.SubmitApplications{Applications: []pb.SignedApplication{{Application: pb.Application{Key: h}, Signature: p}}},
 		KindDecideApplications:  &pb.DecideApplications{Nominations: "n", Decisions: []pb.ApplicationDecision{{Application: h, Refused: "no member"}}},
 		KindWithdrawApplication: &pb.WithdrawApplication{Nominations: "n", Application: h},
+		KindCommitLot:           &pb.CommitLot{Election: "e", Commitment: h},
+		KindRevealLot:           &pb.RevealLot{Election: "e", Secret: h},
 	}
 }
 
@@ -114,6 +116,8 @@ func TestParseRefusesFields(t *testing.T) {
 		"voter twice":            revoke([]uint64{4, 4}),
 		"proposer":               &pb.AuthorBlock{Proposer: h, Content: h},
 		"content":                &pb.AuthorBlock{Proposer: h[:20], Content: p},
+		"commitment":             &pb.CommitLot{Commitment: h[1:]},
+		"secret":                 &pb.RevealLot{Secret: p},
 		"no start":               &pb.ReportIntake{Height: 60},
 		"report before block 1":  &pb.ReportIntake{Start: 1},
 		"report in between":      &pb.ReportIntake{Start: 1, Height: 61},

@@ -32,6 +32,8 @@ type Election struct {
 	Ceremonies  []Ceremony `json:"ceremonies"`
 	// PlacesMissing are the ids of the polling places that have neither reported nor are excused, from the closing on.
 	PlacesMissing []string `json:"places_missing,omitempty"`
+	// Lot is there where lists are formed.
+	Lot *Lot `json:"lot,omitempty"`
 }
 
 // Ceremony is one organisation's key ceremony.
@@ -116,6 +118,11 @@ func ShowElection(ctx context.Context, v *client.View, id string) (*Election, er
 			}
 		}
 	}
+	lot, err := client.Load[pb.Lot](ctx, v, state.LotKey(id))
+	if err != nil {
+		return nil, err
+	}
+	shown.Lot = lotOf(v.Genesis(), m, lot)
 	return shown, nil
 }
 

@@ -136,11 +136,11 @@ func TestAuditSince(t *testing.T) {
 	}
 	long := unpack(t, l.Record(l.Blocks))
 	code, stdout, stderr := votenode("audit", long, known, "--since="+mine, "--checkpoint="+mine)
-	if code != exitOK || !strings.Contains(stdout, "ballots up to height 4: by the earlier audit") || !strings.Contains(stdout, "25  continuation") {
+	if code != exitOK || !strings.Contains(stdout, "ballots up to height 4: by the earlier audit") || !strings.Contains(stdout, "26  continuation") {
 		t.Errorf("exit %d\n%s\n%s", code, stdout, stderr)
 	}
 	code, stdout, stderr = votenode("audit", unpack(t, other.Record(other.Blocks)), known, "--since="+mine)
-	if code != exitVerification || !strings.HasPrefix(stderr, "votenode: verification failed: check 25 (continuation): ") {
+	if code != exitVerification || !strings.HasPrefix(stderr, "votenode: verification failed: check 26 (continuation): ") {
 		t.Errorf("another history: exit %d\n%s\n%s", code, stdout, stderr)
 	}
 	elsewhere := rehearsal.New(t, func(g *pb.Genesis) { g.Time++ })

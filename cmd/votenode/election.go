@@ -115,6 +115,9 @@ func writeElection(w io.Writer, e *readable.Election) {
 	for _, place := range e.PlacesMissing {
 		fmt.Fprintf(w, "paper      polling place %s has neither reported nor is excused; decryption waits for it\n", place)
 	}
+	if e.Lot != nil {
+		fmt.Fprintf(w, "lot        %s\n", e.Lot.Words())
+	}
 	for _, o := range e.Ceremonies {
 		fmt.Fprintf(w, "ceremony   %s: %d of %d, attempt %d, %s\n", o.Organisation, o.Quorum, len(o.Trustees), o.Attempt, o.Step)
 		for _, t := range o.Trustees {

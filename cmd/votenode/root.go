@@ -34,9 +34,9 @@ Data goes to standard output, talk to standard error. Exit codes: 0 done, 1 erro
 			root.AddCommand(c)
 		}
 	}
-	add("people", newKeyCommand(), newVoterCommand(), newInitiativeCommand(), newTrusteeCommand(), newRegistrarCommand(), newCandidateCommand(), newResolutionCommand(), newDocumentCommand())
+	add("people", newKeyCommand(), newVoterCommand(), newInitiativeCommand(), newTrusteeCommand(), newRegistrarCommand(), newCandidateCommand(), newResolutionCommand(), newDocumentCommand(), newLotCommand())
 	add("nodes", newGenesisCommand(), newNodeCommand(), newSignerCommand(), newBackupCommand(), newRestoreCommand())
-	add("everybody", newVerifyCommand(), newObserveCommand(), newIntakeCommand(), newSlipCommand(), newStateCommand(), newExportCommand(), newAuditCommand(), newElectionCommand(), newManifestCommand(), newNominationsCommand(),
+	add("everybody", newVerifyCommand(), newObserveCommand(), newIntakeCommand(), newSlipCommand(), newStateCommand(), newExportCommand(), newAuditCommand(), newElectionCommand(), newListCommand(), newManifestCommand(), newNominationsCommand(),
 		newDemoCommand(), newBenchCommand(), newVersionCommand())
 	return root
 }

@@ -28,6 +28,9 @@ const (
 	LabelSlip            = "votenode/v1/slip"             // signed bytes of an acceptance slip
 	LabelResolution      = "votenode/v1/resolution"       // digest of a resolution
 	LabelApplication     = "votenode/v1/application"      // signed bytes, and digest, of a candidate's application
+	LabelLotCommitment   = "votenode/v1/lot-commitment"   // commitment to an organisation's part in a lot
+	LabelLotSeed         = "votenode/v1/lot-seed"         // seed of an election's lot
+	LabelLotOrder        = "votenode/v1/lot-order"        // place of a candidate in the order of the lot
 	LabelGenesisEntry    = "votenode/v1/genesis-entry"    // signed bytes of an entry for a genesis document
 	LabelGenesisApproval = "votenode/v1/genesis-approval" // signed bytes of an organisation's approval of a genesis hash
 )

@@ -112,12 +112,14 @@ func TestReplayOfAnyFigures(t *testing.T) {
 	})
 }
 
+// realFigures are those of a real primary.
+var realFigures = filepath.Join("..", "..", "..", "shared", "data", "nh-2014-republican-primary.csv")
+
 // The whole file of a real primary, where it lies beside the checkout.
 func TestReplayOfRealFigures(t *testing.T) {
-	path := filepath.Join("..", "..", "..", "shared", "data", "nh-2014-republican-primary.csv")
-	b, err := os.ReadFile(path)
+	b, err := os.ReadFile(realFigures)
 	if errors.Is(err, os.ErrNotExist) {
-		t.Skip(path, "is not here")
+		t.Skip(realFigures, "is not here")
 	} else if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@
 //	trustees.go        key ceremony, trial, decryption
 //	voters.go          ballots
 //	nominations.go     candidates and what is decided on them
+//	lots.go            lists and their lot
 //	archive.go         the state of every height
 //	replay.go          the ledger of a record
 //	proofs.go          states with what proves them

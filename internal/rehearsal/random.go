@@ -160,10 +160,12 @@ func (c *crowd) next(id string) [][]byte {
 		return c.prepare(e)
 	case pb.PHASE_VOTING:
 		return c.vote(e)
-	case pb.PHASE_DECRYPTING:
-		return c.decrypt(e)
 	case pb.PHASE_CLOSED:
-		return c.countPaper(e)
+		return append(c.countPaper(e), c.lots(e, e.RevealLot)...)
+	case pb.PHASE_FINAL:
+		return c.lots(e, e.RevealLot)
+	case pb.PHASE_DECRYPTING:
+		return append(c.decrypt(e), c.lots(e, e.RevealLot)...)
 	}
 	return nil
 }
@@ -175,6 +177,9 @@ func (c *crowd) found(id string) [][]byte {
 		m = PaperManifest(id)
 	}
 	m.Contests[0].Candidates = []pb.Candidate{{Young: true}, {Woman: true}, {}}
+	if id == "a" {
+		Listed(m)
+	}
 	m.RevoteInterval, m.CeremonyStep, m.ObjectionWindow = uint32(c.r.IntN(3)+1), 20, uint32(c.r.IntN(10))
 	b := election.Encode(m)
 	hash := election.ManifestHash(m)
@@ -259,7 +264,15 @@ func (c *crowd) prepare(e *Election) [][]byte {
 	if record.Opening == 0 || c.luck(5) {
 		raw = append(raw, c.propose(c.schedule(e)))
 	}
-	return raw
+	return append(raw, c.lots(e, e.CommitLot)...)
+}
+
+// lots lets an organisation now and then do its part for the lot of an election, also where there is none.
+func (c *crowd) lots(e *Election, act func(organisation string) []byte) [][]byte {
+	if !c.luck(20) {
+		return nil
+	}
+	return [][]byte{act(one(c, Organisations))}
 }
 
 // roll returns the entries of the roll.

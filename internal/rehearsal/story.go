@@ -20,8 +20,8 @@ type Outcome struct {
 // Story is a whole election in which much goes wrong and ends as the rules say: a dealer with a bad share and the one who takes its
 // place, a voter who changes her mind, one who challenges a ballot, one who is revoked after voting, ballots that are refused, a
 // validator that is away and one that signs twice and is replaced, officers and parameters that change, a second election that is
-// cancelled, members who publish initiatives, a trustee of each organisation who stays away at the end, validators that report what
-// they took in, an upgrade that one organisation proposes.
+// cancelled, members who publish initiatives, a trustee of each organisation who stays away at the end, an organisation
+// that reveals its part in the lot last, validators that report what they took in, an upgrade that one organisation proposes.
 //
 // It calls watch, if given, with the founded ledger.
 func Story(t testing.TB, watch ...func(*Ledger)) (*Election, Outcome) {
@@ -31,7 +31,7 @@ func Story(t testing.TB, watch ...func(*Ledger)) (*Election, Outcome) {
 		f(l)
 	}
 	l.Make(1)
-	e := l.Create(Manifest("primary"))
+	e := l.Create(Listed(Manifest("primary")))
 	l.Create(Manifest("cancelled"))
 	l.Resolve(&pb.Resolution{Reason: "not needed", Decision: &pb.Resolution_CancelElection{CancelElection: &pb.CancelElection{Election: "cancelled"}}})
 	e.prepare()
@@ -51,7 +51,7 @@ func (e *Election) prepare() {
 	e.hesitate()
 	e.Appoint(3)
 	e.disturbedCeremony()
-	e.Accept(Each(e.Everybody(), (*Trustee).Trial)...)
+	e.Accept(append(Each(e.Everybody(), (*Trustee).Trial), e.CommitLot("league"), e.CommitLot("party"))...)
 	e.Expect(pb.PHASE_READY)
 	e.Schedule(e.Now()+20, e.Now()+200)
 	e.Make(20)
@@ -162,10 +162,11 @@ func (e *Election) finish() {
 	wrong.Contest = 1
 	wrong.Shares = wrong.Shares[:64]
 	e.Refuse(tx.CodeDecryptionProof, Sign(league[0].Name, &pb.PostPartials{Election: e.ID, Organisation: "league", Partials: []pb.PartialDecryption{wrong}}))
-	e.Accept(league[0].Open(0, 1), party[2].Open(0))
+	e.Accept(league[0].Open(0, 1), party[2].Open(0), e.RevealLot("league"))
 	e.Accept(league[2].Open(0, 1), party[2].Open(1))
 	e.Accept(party[0].Open(0, 1))
-	e.Make(1)
+	e.Expect(pb.PHASE_DECRYPTING) // Aigul and Bolat have the same votes
+	e.Accept(e.RevealLot("party"))
 	e.Expect(pb.PHASE_FINAL)
 	first := e.Report("league validator 1", 1, 9)
 	upgrade, _ := e.Propose("league officer 1", &pb.Resolution{Reason: "votes by telephone", Decision: &pb.Resolution_UpgradeSoftware{

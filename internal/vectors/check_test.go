@@ -25,6 +25,7 @@ type vectors struct {
 	ballots      ballotsFile
 	ceremony     ceremonyFile
 	tally        tallyFile
+	lists        listsFile
 	proofs       proofsFile
 	receipts     receiptsFile
 	negative     negativeFile
@@ -45,6 +46,7 @@ var parted = []part{
 	{"ballots.json", func(v *vectors) any { return &v.ballots }, (*vectors).checkBallots},
 	{"ceremony.json", func(v *vectors) any { return &v.ceremony }, (*vectors).checkCeremony},
 	{"tally.json", func(v *vectors) any { return &v.tally }, (*vectors).checkTally},
+	{"lists.json", func(v *vectors) any { return &v.lists }, (*vectors).checkLists},
 	{"proofs.json", func(v *vectors) any { return &v.proofs }, (*vectors).checkProofs},
 	{"receipts.json", func(v *vectors) any { return &v.receipts }, (*vectors).checkReceipts},
 	{"negative.json", func(v *vectors) any { return &v.negative }, (*vectors).checkNegative},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"votenode/app/tx"
+	"votenode/internal/rehearsal"
 	pb "votenode/proto/votenode/v1"
 )
 
@@ -149,6 +150,18 @@ var refusals = []struct {
 	{"a contest that the manifest lacks", "9.32", 68, 0, tx.CodeUnknownContest, signed(func(m *pb.PostPartials) { m.Partials[1].Contest = 2 })},
 	{"another trustee's decryption", "4.10", 68, 0, tx.CodeDecryptionProof, by("league trustee 2")},
 	{"a decryption by an ejected trustee", "9.32", 68, 0, tx.CodeTrusteeEjected, by("league trustee 3")},
+
+	// Lots: 9.45, 9.46.
+	{"a commitment by a registrar", "9.45", 30, 6, tx.CodeNotAuthorised, by("league registrar 1")},
+	{"a commitment a byte short", "2.6", 30, 6, tx.CodeInvalidField, signed(func(m *pb.CommitLot) { m.Commitment = m.Commitment[1:] })},
+	{"a commitment once more", "9.45", 30, 7, tx.CodeAlreadyDone, another(30, 6)},
+	{"another commitment of an organisation", "9.45", 30, 7, tx.CodeLotCommitted, by("league officer 2")},
+	{"a secret while voting", "9.46", 34, 1, tx.CodeWrongPhase, func(*world, *tx.Parsed) []byte {
+		return tx.Sign(rehearsal.Chain, &pb.RevealLot{Election: primary, Secret: rehearsal.LotSecret(primary, "party")}, rehearsal.Key("party officer 2"))
+	}},
+	{"another organisation's secret", "9.46", 68, 2, tx.CodeLotSecret, by("party officer 1")},
+	{"a secret with another bit", "9.46", 71, 0, tx.CodeLotSecret, signed(func(m *pb.RevealLot) { m.Secret[31] ^= 1 })},
+	{"a secret once more", "9.46", 71, 0, tx.CodeAlreadyDone, another(68, 2)},
 
 	// Authors of blocks: 9.35.
 	{"an author of another height", "9.35", 34, 0, tx.CodeAuthorship, signed(func(m *pb.AuthorBlock) { m.Height++ })},

@@ -162,6 +162,10 @@ var messages = []struct {
 	{"election/*/paper/*", func() election.Message { return new(pb.PaperPlace) }},
 	{"election/*/paper-sum/*", func() election.Message { return new(pb.PaperSum) }},
 	{"election/*/extension/*", func() election.Message { return new(pb.Extension) }},
+	{"election/*/removed", func() election.Message { return new(pb.RemovedCandidates) }},
+	{"election/*/lot", func() election.Message { return new(pb.Lot) }},
+	{"election/*/list-queue", func() election.Message { return new(pb.ListQueue) }},
+	{"election/*/list/*", func() election.Message { return new(pb.List) }},
 }
 
 // matches says whether a key has the parts of a pattern.

@@ -39,6 +39,7 @@ var made = []struct {
 	{"ballots.json", (*world).ballotsFile},
 	{"ceremony.json", (*world).ceremonyFile},
 	{"tally.json", (*world).tallyFile},
+	{"lists.json", (*world).listsFile},
 	{"proofs.json", (*world).proofsFile},
 	{"receipts.json", (*world).receiptsFile},
 	{"negative.json", (*world).negativeFile},

@@ -58,6 +58,7 @@ func (s *Server) endpoints() map[*shares]map[string]endpoint {
 			"GET /v1/elections/{id}/partials": s.partials,
 			"GET /v1/elections/{id}/results":  s.results,
 
+			"GET /v1/elections/{id}/lists":          s.lists,
 			"GET /v1/elections/{id}/polling-places": s.pollingPlaces,
 			"GET /v1/elections/{id}/extensions":     s.extensions,
 			"GET /v1/elections/{id}/removed":        s.removed,
@@ -88,6 +89,7 @@ func (s *Server) endpoints() map[*shares]map[string]endpoint {
 			"GET /v1/initiatives/{number}/text":     s.initiativeText,
 			"GET /v1/resolutions/{hash}":            s.resolution,
 			"GET /v1/elections/{id}/phases":         s.phases,
+			"GET /v1/elections/{id}/lot":            s.lot,
 			"GET /v1/elections/{id}/ballots/{code}": s.ballot,
 			"GET /v1/elections/{id}/voters/{index}": s.place,
 		},

@@ -32,7 +32,7 @@ const (
 // eventKinds are all kinds that can be asked for.
 var eventKinds = []string{
 	eventBlock, eventTransaction, eventCertified,
-	"phase", "opening-missed", "keys", "trial-passed", "trustee-ejected", "resolution", "document", "nominations", "candidate-removed", "initiative",
+	"phase", "opening-missed", "keys", "trial-passed", "trustee-ejected", "resolution", "document", "nominations", "candidate-removed", "lot", "list", "initiative",
 }
 
 const (

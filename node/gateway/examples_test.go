@@ -56,6 +56,7 @@ func (c *contract) examples() map[string][]example {
 		"phases":   {"/v1/elections/primary/phases", "/v1/elections/cancelled/phases"},
 		"trustees": {"/v1/elections/primary/trustees", "/v1/elections/cancelled/trustees"},
 		"keys":     {"/v1/elections/primary/keys"},
+		"lot":      {"/v1/elections/primary/lot"},
 		"ballot":   {"/v1/elections/primary/ballots/" + list.Ballots[0].Code},
 		"events":   {"/v1/events?from=1", "/v1/events?from=1&kinds=phase,keys&election=primary"},
 		"place":    {"/v1/elections/primary/voters/0", "/v1/elections/primary/voters/6", "/v1/elections/primary/voters/7"},
@@ -63,7 +64,7 @@ func (c *contract) examples() map[string][]example {
 	for _, name := range []string{"turnout", "ballots", "tallies", "results"} {
 		all[name] = []string{"/v1/elections/primary/" + name, "/v1/elections/primary/" + name + "?from=0&limit=1"}
 	}
-	for _, name := range []string{"deals", "trial", "partials"} {
+	for _, name := range []string{"deals", "trial", "partials", "lists"} {
 		all[name] = []string{"/v1/elections/primary/" + name, "/v1/elections/primary/" + name + "?after=0&limit=1"}
 	}
 	all["resolutions"] = []string{"/v1/resolutions", "/v1/resolutions?after=1&limit=2"}

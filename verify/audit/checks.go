@@ -31,6 +31,7 @@ const (
 	checkBallots
 	checkSums
 	checkTally
+	checkLists
 	// checkContinuation is there only where an audit goes on from a checkpoint.
 	checkContinuation
 )
@@ -61,6 +62,7 @@ var names = [...]struct{ name, unit, section string }{
 	checkBallots:      {"recount: ballots", "records", "9.30"},
 	checkSums:         {"recount: sums", "records", "3.12"},
 	checkTally:        {"recount: tally", "records", "4.11"},
+	checkLists:        {"recount: lists", "records", "17.2"},
 	checkContinuation: {"continuation", "blocks", "11.7"},
 }
 

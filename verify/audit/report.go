@@ -77,6 +77,8 @@ type Contest struct {
 	// PaperBallots and PaperInvalid are ballots on paper, valid and not.
 	PaperBallots uint64 `json:"paper_ballots"`
 	PaperInvalid uint64 `json:"paper_invalid"`
+	// List is the list that was formed of the candidates, in words.
+	List []string `json:"list,omitempty"`
 }
 
 // Option is an option with its electronic votes, which are 0 unless the contest was opened, and those on paper.
@@ -286,6 +288,13 @@ func (e *Election) contests(view state.View, id string, m *pb.Manifest) error {
 				o.Paper = result.PaperVotes[at]
 			}
 			c.Options = append(c.Options, o)
+		}
+		list, err := state.Load[pb.List](view, state.ListKey(id, uint32(i)))
+		if err != nil {
+			return err
+		}
+		if list != nil {
+			c.List = election.ListWords(&m.Contests[i], list)
 		}
 		e.Contests = append(e.Contests, c)
 	}

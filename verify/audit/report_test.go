@@ -97,7 +97,7 @@ func TestReport(t *testing.T) {
 	}
 	var text bytes.Buffer
 	report.Write(&text)
-	for _, want := range []string{"No genesis hash was given", "8 voters; ballots: 7 recorded, 5 counted, 1 challenged", "Farida", "\naudit: passed\n"} {
+	for _, want := range []string{"No genesis hash was given", "8 voters; ballots: 7 recorded, 5 counted, 1 challenged", "Farida", "list of Maslikhat\n  place 1: Erlan, 2 votes, by substitution\n", "\naudit: passed\n"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the text lacks %q:\n%s", want, text.String())
 		}

@@ -102,7 +102,7 @@ func signers(b *block) map[[20]byte]bool {
 // subjects are the checks of the records that the recount makes.
 var subjects = map[recount.Subject]int{
 	recount.Ledger: checkLedger, recount.Elections: checkElections, recount.Rolls: checkRolls, recount.Keys: checkKeys,
-	recount.Ballots: checkBallots, recount.Sums: checkSums, recount.Tally: checkTally,
+	recount.Ballots: checkBallots, recount.Sums: checkSums, recount.Tally: checkTally, recount.Lists: checkLists,
 }
 
 // compare holds the records of the recount against those of the replay: each has the same value, and below a folder of keys there are

@@ -92,6 +92,14 @@ func TestWrongRecords(t *testing.T) {
 		result.Votes[0], result.Votes[2] = result.Votes[0]+1, result.Votes[2]-1
 		return election.Encode(result)
 	}
+	elected := func(value []byte) []byte {
+		list := new(pb.List)
+		if err := election.Decode(value, list); err != nil {
+			t.Fatal(err)
+		}
+		list.Places[1].Option = 0 // Aigul instead of Bolat
+		return election.Encode(list)
+	}
 	for _, c := range []struct {
 		key    string
 		change func([]byte) []byte
@@ -100,6 +108,9 @@ func TestWrongRecords(t *testing.T) {
 		{state.ResultKey(e.ID, 0), vote, "recount: tally"},
 		{state.ResultKey(e.ID, 1), func([]byte) []byte { return nil }, "recount: tally"},
 		{state.PartialKey(e.ID, 0, "party", 1), flip, "recount: tally"},
+		{state.ListKey(e.ID, 0), elected, "recount: lists"},
+		{state.ListKey(e.ID, 1), func([]byte) []byte { return nil }, "recount: lists"},
+		{state.LotKey(e.ID), flip, "recount: lists"},
 		{state.SumKey(e.ID, 1), flip, "recount: sums"},
 		{state.VotersKey(e.ID), flip, "recount: ballots"},
 		{state.LogKey(state.LogBallots(e.ID)), flip, "recount: ballots"},

@@ -68,6 +68,11 @@ func (e *Election) write(w io.Writer) {
 		}
 	}
 	table.Flush()
+	for _, c := range e.Contests {
+		if len(c.List) > 0 {
+			fmt.Fprintf(w, "list of %s\n  %s\n", c.Title, strings.Join(c.List, "\n  "))
+		}
+	}
 }
 
 func (r *Report) writeMissing(w io.Writer) {

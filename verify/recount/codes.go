@@ -65,6 +65,10 @@ const (
 	codeRecorded            = 607
 	codeReportHeight        = 700
 	codeReportShrunk        = 701
+	codeNoList              = 830
+	codeLotCommitted        = 831
+	codeLotEarly            = 832
+	codeLotSecret           = 833
 	codeUnknownPlace        = 840
 	codePaperContests       = 841
 	codePaperIssued         = 842

@@ -14,12 +14,12 @@
 // By subject: Ledger, the chain, parties, validators and their keys, parameters, evidence, documents, initiatives, the blocks log; Elections,
 // resolutions and the elections' phases and times; Rolls, heads of the roll logs; Keys, ceremonies, deals, keys and their digests,
 // trials; Ballots, heads of the ballot logs and of the voters' trees, spoiled ballots; Sums, the encrypted sums as the ballots that
-// count add up to them; Tally, partial decryptions, which ones were verified, and results.
+// count add up to them; Tally, partial decryptions, which ones were verified, and results; Lists, lots and lists.
 //
 // It knows no clock and no random source, and never gives up silently: what contradicts itself is ErrContradiction. Of rolls it keeps
 // nothing in memory but, until they are sealed, an index of their keys (package verify/cells has the rest), and of ballots nothing; the bytes of a
 // ballot that is superseded or revoked it asks for.
-// Sources: docs/spec, chapters 1, 2, 5, 8, 9 and 16; what it is for: docs/spec/11-auditor.md.
+// Sources: docs/spec, chapters 1, 2, 5, 8, 9, 16 and 17; what it is for: docs/spec/11-auditor.md.
 //
 //	file            what
 //	recount.go      the order of a block
@@ -36,6 +36,7 @@
 //	ballots.go      casting and challenging
 //	tally.go        decryption and results
 //	initiatives.go  initiatives, supports, comments, answers and removals
+//	lists.go        lots and lists
 //	records.go      the records of all this
 //	codes.go        names of the codes of 2.5
 package recount

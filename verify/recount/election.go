@@ -53,7 +53,10 @@ type election struct {
 	places     uint32            // that were open at the closing
 	extensions []*pb.Extension
 
-	removed []pb.RemovedCandidate // sorted
+	removed   []pb.RemovedCandidate // sorted
+	lot       pb.Lot
+	listQueue pb.ListQueue
+	lists     map[uint32]*pb.List // by contest
 }
 
 func newElection(m *pb.Manifest, hash [32]byte, space *cells.Space) *election {
@@ -61,7 +64,7 @@ func newElection(m *pb.Manifest, hash [32]byte, space *cells.Space) *election {
 		id: m.Election, manifest: m, manifestHash: hash, slots: rules.Slots(m), opening: m.Opening, closing: m.Closing,
 		roll: newRoll(space), trialShares: map[pb.TrusteeRef]*pb.TrialShares{},
 		spoiled: map[uint64]*pb.Spoiled{}, partials: map[part]*pb.Partial{}, results: make([]*pb.Result, len(m.Contests)),
-		joined: map[uint32]*ballot.EncryptedTally{}, paper: map[string]*place{}, onPaper: map[uint32]bool{},
+		lists: map[uint32]*pb.List{}, joined: map[uint32]*ballot.EncryptedTally{}, paper: map[string]*place{}, onPaper: map[uint32]bool{},
 	}
 }
 
@@ -103,7 +106,7 @@ func (r *Recount) moveByTime(e *election) error {
 
 // moveWhenReady: spec 8.2. An opening that has passed meanwhile is forgotten.
 func (r *Recount) moveWhenReady(e *election) {
-	if e.phase != pb.PHASE_KEY_CEREMONY || !e.sealed || !e.trialPassed {
+	if e.phase != pb.PHASE_KEY_CEREMONY || !e.sealed || !e.trialPassed || e.hasList() && len(e.lot.Parts) < len(r.organisations) {
 		return
 	}
 	if e.opening != 0 && r.reached(e.opening) {

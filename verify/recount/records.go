@@ -28,6 +28,8 @@ const (
 	Sums
 	// Tally: partial decryptions and results.
 	Tally
+	// Lists: lots and lists.
+	Lists
 )
 
 // Emit takes a record: its subject, its key of spec 5.2, and the value that it must have.
@@ -116,6 +118,7 @@ func (r *Recount) Records(id string, emit Emit) error {
 	if len(e.queue) > 0 {
 		emit(Tally, at+"/tally-queue", rules.Encode(&pb.TallyQueue{Contests: e.queue}))
 	}
+	e.listRecords(at, emit)
 	for contest, result := range e.results {
 		if result != nil {
 			emit(Tally, fmt.Sprintf("%s/result/%05d", at, contest), rules.Encode(result))

@@ -54,6 +54,7 @@ type Recount struct {
 	logs        *threshold.LogTable
 	parts       bool   // partial decryptions took effect in this block
 	combined    uint64 // what the contests combined at the end of this block cost
+	formed      int    // lists formed at the end of this block
 	searched    uint64 // the greatest count for which logs is large enough
 }
 
@@ -116,7 +117,7 @@ type Evidence struct {
 func (r *Recount) Block(b *Block) (refusals []error, err error) {
 	before := r.now
 	r.height, r.now, r.moved = b.Height, b.Time, nil
-	r.parts, r.combined = false, 0
+	r.parts, r.combined, r.formed = false, 0, 0
 	for _, e := range b.Evidence {
 		r.misbehaviour[fmt.Sprintf("misbehaviour/%012d/%x", e.Height, e.Address)] = &pb.Misbehaviour{Type: e.Type, Time: e.Time, Reported: b.Height}
 	}
@@ -142,6 +143,7 @@ func (r *Recount) Block(b *Block) (refusals []error, err error) {
 	if err := r.decide(b.Signers); err != nil {
 		return nil, err
 	}
+	attested := r.attested(b.Signers)
 	for _, e := range r.elections {
 		if e.over() {
 			continue
@@ -149,6 +151,7 @@ func (r *Recount) Block(b *Block) (refusals []error, err error) {
 		if err := r.advance(e); err != nil {
 			return nil, fmt.Errorf("election %q: %w", e.id, err)
 		}
+		r.advanceLists(e, b.Hash, attested)
 	}
 	r.blocks.add(rules.Encode(&pb.BlockLeaf{Height: b.Height, Time: b.Time, HeaderHash: b.Hash[:], Logs: r.sizes()}))
 	return refusals, nil

@@ -71,6 +71,9 @@ func (e *election) toOpen(contest uint32) *ballot.EncryptedTally {
 // decided takes a result, with what stands on paper of the contest and of all that are merged into it. Spec 18.4.
 func (e *election) decided(contest uint32, result *pb.Result) {
 	e.results[contest] = result
+	if e.manifest.Contests[contest].List != nil && result.Status != pb.RESULT_MERGED {
+		e.listQueue.Contests = append(e.listQueue.Contests, contest)
+	}
 	for later := range e.results {
 		if len(e.onPaper) == 0 {
 			break
@@ -125,8 +128,10 @@ func (e *election) undecided() uint32 {
 	return n
 }
 
+// finish ends an election whose contests are decided and whose lists are formed. Spec 8.2.
 func (r *Recount) finish(e *election) {
-	if e.undecided() == 0 {
+	waiting := e.hasList() && !e.lot.Fixed || len(e.listQueue.Contests)+len(e.listQueue.Tied) > 0
+	if e.undecided() == 0 && !waiting {
 		r.move(e, pb.PHASE_FINAL)
 	}
 }

@@ -85,6 +85,10 @@ func (r *Recount) transaction(v Verdict, raw []byte) error {
 		return r.supportInitiative(m)
 	case *pb.PostComment:
 		return r.postComment(raw, m)
+	case *pb.CommitLot:
+		return r.commitLot(e.Signer, m)
+	case *pb.RevealLot:
+		return r.revealLot(e.Signer, m)
 	}
 	return contradiction("kind %d has no rule", e.Kind)
 }
@@ -159,6 +163,10 @@ func newBody(kind uint32) rules.Message {
 		return new(pb.SupportInitiative)
 	case 24:
 		return new(pb.PostComment)
+	case 19:
+		return new(pb.CommitLot)
+	case 20:
+		return new(pb.RevealLot)
 	}
 	return nil
 }
@@ -224,6 +232,10 @@ func wellFormed(body rules.Message) bool {
 		})
 	case *pb.WithdrawApplication:
 		return len(m.Application) == 32
+	case *pb.CommitLot:
+		return len(m.Commitment) == 32
+	case *pb.RevealLot:
+		return len(m.Secret) == 32
 	}
 	return false
 }

@@ -1,0 +1,75 @@
+package gateway
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"votenode/app/election"
+	"votenode/app/state"
+	"votenode/client/readable"
+	pb "votenode/proto/votenode/v1"
+)
+
+// lists serves GET /v1/elections/{id}/lists?after=K&limit=N: the lists that are formed, by contest.
+func (s *Server) lists(r *http.Request) (any, error) {
+	q := queryOf(r)
+	after, limit := q.text("after"), q.limit(maxRecords)
+	if err := q.done(); err != nil {
+		return nil, err
+	}
+	e, err := s.electionOf(r)
+	if err != nil {
+		return nil, err
+	}
+	answer := struct {
+		Height int64            `json:"height"`
+		Lists  []*readable.List `json:"lists"`
+		Next   string           `json:"next,omitempty"`
+	}{Height: e.Height()}
+	answer.Lists, answer.Next, err = recordPage(e.Snapshot, state.ListPrefix(e.id), after, limit, func(rest string, l *pb.List) (*readable.List, error) {
+		contest, err := strconv.ParseUint(rest, 10, 32)
+		if err != nil || contest >= uint64(len(e.manifest.Contests)) {
+			return nil, fmt.Errorf("%w: a list of contest %q", state.ErrCorrupted, rest)
+		}
+		return readable.ShowList(uint32(contest), &e.manifest.Contests[contest], l), nil
+	})
+	return answer, err
+}
+
+// lot serves GET /v1/elections/{id}/lot: how far the lot has come, who is waited for, and which contests wait for it.
+func (s *Server) lot(r *http.Request) (any, error) {
+	if err := queryOf(r).done(); err != nil {
+		return nil, err
+	}
+	e, err := s.electionOf(r)
+	if err != nil {
+		return nil, err
+	}
+	if !election.HasList(e.manifest) {
+		return nil, missing("no contest of %q has a list, so it has no lot", e.id)
+	}
+	organisations, err := state.Organisations(e)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, len(organisations))
+	for i := range organisations {
+		ids[i] = organisations[i].Id
+	}
+	record, err := state.Load[pb.Lot](e, state.LotKey(e.id))
+	if err != nil {
+		return nil, err
+	}
+	answer := struct {
+		Height int64 `json:"height"`
+		*readable.Lot
+		// Tied are the contests that are decided and whose lists wait for the lot.
+		Tied []uint32 `json:"tied"`
+	}{e.Height(), readable.ShowLot(ids, record), []uint32{}}
+	queue, err := state.Load[pb.ListQueue](e, state.ListQueueKey(e.id))
+	if queue != nil {
+		answer.Tied = append(answer.Tied, queue.Tied...)
+	}
+	return answer, err
+}

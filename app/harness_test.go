@@ -556,6 +556,9 @@ func (l *ledger) voting(n int) (voters []*ballot.SecretKey, trustees []*trustee)
 	l.resolve(createElectionOf(l.publish(l.rules)))
 	voters = l.roll(n)
 	trustees = l.appoint(3, 2)
+	if slices.ContainsFunc(l.rules.Contests, func(c pb.Contest) bool { return c.List != nil }) {
+		l.accept(commitLot("party officer 1", "party"), commitLot("league officer 1", "league"))
+	}
 	l.keysOf(trustees)
 	l.accept(l.each(trustees, l.trial)...)
 	l.expectPhase(pb.PHASE_READY)

@@ -127,6 +127,7 @@ func nominate(t testing.TB, watch func(*Ledger)) {
 	e.Enrol(3)
 	e.Seal()
 	e.Appoint(3)
+	e.Accept(e.CommitLot("party"), e.CommitLot("league"))
 	e.MakeKeys()
 	e.Begin()
 	e.Accept(e.Vote(0, 1, []int{0, 1}, []int{0}), e.Vote(1, 1, []int{1}, []int{0}), e.Vote(2, 1, []int{}, []int{0}))

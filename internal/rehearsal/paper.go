@@ -11,10 +11,9 @@ import (
 	pb "votenode/proto/votenode/v1"
 )
 
-// PaperManifest returns the rules of an election in which the south votes in a contest of its own, which is merged into that of the north where it
-// is too small, and two villages vote on paper.
-func PaperManifest(id string) *pb.Manifest {
-	m := Manifest(id)
+// OnPaper gives the rules of Manifest two polling places, and the south a contest of its own, which is merged into that of the north where it
+// has too few ballots.
+func OnPaper(m *pb.Manifest) *pb.Manifest {
 	south := m.Contests[0]
 	south.Title, south.Merge = "Mazhilis, South", 1
 	m.Contests = append(m.Contests, south)
@@ -56,7 +55,7 @@ func (e *Election) Excuse(place string, corrects []byte) {
 	}})
 }
 
-// Paper is an election by PaperManifest: an outage, and an extension for it; a polling place that reports and corrects, and one that is excused;
+// Paper is an election with OnPaper: an outage, and an extension for it; a polling place that reports and corrects, and one that is excused;
 // a contest that is too small and is merged into another. It calls watch, if given, with the founded ledger.
 func Paper(t testing.TB, watch ...func(*Ledger)) *Election {
 	t.Helper()
@@ -64,7 +63,7 @@ func Paper(t testing.TB, watch ...func(*Ledger)) *Election {
 		for _, f := range watch {
 			f(l)
 		}
-	}, PaperManifest("primary"), 6, 3)
+	}, OnPaper(Manifest("primary")), 6, 3)
 	e.MakeKeys()
 	e.Begin()
 	e.Accept(e.Vote(0, 1, []int{0, 2}, []int{0}), e.Vote(1, 1, []int{2}, []int{1}), e.Vote(2, 1, []int{1}, []int{0}))

@@ -173,12 +173,12 @@ func (c *crowd) next(id string) [][]byte {
 // found publishes the manifest of an election and proposes the election.
 func (c *crowd) found(id string) [][]byte {
 	m := Manifest(id)
-	if c.luck(50) {
-		m = PaperManifest(id)
-	}
 	m.Contests[0].Candidates = []pb.Candidate{{Young: true}, {Woman: true}, {}}
 	if id == "a" {
 		Listed(m)
+	}
+	if c.luck(50) {
+		OnPaper(m)
 	}
 	m.RevoteInterval, m.CeremonyStep, m.ObjectionWindow = uint32(c.r.IntN(3)+1), 20, uint32(c.r.IntN(10))
 	b := election.Encode(m)

@@ -145,7 +145,7 @@ func (c *contract) promises(made map[string][]example) {
 
 // paper adds examples from an election in which polling places have reported and a contest was merged, and from one that waits for paper.
 func (c *contract) paper(made map[string][]example) {
-	m := rehearsal.PaperManifest("primary")
+	m := rehearsal.OnPaper(rehearsal.Manifest("primary"))
 	m.Contests[1].Candidates = []pb.Candidate{{Application: make([]byte, sha256.Size), Young: true}, {Woman: true}}
 	m.Contests[1].List = &pb.ListRule{Seats: 2, Outside: 1, YoungPercent: 20, WomanPercent: 30}
 	waiting := rehearsal.Open(c.T, m, 3)

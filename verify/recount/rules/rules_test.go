@@ -224,7 +224,7 @@ func newManifest(*rand.Rand) *pb.Manifest {
 func TestManifest(t *testing.T) {
 	fresh := func(r *rand.Rand) *pb.Manifest {
 		if r.IntN(2) == 0 {
-			return rehearsal.PaperManifest("a-1")
+			return rehearsal.OnPaper(rehearsal.Manifest("a-1"))
 		}
 		return newManifest(r)
 	}

@@ -83,7 +83,7 @@ func (d createElection) apply(w *writing) error {
 	return nil
 }
 
-// SealRoll: the roll is what both have seen. Spec 9.22.
+// SealRoll: the roll is what both have seen, but for the entries that both strike. Spec 9.22.
 func (d sealRoll) check(r *reading) error {
 	e, err := r.election(d.Election, pb.PHASE_SETUP, pb.PHASE_KEY_CEREMONY)
 	if err != nil {
@@ -99,6 +99,9 @@ func (d sealRoll) check(r *reading) error {
 	if head.Size == 0 || head.Size != d.Size_ || head.Root != [32]byte(d.Root) {
 		return tx.Refuse(tx.CodeRollMismatch, "the roll has %d entries and root %x", head.Size, head.Root)
 	}
+	if n := len(d.Struck); n > 0 && d.Struck[n-1].Voter >= head.Size {
+		return tx.Refuse(tx.CodeUnknownVoter, "the roll of %q has no entry %d", d.Election, d.Struck[n-1].Voter)
+	}
 	return nil
 }
 
@@ -110,7 +113,11 @@ func (d sealRoll) apply(w *writing) error {
 	e.RollSealed, e.RollSize, e.RollRoot = true, d.Size_, d.Root
 	w.CreateVoters(d.Election, d.Size_)
 	w.save(state.ElectionKey(d.Election), e)
-	return nil
+	struck := make([]uint64, len(d.Struck))
+	for i := range d.Struck {
+		struck[i] = d.Struck[i].Voter
+	}
+	return w.revoke(d.Election, e, struck)
 }
 
 // ScheduleElection sets the times of an election that is not open. Spec 9.23.
@@ -203,18 +210,39 @@ func (d revokeVoters) apply(w *writing) error {
 	if err != nil {
 		return err
 	}
-	for _, index := range d.Voters {
-		voter, err := state.LoadVoter(w, d.Election, index)
+	return w.revoke(d.Election, e, d.Voters)
+}
+
+// revoke takes the right to vote from entries of a sealed roll; one that has lost it already stays as it is.
+func (w *writing) revoke(id string, e *pb.Election, voters []uint64) error {
+	if len(voters) == 0 {
+		return nil
+	}
+	counts, err := w.rollCounts(id)
+	if err != nil {
+		return err
+	}
+	for _, index := range voters {
+		voter, err := state.LoadVoter(w, id, index)
+		if err != nil {
+			return err
+		}
+		if voter.Status == pb.VOTER_REVOKED {
+			continue
+		}
+		entry, err := w.rollEntry(w, id, e, index)
 		if err != nil {
 			return err
 		}
 		if voter.Status == pb.VOTER_COUNTS {
-			if err := w.subtractRecorded(d.Election, e, voter.LogIndex); err != nil {
+			if err := w.subtractRecorded(id, e, voter.LogIndex); err != nil {
 				return err
 			}
 		}
 		voter.Status = pb.VOTER_REVOKED
-		w.SetVoter(d.Election, index, election.Encode(voter))
+		w.SetVoter(id, index, election.Encode(voter))
+		counts.Revoked[entry.Style]++
 	}
+	w.save(state.RollCountsKey(id), counts)
 	return nil
 }

@@ -16,24 +16,55 @@ import (
 	"votenode/app/organisation"
 	"votenode/app/state"
 	"votenode/app/tx"
+	"votenode/crypto/ballot"
 	pb "votenode/proto/votenode/v1"
 )
 
 var (
-	update    = flag.Bool("update", false, "rewrite what comes out in testdata/election.golden")
-	recordNew = flag.Bool("record", false, "write testdata/election.golden from a new election")
+	update    = flag.Bool("update", false, "rewrite what comes out in testdata/*.golden")
+	recordNew = flag.Bool("record", false, "write testdata/*.golden from new elections")
 )
 
-const goldenFile = "testdata/election.golden"
+// golden are the recorded elections, by the name of their file in testdata.
+var golden = map[string]func(t *testing.T) *recorded{"election": record, "roll": recordRoll}
 
-// TestGolden executes the blocks of a recorded election and compares codes, events and app hashes with the file. The file is a
+// recordRoll records how a roll comes about: what one organisation signs alone, what both sign, what both strike and revoke.
+func recordRoll(t *testing.T) *recorded {
+	l := newLedger(t)
+	r := &recorded{genesis: l}
+	l.decided = func(b app.Block, hash state.Hash) {
+		r.blocks, r.hashes = append(r.blocks, b), append(r.hashes, hash)
+	}
+	l.resolve(createElectionOf(l.publish(manifest())))
+	part := &pb.AddRollEntries{Election: id}
+	for i := range 4 {
+		part.Entries = append(part.Entries, pb.RollEntry{Key: must(ballot.GenerateKey(rand.Reader)).Public().Bytes(), Style: style(i)})
+	}
+	part.Signatures = []pb.RollSignature{tx.SignRoll(chain, part, seeded("party registrar 1"))}
+	l.refuse(tx.CodeNotCosigned, sign("party registrar 1", part))
+	l.accept(enrol("league registrar 1", part))
+	head := must(l.view().Head(state.LogRoll(id)))
+	l.resolve(pb.Resolution{Decision: &pb.Resolution_SealRoll{SealRoll: &pb.SealRoll{Election: id, Size_: 4, Root: head.Root[:], Struck: []pb.StruckVoter{
+		{Voter: 0, Cause: pb.REVOCATION_PAPER}, {Voter: 2, Cause: pb.REVOCATION_KEY_LOST},
+	}}}})
+	l.resolve(pb.Resolution{Decision: &pb.Resolution_RevokeVoters{RevokeVoters: &pb.RevokeVoters{Election: id, Voters: []uint64{2, 3}, Cause: pb.REVOCATION_LEFT}}})
+	return r
+}
+
+// TestGolden executes the blocks of recorded elections and compares codes, events and app hashes with their files. A file is a
 // script: what goes in are the lines genesis, block and tx; what comes out are the lines below them.
 func TestGolden(t *testing.T) {
+	for name, record := range golden {
+		t.Run(name, func(t *testing.T) { testGolden(t, "testdata/"+name+".golden", record) })
+	}
+}
+
+func testGolden(t *testing.T, goldenFile string, record func(t *testing.T) *recorded) {
 	if *recordNew {
-		writeGolden(t, run(t, inputs(record(t))))
+		writeGolden(t, goldenFile, run(t, inputs(record(t))))
 	}
 	if *update {
-		writeGolden(t, run(t, must(os.ReadFile(goldenFile))))
+		writeGolden(t, goldenFile, run(t, must(os.ReadFile(goldenFile))))
 	}
 	want, err := os.ReadFile(goldenFile)
 	if err != nil {
@@ -65,7 +96,7 @@ func inputs(r *recorded) []byte {
 	return out.Bytes()
 }
 
-func writeGolden(t *testing.T, file []byte) {
+func writeGolden(t *testing.T, goldenFile string, file []byte) {
 	if err := os.WriteFile(goldenFile, file, 0o644); err != nil {
 		t.Fatal(err)
 	}

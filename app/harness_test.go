@@ -245,6 +245,26 @@ func (l *ledger) refuse(want tx.Code, raw []byte) {
 
 func sign(signer string, body election.Message) []byte { return tx.Sign(chain, body, seeded(signer)) }
 
+// enrol returns a part of a roll that the registrars of both organisations have signed.
+func enrol(sender string, m *pb.AddRollEntries) []byte { return sign(sender, enrolBody(m)) }
+
+func enrolBody(m *pb.AddRollEntries) *pb.AddRollEntries {
+	m.Signatures = nil
+	for _, registrar := range []string{"league registrar 1", "party registrar 1"} {
+		m.Signatures = append(m.Signatures, tx.SignRoll(chain, m, seeded(registrar)))
+	}
+	return m
+}
+
+// counts holds the counts of the roll against what they should be.
+func (l *ledger) counts(entries, revoked []uint64) {
+	l.t.Helper()
+	got := must(state.MustLoad[pb.RollCounts](l.view(), state.RollCountsKey(id)))
+	if !slices.Equal(got.Entries, entries) || !slices.Equal(got.Revoked, revoked) {
+		l.t.Fatalf("counts %v, want %v and %v", got, entries, revoked)
+	}
+}
+
 // resolve proposes a resolution and has both organisations approve it.
 func (l *ledger) resolve(r pb.Resolution) {
 	l.t.Helper()
@@ -319,7 +339,7 @@ func (l *ledger) roll(n int) []*ballot.SecretKey {
 		keys[i] = must(ballot.GenerateKey(rand.Reader))
 		part.Entries = append(part.Entries, pb.RollEntry{Key: keys[i].Public().Bytes(), Style: style(i)})
 	}
-	l.accept(sign("party registrar 1", part))
+	l.accept(enrol("party registrar 1", part))
 	head := must(l.view().Head(state.LogRoll(id)))
 	l.resolve(pb.Resolution{Decision: &pb.Resolution_SealRoll{SealRoll: &pb.SealRoll{Election: id, Size_: head.Size, Root: head.Root[:]}}})
 	return keys

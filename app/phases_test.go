@@ -31,7 +31,7 @@ func TestKindsByPhase(t *testing.T) {
 	stranger := must(ballot.GenerateKey(rand.Reader)).Public().Bytes()
 	someone := "party trustee 1"
 	send := map[tx.Kind][]byte{
-		tx.KindAddRollEntries: sign("party registrar 1", &pb.AddRollEntries{Election: id, First: 99, Entries: []pb.RollEntry{{Key: stranger}}}),
+		tx.KindAddRollEntries: enrol("party registrar 1", &pb.AddRollEntries{Election: id, First: 99, Entries: []pb.RollEntry{{Key: stranger}}}),
 		tx.KindAnnounceDeal:   sign(someone, &pb.AnnounceDeal{Election: id, Organisation: "party", Attempt: 9, DealHash: h}),
 		tx.KindPublishDeal:    sign(someone, &pb.PublishDeal{Election: id, Organisation: "party", Attempt: 9, Commitments: h, Possession: p}),
 		tx.KindConfirmDeals:   sign(someone, &pb.ConfirmDeals{Election: id, Organisation: "party", Attempt: 9}),

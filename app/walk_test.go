@@ -238,7 +238,7 @@ func (w *walk) enrol(*pb.Election) [][]byte {
 			m.Entries[i].Style = uint32(w.below(3))
 		}
 	}
-	return [][]byte{sign(oneOf(w, "party registrar 1", "league registrar 1", "nobody"), m)}
+	return [][]byte{enrol(oneOf(w, "party registrar 1", "league registrar 1", "nobody"), m)}
 }
 
 // resolution1 proposes anything.
@@ -268,7 +268,7 @@ func (w *walk) resolution1(e *pb.Election) [][]byte {
 		change(validators...),
 		pb.Resolution{Decision: &pb.Resolution_ChangeOfficers{ChangeOfficers: &pb.ChangeOfficers{Organisation: o}}},
 		pb.Resolution{Decision: &pb.Resolution_ChangeParameters{ChangeParameters: &pb.ChangeParameters{Parameters: p}}},
-		pb.Resolution{Decision: &pb.Resolution_RevokeVoters{RevokeVoters: &pb.RevokeVoters{Election: id, Voters: []uint64{uint64(w.below(4)), uint64(w.below(4) + 4)}}}},
+		pb.Resolution{Reason: "left", Decision: &pb.Resolution_RevokeVoters{RevokeVoters: &pb.RevokeVoters{Election: id, Voters: []uint64{uint64(w.below(4)), uint64(w.below(4) + 4)}}}},
 		w.replacement(),
 		pb.Resolution{Decision: &pb.Resolution_ExcuseTrial{ExcuseTrial: &pb.ExcuseTrial{Election: id, Organisation: oneOf(w, "party", "league"), Trustees: []uint32{uint32(w.below(5))}}}},
 	)

@@ -117,6 +117,9 @@ func ResultKey(election string, contest uint32) string {
 	return fmt.Sprintf("%s/result/%05d", ElectionKey(election), contest)
 }
 
+// RollCountsKey is the key of the RollCounts.
+func RollCountsKey(election string) string { return ElectionKey(election) + "/roll-counts" }
+
 // LogBallots is the id of an election's ballot log.
 func LogBallots(election string) string { return ElectionKey(election) + "/ballots" }
 

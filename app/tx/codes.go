@@ -6,7 +6,7 @@ import "fmt"
 type Code uint32
 
 // The codes: 1xx form, 2xx signatures and proofs, 3xx documents and resolutions, 4xx elections and rolls, 5xx trustees,
-// 6xx ballots, 7xx validators' reports. 32,000 and above are never on the ledger.
+// 6xx ballots, 7xx validators' reports, 8xx registrars. 32,000 and above are never on the ledger.
 const (
 	CodeOK Code = 0
 
@@ -80,6 +80,8 @@ const (
 
 	CodeReportHeight Code = 700
 	CodeReportShrunk Code = 701
+
+	CodeNotCosigned Code = 800
 
 	// CodeRetryLater says that the node is full; the transaction was neither refused nor kept.
 	CodeRetryLater Code = 32000
@@ -159,6 +161,8 @@ var codes = map[Code]struct{ name, advice string }{
 
 	CodeReportHeight: {"report_height", "nothing: the node reports again at the next multiple of 60 heights"},
 	CodeReportShrunk: {"report_shrunk", "count on from the report on the ledger, or under a greater number of the start"},
+
+	CodeNotCosigned: {"not_cosigned", "have a registrar of every organisation sign the part, in the order of their ids"},
 
 	CodeRetryLater: {"retry_later", "send the same bytes again in a moment"},
 }

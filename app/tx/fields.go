@@ -4,6 +4,7 @@ import (
 	"unicode/utf8"
 
 	"votenode/app/election"
+	"votenode/app/organisation"
 	pb "votenode/proto/votenode/v1"
 )
 
@@ -19,6 +20,8 @@ const (
 	MaxPartials = 256
 	// MaxRevocations is the number of voters of one RevokeVoters.
 	MaxRevocations = 1_000
+	// MaxStruck is the number of entries that one SealRoll strikes.
+	MaxStruck = 10_000
 	// MaxTrustees is the number of trustees of one organisation.
 	MaxTrustees = 64
 	// MaxRefusalCounts is the number of codes of one ReportIntake.
@@ -119,11 +122,37 @@ func checkResolution(r *pb.Resolution) error {
 	case *pb.Resolution_CreateElection:
 		return length("manifest", d.CreateElection.Manifest, 32)
 	case *pb.Resolution_SealRoll:
-		return length("root", d.SealRoll.Root, 32)
+		return firstOf(length("root", d.SealRoll.Root, 32), checkStruck(d.SealRoll.Struck, r.Reason))
 	case *pb.Resolution_UpgradeSoftware:
 		return length("binary", d.UpgradeSoftware.Binary, 32)
 	case *pb.Resolution_RevokeVoters:
-		return checkRevocations(d.RevokeVoters.Voters)
+		return firstOf(checkRevocations(d.RevokeVoters.Voters), checkCause(d.RevokeVoters.Cause, r.Reason))
+	}
+	return nil
+}
+
+// checkCause checks the cause of a revocation: one that has no name of its own needs the reason of the resolution.
+func checkCause(c pb.RevocationCause, reason string) error {
+	if c < pb.REVOCATION_OTHER || c > pb.REVOCATION_LEFT {
+		return Refuse(CodeInvalidField, "there is no cause %d of a revocation", c)
+	}
+	if c == pb.REVOCATION_OTHER && reason == "" {
+		return Refuse(CodeInvalidField, "the reason is empty; it must say why entries of the roll are revoked")
+	}
+	return nil
+}
+
+func checkStruck(struck []pb.StruckVoter, reason string) error {
+	if len(struck) > MaxStruck {
+		return Refuse(CodeInvalidField, "struck has %d entries; at most %d are allowed", len(struck), MaxStruck)
+	}
+	for i := range struck {
+		if i > 0 && struck[i].Voter <= struck[i-1].Voter {
+			return Refuse(CodeInvalidField, "struck is not strictly ascending at position %d", i)
+		}
+		if err := checkCause(struck[i].Cause, reason); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -146,6 +175,14 @@ func checkRollEntries(m *pb.AddRollEntries) error {
 	}
 	for i := range m.Entries {
 		if err := length("key", m.Entries[i].Key, 32); err != nil {
+			return err
+		}
+	}
+	if len(m.Signatures) == 0 || len(m.Signatures) > organisation.MaxOrganisations {
+		return Refuse(CodeInvalidField, "signatures has %d members; 1 to %d are allowed", len(m.Signatures), organisation.MaxOrganisations)
+	}
+	for i := range m.Signatures {
+		if err := firstOf(length("key", m.Signatures[i].Key, signerSize), length("signature", m.Signatures[i].Signature, signatureSize)); err != nil {
 			return err
 		}
 	}

@@ -125,7 +125,7 @@ func units(body election.Message) uint64 {
 	case *pb.CastBallot:
 		return signature + points(m.Ciphertext) + points(m.Proof)
 	case *pb.AddRollEntries:
-		return signature + uint64(len(m.Entries))
+		return signature + signature*uint64(len(m.Signatures)) + uint64(len(m.Entries))
 	case *pb.AnnounceDeal:
 		return signature + deal + signature*uint64(len(m.ReceiverKeys))
 	case *pb.PublishDeal:

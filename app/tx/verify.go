@@ -237,7 +237,7 @@ func verifySpoil(lookup Lookup, p *Parsed, m *pb.SpoilBallot) error {
 	return nil
 }
 
-// CheckSignature checks the signature of the key that the envelope names. Where a voter signs it checks nothing: what a voter signed
+// CheckSignature checks the signature of the key that the envelope names, and of a part of a roll those that it carries. Where a voter signs it checks nothing: what a voter signed
 // depends on the roll. The error is a *Refusal with CodeBadSignature.
 func (p *Parsed) CheckSignature(chain string) error {
 	if p.kind.signedByVoter() {
@@ -246,6 +246,9 @@ func (p *Parsed) CheckSignature(chain string) error {
 	signed := SignBytes(chain, p.kind, p.envelope.Body)
 	if !ed25519.VerifyWithOptions(p.Signer(), signed, p.Signature(), verifyOptions) {
 		return Refuse(CodeBadSignature, "the signature of %x does not stand for this %v", p.Signer(), p.kind)
+	}
+	if m, ok := p.body.(*pb.AddRollEntries); ok {
+		return CheckRollSignatures(chain, m)
 	}
 	return nil
 }

@@ -111,6 +111,8 @@ func ParseMessage(b []byte, m proto.Message) error {
 
 func readValue(raw json.RawMessage, v reflect.Value) error {
 	switch {
+	case v.Kind() == reflect.Pointer && string(raw) == "null":
+		return nil
 	case v.Kind() == reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
 		return readValue(raw, v.Elem())
@@ -139,9 +141,23 @@ func readValue(raw json.RawMessage, v reflect.Value) error {
 			}
 		}
 		return nil
+	case proto.EnumValueMap(enumName(v.Type())) != nil:
+		var name string
+		if err := json.Unmarshal(raw, &name); err != nil {
+			return err
+		}
+		number, ok := proto.EnumValueMap(enumName(v.Type()))[name]
+		if !ok {
+			return fmt.Errorf("there is no %q", name)
+		}
+		v.SetInt(int64(number))
+		return nil
 	}
 	return json.Unmarshal(raw, v.Addr().Interface())
 }
+
+// enumName is the name under which the enumeration of a Go type is registered.
+func enumName(t reflect.Type) string { return "votenode.v1." + t.Name() }
 
 func readFields(raw json.RawMessage, v reflect.Value) error {
 	var given map[string]json.RawMessage

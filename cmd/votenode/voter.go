@@ -23,7 +23,7 @@ import (
 func newVoterCommand() *cobra.Command {
 	return group("voter", "Cast a ballot, and check the device that makes it",
 		newVoterBallotCommand(), newVoterCastCommand(), newVoterChallengeCommand(), newCheckChallengeCommand(), newVoterStatusCommand(),
-		newVoterReceiptCommand(), newVoterWatchCommand(), newVoterBookCommand())
+		newVoterReceiptCommand(), newVoterWatchCommand(), newVoterBookCommand(), newVoterJoinCommand(), newVoterApplyCommand())
 }
 
 // voterFlags are what a voter's commands need.

@@ -272,14 +272,14 @@ func (c *crowd) enrol(e *Election) []byte {
 	if len(roll) > 0 && c.luck(10) {
 		m.First = uint64(c.r.IntN(len(roll)))
 		m.Entries = roll[m.First:][:1+c.r.IntN(len(roll)-int(m.First))]
-		return Sign("party registrar 1", m)
+		return Enrol("party registrar 1", m)
 	}
 	for range c.r.IntN(4) + 1 {
 		key := must(ballot.GenerateKey(cryptorand.Reader))
 		e.Voters = append(e.Voters, key)
 		m.Entries = append(m.Entries, pb.RollEntry{Key: key.Public().Bytes(), Style: uint32(c.r.IntN(2))})
 	}
-	return Sign(one(c, []string{"party registrar 1", "league registrar 1"}), m)
+	return Enrol(one(c, []string{"party registrar 1", "league registrar 1"}), m)
 }
 
 // voter returns the secret key of an entry of the roll.

@@ -77,6 +77,10 @@ func (c *crowd) spoil(raw []byte) []byte {
 		return tx.Ballot(m, p.Signature())
 	case *pb.SpoilBallot:
 		return c.signSpoil(m, p.Signature())
+	case *pb.AddRollEntries:
+		if c.luck(50) {
+			return Enrol("party registrar 1", m)
+		}
 	}
 	name := names()[string(p.Signer())]
 	if c.luck(10) {

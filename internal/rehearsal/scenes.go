@@ -142,7 +142,7 @@ func manyContests(t testing.TB, watch func(*Ledger)) {
 		e.Voters = append(e.Voters, key)
 		part.Entries = append(part.Entries, pb.RollEntry{Key: key.Public().Bytes(), Style: i})
 	}
-	e.Accept(Sign("party registrar 1", part))
+	e.Accept(Enrol("party registrar 1", part))
 	e.Seal()
 	e.Appoint(3)
 	e.MakeKeys()

@@ -46,7 +46,7 @@ func (e *Election) prepare() {
 	e.Enrol(5)
 	e.Enrol(3)
 	stranger := must(ballot.GenerateKey(rand.Reader)).Public().Bytes()
-	e.Refuse(tx.CodeNotAuthorised, Sign("party officer 1", &pb.AddRollEntries{Election: e.ID, First: 8, Entries: []pb.RollEntry{{Key: stranger}}}))
+	e.Refuse(tx.CodeNotAuthorised, Enrol("party officer 1", &pb.AddRollEntries{Election: e.ID, First: 8, Entries: []pb.RollEntry{{Key: stranger}}}))
 	e.hesitate()
 	e.Appoint(3)
 	e.disturbedCeremony()

@@ -65,4 +65,5 @@ const (
 	codeRecorded            = 607
 	codeReportHeight        = 700
 	codeReportShrunk        = 701
+	codeNotCosigned         = 800
 )

@@ -91,6 +91,11 @@ func (r *Recount) effect(m *pb.Resolution) error {
 		e := r.byID[d.SealRoll.Election]
 		e.roll.keys = nil // no key comes any more
 		e.sealed, e.rollRoot = true, [32]byte(d.SealRoll.Root)
+		for _, s := range d.SealRoll.Struck {
+			if err := r.revoke(e, s.Voter); err != nil {
+				return err
+			}
+		}
 	case *pb.Resolution_ScheduleElection:
 		e := r.byID[d.ScheduleElection.Election]
 		e.opening, e.closing = d.ScheduleElection.Opening, d.ScheduleElection.Closing
@@ -109,7 +114,11 @@ func (r *Recount) effect(m *pb.Resolution) error {
 	case *pb.Resolution_CancelUpgrade:
 		r.upgrades = r.upgrades[:len(r.upgrades)-1]
 	case *pb.Resolution_RevokeVoters:
-		return r.revoke(d.RevokeVoters)
+		for _, index := range d.RevokeVoters.Voters {
+			if err := r.revoke(r.byID[d.RevokeVoters.Election], index); err != nil {
+				return err
+			}
+		}
 	case *pb.Resolution_ReplaceTrustees:
 		e := r.byID[d.ReplaceTrustees.Election]
 		c := e.ceremony(d.ReplaceTrustees.Organisation)
@@ -174,6 +183,11 @@ func (r *Recount) maySeal(d *pb.SealRoll) error {
 		return refuse(codeRollSealed, "the roll is sealed")
 	case e.roll.size == 0 || e.roll.size != d.Size_ || !bytes.Equal(root[:], d.Root):
 		return refuse(codeRollMismatch, "size or root are not those of the roll")
+	}
+	for _, s := range d.Struck {
+		if s.Voter >= e.roll.size {
+			return refuse(codeUnknownVoter, "the roll has no entry %d to strike", s.Voter)
+		}
 	}
 	return nil
 }
@@ -329,22 +343,22 @@ func (r *Recount) mayRevoke(d *pb.RevokeVoters) error {
 	return nil
 }
 
-func (r *Recount) revoke(d *pb.RevokeVoters) error {
-	e := r.byID[d.Election]
-	for _, index := range d.Voters {
-		v, err := e.roll.voter(index)
-		if err != nil {
-			return err
-		}
-		if v.status == pb.VOTER_COUNTS {
-			if err := r.takeOut(e, index, v); err != nil {
-				return err
-			}
-		}
-		v.status = pb.VOTER_REVOKED
-		if err := e.roll.setVoter(index, v); err != nil {
+// revoke takes the right to vote from an entry, and its ballot out of the sums. Spec 8.4, 9.28.
+func (r *Recount) revoke(e *election, index uint64) error {
+	v, err := e.roll.voter(index)
+	if err != nil || v.status == pb.VOTER_REVOKED {
+		return err
+	}
+	if v.status == pb.VOTER_COUNTS {
+		if err := r.takeOut(e, index, v); err != nil {
 			return err
 		}
 	}
-	return nil
+	entry, err := e.roll.entry(index)
+	if err != nil {
+		return err
+	}
+	e.counts.Revoked[entry.style]++
+	v.status = pb.VOTER_REVOKED
+	return e.roll.setVoter(index, v)
 }

@@ -3,11 +3,13 @@ package recount
 import (
 	"crypto/sha256"
 
+	"github.com/oasisprotocol/curve25519-voi/primitives/ed25519"
 	"github.com/transparency-dev/merkle/compact"
 	"github.com/transparency-dev/merkle/rfc6962"
 
 	"votenode/crypto/ballot"
 	"votenode/crypto/threshold"
+	"votenode/crypto/transcript"
 	pb "votenode/proto/votenode/v1"
 	"votenode/verify/cells"
 	"votenode/verify/recount/rules"
@@ -25,6 +27,7 @@ type election struct {
 
 	roll     *roll
 	rollLog  log
+	counts   pb.RollCounts // one number for each style
 	sealed   bool
 	rollRoot [32]byte
 
@@ -50,7 +53,7 @@ type election struct {
 func newElection(m *pb.Manifest, hash [32]byte, space *cells.Space) *election {
 	return &election{
 		id: m.Election, manifest: m, manifestHash: hash, slots: rules.Slots(m), opening: m.Opening, closing: m.Closing,
-		roll: newRoll(space), trialShares: map[pb.TrusteeRef]*pb.TrialShares{},
+		roll: newRoll(space), counts: pb.RollCounts{Entries: make([]uint64, len(m.Styles)), Revoked: make([]uint64, len(m.Styles))}, trialShares: map[pb.TrusteeRef]*pb.TrialShares{},
 		spoiled: map[uint64]*pb.Spoiled{}, partials: map[part]*pb.Partial{}, results: make([]*pb.Result, len(m.Contests)),
 	}
 }
@@ -125,6 +128,14 @@ func (r *Recount) addRollEntries(signer []byte, m *pb.AddRollEntries) error {
 	if !r.isRegistrar(signer) {
 		return refuse(codeNotAuthorised, "%x is no registrar's key", signer)
 	}
+	if len(m.Signatures) != len(r.organisations) {
+		return refuse(codeNotCosigned, "%d signatures", len(m.Signatures))
+	}
+	for i, s := range m.Signatures {
+		if !hasKey(r.organisations[i].Registrars, s.Key) {
+			return refuse(codeNotCosigned, "signature %d is of no registrar of %q", i, r.organisations[i].Id)
+		}
+	}
 	e, err := r.in(m.Election, pb.PHASE_SETUP, pb.PHASE_KEY_CEREMONY)
 	if err != nil {
 		return err
@@ -168,6 +179,21 @@ func (r *Recount) addRollEntries(signer []byte, m *pb.AddRollEntries) error {
 			return err
 		}
 		e.rollLog.add(rules.Encode(entry))
+		e.counts.Entries[entry.Style]++
+	}
+	return nil
+}
+
+// rollSigned asks for the signatures that a part of a roll carries. Spec 9.14.
+func (r *Recount) rollSigned(m *pb.AddRollEntries) error {
+	part := *m
+	part.Signatures = nil
+	// Frame("votenode/v1/roll-part", chain, part)
+	message := transcript.Frame(transcript.LabelRollPart, []byte(r.chain), rules.Encode(&part))
+	for i, s := range m.Signatures {
+		if !ed25519.VerifyWithOptions(s.Key, message, s.Signature, zip215) {
+			return refuse(codeBadSignature, "registrar's signature %d does not hold", i)
+		}
 	}
 	return nil
 }

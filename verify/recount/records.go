@@ -91,6 +91,9 @@ func (r *Recount) Records(id string, emit Emit) error {
 	at := "election/" + id
 	emit(Elections, at, rules.Encode(e.record()))
 	head(emit, Rolls, "log/"+at+"/roll", &e.rollLog)
+	if e.roll.size > 0 {
+		emit(Rolls, at+"/roll-counts", rules.Encode(&e.counts))
+	}
 	e.keyRecords(at, emit)
 	if err := e.ballotRecords(at, emit); err != nil {
 		return err

@@ -90,6 +90,9 @@ func (r *Recount) signed(v Verdict, e *pb.Envelope, body rules.Message) error {
 	if !ed25519.VerifyWithOptions(e.Signer, message, e.Signature, zip215) {
 		return refuse(codeBadSignature, "its signature does not hold")
 	}
+	if m, ok := body.(*pb.AddRollEntries); ok {
+		return r.rollSigned(m)
+	}
 	return nil
 }
 
@@ -145,7 +148,8 @@ func wellFormed(body rules.Message) bool {
 	case *pb.WithdrawApproval:
 		return len(m.Resolution) == 32
 	case *pb.AddRollEntries:
-		return allOf(m.Entries, 1, 5_000, func(_, e *pb.RollEntry) bool { return len(e.Key) == 32 })
+		return allOf(m.Entries, 1, 5_000, func(_, e *pb.RollEntry) bool { return len(e.Key) == 32 }) &&
+			allOf(m.Signatures, 1, 32, func(_, s *pb.RollSignature) bool { return len(s.Key) == 32 && len(s.Signature) == 64 })
 	case *pb.AnnounceDeal:
 		return len(m.DealHash) == 32 && allOf(m.ReceiverKeys, 0, 64, func(last, k *pb.ReceiverKey) bool {
 			return len(k.Key) == 32 && k.Dealer >= 1 && k.Dealer <= 64 && (last == nil || k.Dealer > last.Dealer)
@@ -206,11 +210,18 @@ func wellFormedResolution(m *pb.Resolution) bool {
 	case *pb.Resolution_CreateElection:
 		return len(d.CreateElection.Manifest) == 32
 	case *pb.Resolution_SealRoll:
-		return len(d.SealRoll.Root) == 32
+		return len(d.SealRoll.Root) == 32 && allOf(d.SealRoll.Struck, 0, 10_000, func(last, s *pb.StruckVoter) bool {
+			return mayRevokeFor(s.Cause, m.Reason) && (last == nil || s.Voter > last.Voter)
+		})
 	case *pb.Resolution_UpgradeSoftware:
 		return len(d.UpgradeSoftware.Binary) == 32
 	case *pb.Resolution_RevokeVoters:
-		return allOf(d.RevokeVoters.Voters, 1, 1_000, func(last, v *uint64) bool { return last == nil || *v > *last })
+		return mayRevokeFor(d.RevokeVoters.Cause, m.Reason) && allOf(d.RevokeVoters.Voters, 1, 1_000, func(last, v *uint64) bool { return last == nil || *v > *last })
 	}
 	return true
+}
+
+// mayRevokeFor says whether entries of a roll may be revoked for a cause: "other" needs words.
+func mayRevokeFor(cause pb.RevocationCause, reason string) bool {
+	return cause >= 0 && cause <= 3 && (cause != 0 || reason != "")
 }

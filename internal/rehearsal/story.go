@@ -58,12 +58,12 @@ func (e *Election) prepare() {
 	e.Fix()
 }
 
-// hesitate seals the roll, with an approval that is taken back and one that takes its place.
+// hesitate seals the roll, where voter 7 is struck for a ballot paper, with an approval that is taken back and one that takes its place.
 func (e *Election) hesitate() {
 	e.t.Helper()
 	head := must(e.View().Head("election/" + e.ID + "/roll"))
 	raw, hash := e.Propose("league officer 1", &pb.Resolution{Decision: &pb.Resolution_SealRoll{
-		SealRoll: &pb.SealRoll{Election: e.ID, Size_: head.Size, Root: head.Root[:]},
+		SealRoll: &pb.SealRoll{Election: e.ID, Size_: head.Size, Root: head.Root[:], Struck: []pb.StruckVoter{{Voter: 7, Cause: pb.REVOCATION_PAPER}}},
 	}})
 	e.Accept(raw)
 	e.Accept(Approve("party officer 1", hash), Approve("party officer 3", hash))
@@ -124,7 +124,7 @@ func (e *Election) vote() Outcome {
 	e.Resolve(&pb.Resolution{Reason: "an outage", Decision: &pb.Resolution_ExtendElection{
 		ExtendElection: &pb.ExtendElection{Election: e.ID, Closing: e.Record().Closing + 60},
 	}})
-	// North: 0 (Dana; Farida), 3 (nobody; Farida), 4 (Dana; Erlan). South: 2 (Erlan), 5 (Farida). Voter 1 is revoked.
+	// North: 0 (Dana; Farida), 3 (nobody; Farida), 4 (Dana; Erlan). South: 2 (Erlan), 5 (Farida). Voter 1 is revoked, and 7 was before.
 	return Outcome{Recorded: 7, Counted: 5, Votes: [][]uint64{{0, 0, 2}, {2, 3}}}
 }
 

@@ -54,6 +54,8 @@ func (s *Server) endpoints() map[*shares]map[string]endpoint {
 			"GET /v1/elections/{id}/tallies":  s.tallies,
 			"GET /v1/elections/{id}/partials": s.partials,
 			"GET /v1/elections/{id}/results":  s.results,
+
+			"GET /v1/elections/{id}/roll-counts": s.rollCounts,
 		},
 		s.requests: {
 			"GET /v1/status":           s.status,

@@ -109,6 +109,8 @@ func TestWrongRecords(t *testing.T) {
 		{state.DealKey(e.ID, "league", 1, 1), flip, "recount: keys"},
 		{state.TrialKey(e.ID), flip, "recount: keys"},
 		{state.LogKey(state.LogRoll(e.ID)), flip, "recount: rolls"},
+		{state.RollCountsKey(e.ID), flip, "recount: rolls"},
+		{state.RollCountsKey(e.ID), func([]byte) []byte { return nil }, "recount: rolls"},
 		{state.ElectionKey(e.ID), flip, "recount: elections"},
 		{state.ElectionKey("cancelled"), flip, "recount: elections"},
 		{state.KeyElections, flip, "recount: elections"},

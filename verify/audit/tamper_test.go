@@ -248,6 +248,37 @@ func TestTransactionSignedAgain(t *testing.T) {
 	caught(t, e.Ledger.Record(blocks), "results", "state")
 }
 
+// A voter is added by the registrars of one organisation, or under the signature that another's gave to another part: the sender and all
+// validators have signed it.
+func TestRollOfOneOrganisation(t *testing.T) {
+	e, _ := story()
+	height, index := find(t, tx.KindAddRollEntries)
+	for name, c := range map[string]struct {
+		change func(m *pb.AddRollEntries)
+		want   string
+	}{
+		"not signed":   {func(m *pb.AddRollEntries) { m.Signatures = m.Signatures[1:] }, "results"},
+		"signed twice": {func(m *pb.AddRollEntries) { m.Signatures[0] = m.Signatures[1] }, "results"},
+		"signed by officer": {func(m *pb.AddRollEntries) {
+			m.Signatures[0] = tx.SignRoll(rehearsal.Chain, m, rehearsal.Key("league officer 1"))
+		}, "results"},
+		"another entry": {func(m *pb.AddRollEntries) { m.Entries[1].Style ^= 1 }, "proposals"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			blocks := rehearsal.Clone(e.Blocks)
+			p, err := tx.Parse(blocks[height-1].Txs[index])
+			if err != nil {
+				t.Fatal(err)
+			}
+			m := p.Body().(*pb.AddRollEntries)
+			c.change(m)
+			blocks[height-1].Txs[index] = rehearsal.Sign("party registrar 1", m)
+			e.Ledger.Seal(blocks)
+			caught(t, e.Ledger.Record(blocks), c.want)
+		})
+	}
+}
+
 func TestBlocksOutOfPlace(t *testing.T) {
 	e, _ := story()
 	encoded := func() [][]byte {

@@ -99,7 +99,7 @@ var refusals = []struct {
 	{"registrars' signatures in another order", "9.14", 11, 0, tx.CodeNotCosigned, signed(func(m *pb.AddRollEntries) {
 		m.Signatures[0], m.Signatures[1] = m.Signatures[1], m.Signatures[0]
 	})},
-	{"a registrar's signature under another part", "9.14", 11, 0, tx.CodeBadSignature, signed(func(m *pb.AddRollEntries) { m.Entries[0].Style = 1 })},
+	{"a registrar's signature under another part", "9.14", 11, 0, tx.CodeBadSignature, signed(func(m *pb.AddRollEntries) { m.Entries[0].Style ^= 1 })},
 	{"an entry struck that the roll lacks", "9.22", 13, 0, tx.CodeUnknownVoter, resolved(func(r *pb.Resolution) {
 		r.GetSealRoll().Struck = []pb.StruckVoter{{Voter: 8, Cause: pb.REVOCATION_PAPER}}
 	})},

@@ -5,10 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/oasisprotocol/curve25519-voi/curve"
 	"github.com/oasisprotocol/curve25519-voi/curve/scalar"
+	"golang.org/x/sync/errgroup"
 
 	"votenode/crypto/group"
 	"votenode/crypto/transcript"
@@ -141,7 +145,19 @@ func (h *Halves) Prove(secrets []byte, rand io.Reader) ([]byte, error) {
 	return append(group.ScalarBytes(c), group.ScalarBytes(s.Add(s, k))...), nil
 }
 
-// Verify checks the proof. It fails with ErrLength, group.ErrPoint, group.ErrIdentity, group.ErrScalar or ErrHalfProof. progress, if not
+// weighted returns the sum of the points of a row, each times its weight.
+func weighted(weights []*scalar.Scalar, row []byte) (*curve.RistrettoPoint, error) {
+	points := make([]*curve.RistrettoPoint, len(weights))
+	for j := range points {
+		var err error
+		if points[j], err = group.ParsePoint(row[j*group.PointSize : (j+1)*group.PointSize]); err != nil {
+			return nil, err
+		}
+	}
+	return curve.NewRistrettoPoint().MultiscalarMulVartime(weights, points), nil
+}
+
+// Verify checks the proof, on all cores. It fails with ErrLength, group.ErrPoint, group.ErrIdentity, group.ErrScalar or ErrHalfProof. progress, if not
 // nil, is told how many halves have gone into the check. Variable time.
 //
 //	R = s G - c sum over j of lambda^j V_j
@@ -159,22 +175,32 @@ func (h *Halves) Verify(proof []byte, progress func(done int)) error {
 	}
 	t, lambda := h.transcript()
 	r := curve.NewRistrettoPoint().MulBasepoint(curve.RISTRETTO_BASEPOINT_TABLE, s)
-	weight := scalar.New().Neg(c)
-	for at := 0; at < len(h.Public); at += halvesChunk * group.PointSize {
-		row := h.Public[at:min(at+halvesChunk*group.PointSize, len(h.Public))]
-		weights, points := make([]*scalar.Scalar, 0, halvesChunk), make([]*curve.RistrettoPoint, 0, halvesChunk)
-		for ; len(row) > 0; row = row[group.PointSize:] {
-			p, err := group.ParsePoint(row[:group.PointSize])
+	weight, done := scalar.New().Neg(c), 0
+	var mu sync.Mutex // guards r and done; points are added in any order
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for row := range slices.Chunk(h.Public, halvesChunk*group.PointSize) {
+		weights := make([]*scalar.Scalar, len(row)/group.PointSize)
+		for j := range weights {
+			weight.Mul(weight, lambda)
+			weights[j] = scalar.New().Set(weight)
+		}
+		g.Go(func() error {
+			part, err := weighted(weights, row)
 			if err != nil {
 				return err
 			}
-			weight.Mul(weight, lambda)
-			weights, points = append(weights, scalar.New().Set(weight)), append(points, p)
-		}
-		r.Add(r, curve.NewRistrettoPoint().MultiscalarMulVartime(weights, points))
-		if progress != nil {
-			progress(at/group.PointSize + len(points))
-		}
+			mu.Lock()
+			defer mu.Unlock()
+			r.Add(r, part)
+			if done += len(weights); progress != nil {
+				progress(done)
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
 	}
 	if halvesChallenge(t, r).Equal(c) != 1 {
 		return ErrHalfProof

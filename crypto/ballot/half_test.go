@@ -236,34 +236,3 @@ func TestApplication(t *testing.T) {
 		t.Errorf("no key: %v", err)
 	}
 }
-
-func BenchmarkHalves(b *testing.B) {
-	const n = 100_000
-	h := &Halves{Chain: "chain", Election: "primary", Organisation: "party", Round: 1, Files: [][32]byte{{1}, {2}}}
-	var secrets []byte
-	b.Run("make", func(b *testing.B) {
-		for b.Loop() {
-			h.Public, secrets = nil, nil
-			for range n {
-				key, err := GenerateKey(rand.Reader)
-				if err != nil {
-					b.Fatal(err)
-				}
-				secrets, h.Public = append(secrets, key.Bytes()...), append(h.Public, key.Public().Bytes()...)
-			}
-		}
-	})
-	var proof []byte
-	b.Run("prove", func(b *testing.B) {
-		for b.Loop() {
-			proof, _ = h.Prove(secrets, rand.Reader)
-		}
-	})
-	b.Run("verify", func(b *testing.B) {
-		for b.Loop() {
-			if err := h.Verify(proof, nil); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
-}

@@ -36,7 +36,7 @@ func (d createElection) check(r *reading) error {
 	if m.Opening != 0 && r.reached(m.Opening) {
 		return tx.Refuse(tx.CodeInvalidTimes, "the manifest's opening has passed")
 	}
-	return nil
+	return r.checkRollOf(m)
 }
 
 func (d createElection) manifest(r *reading) (*pb.Manifest, error) {
@@ -55,6 +55,9 @@ func (d createElection) manifest(r *reading) (*pb.Manifest, error) {
 
 // checkBallotSizes refuses a manifest with a style whose ballots no transaction could carry.
 func (r *reading) checkBallotSizes(m *pb.Manifest) error {
+	if m.OpenChoices {
+		return nil // a choice is short
+	}
 	params, err := state.MustLoad[pb.Parameters](r, state.KeyParameters)
 	if err != nil {
 		return err
@@ -79,7 +82,13 @@ func (d createElection) apply(w *writing) error {
 	}
 	list.Ids = append(list.Ids, m.Election)
 	w.save(state.KeyElections, list)
-	w.setPhase(m.Election, &pb.Election{Manifest: d.Manifest, Opening: m.Opening, Closing: m.Closing}, pb.PHASE_SETUP)
+	e := &pb.Election{Manifest: d.Manifest, Opening: m.Opening, Closing: m.Closing}
+	if m.RollOf != "" {
+		if err := w.takeRoll(m.Election, e, m.RollOf); err != nil {
+			return err
+		}
+	}
+	w.setPhase(m.Election, e, pb.PHASE_SETUP)
 	return nil
 }
 
@@ -183,14 +192,30 @@ func (d cancelElection) apply(w *writing) error {
 	return nil
 }
 
-// RevokeVoters: a counted ballot of a revoked voter is subtracted and stays in the log. Spec 9.28.
+// RevokeVoters: a counted ballot of a revoked voter is subtracted and stays in the log, in the election that has the roll and in all that
+// vote by it. After its own voting an election's roll can be revoked from as long as others vote by it. Spec 9.28.
 func (d revokeVoters) check(r *reading) error {
-	e, err := r.election(d.Election, pb.PHASE_SETUP, pb.PHASE_KEY_CEREMONY, pb.PHASE_READY, pb.PHASE_VOTING)
+	e, err := state.LoadElection(r, d.Election)
 	if err != nil {
 		return err
 	}
+	if e == nil {
+		return tx.Refuse(tx.CodeUnknownElection, "there is no election %q", d.Election)
+	}
 	if !e.RollSealed {
 		return tx.Refuse(tx.CodeWrongPhase, "the roll of %q is not sealed", d.Election)
+	}
+	if !revocable(e.Phase) {
+		polls, err := r.polls(d.Election)
+		if err != nil {
+			return err
+		}
+		if len(polls) == 0 {
+			return tx.Refuse(tx.CodeWrongPhase, "the phase of %q is %s, and nothing else votes by its roll", d.Election, election.PhaseName(e.Phase))
+		}
+	}
+	if e.RollOf != "" {
+		return tx.Refuse(tx.CodeRollElsewhere, "the roll of %q is that of %q", d.Election, e.RollOf)
 	}
 	if last := d.Voters[len(d.Voters)-1]; last >= e.RollSize {
 		return tx.Refuse(tx.CodeUnknownVoter, "the roll of %q has no entry %d", d.Election, last)
@@ -198,23 +223,71 @@ func (d revokeVoters) check(r *reading) error {
 	return nil
 }
 
+// revocable says whether voters of an election can be revoked in it: as long as its sums can change.
+func revocable(p pb.Phase) bool {
+	return p == pb.PHASE_SETUP || p == pb.PHASE_KEY_CEREMONY || p == pb.PHASE_READY || p == pb.PHASE_VOTING
+}
+
 func (d revokeVoters) apply(w *writing) error {
 	e, err := state.MustLoad[pb.Election](w, state.ElectionKey(d.Election))
 	if err != nil {
 		return err
 	}
+	polls, err := w.polls(d.Election)
+	if err != nil {
+		return err
+	}
 	for _, index := range d.Voters {
-		voter, err := state.LoadVoter(w, d.Election, index)
+		if revocable(e.Phase) {
+			err = w.revoke(d.Election, e, index)
+		} else {
+			err = w.bar(d.Election, index)
+		}
 		if err != nil {
 			return err
 		}
-		if voter.Status == pb.VOTER_COUNTS {
-			if err := w.subtractRecorded(d.Election, e, voter.LogIndex); err != nil {
+		for _, p := range polls {
+			if err := w.revokeInPoll(p, index); err != nil {
 				return err
 			}
 		}
-		voter.Status = pb.VOTER_REVOKED
-		w.SetVoter(d.Election, index, election.Encode(voter))
 	}
 	return nil
+}
+
+// revoke marks a voter as revoked and subtracts its ballot where one counts.
+func (w *writing) revoke(id string, e *pb.Election, index uint64) error {
+	voter, err := state.LoadVoter(w, id, index)
+	if err != nil {
+		return err
+	}
+	if voter.Status == pb.VOTER_COUNTS {
+		if err := w.subtractRecorded(id, e, voter.LogIndex); err != nil {
+			return err
+		}
+	}
+	voter.Status = pb.VOTER_REVOKED
+	w.SetVoter(id, index, election.Encode(voter))
+	return nil
+}
+
+// bar notes that an entry of a roll is revoked after the election's own voting, whose result stays.
+func (w *writing) bar(id string, index uint64) error {
+	barred, err := w.barred(id, index)
+	if err == nil && !barred {
+		w.save(state.BarredKey(id, index), &pb.Barred{Height: w.height})
+	}
+	return err
+}
+
+// revokeInPoll takes a voter's ballot out of a poll. Where none counts nothing is to be done: a poll asks the roll (barred).
+func (w *writing) revokeInPoll(p poll, index uint64) error {
+	if p.record.Phase != pb.PHASE_VOTING {
+		return nil
+	}
+	voter, err := state.LoadVoter(w, p.id, index)
+	if err != nil || voter.Status != pb.VOTER_COUNTS {
+		return err
+	}
+	return w.revoke(p.id, p.record, index)
 }

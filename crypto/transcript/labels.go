@@ -12,6 +12,7 @@ const (
 	LabelConfirmationCode = "votenode/v1/confirmation-code" // digest of an encrypted ballot
 	LabelSpoil            = "votenode/v1/spoil"             // transcript of a spoiling signature
 	LabelVoterTransaction = "votenode/v1/voter-transaction" // transcript of a voter's signature under any other transaction
+	LabelChoiceCode       = "votenode/v1/choice-code"       // digest of an open choice
 
 	LabelDealHash        = "votenode/v1/deal-hash"        // digest of a dealer's commitments, published before them
 	LabelDealRandomness  = "votenode/v1/deal-randomness"  // hedged randomness of a dealer

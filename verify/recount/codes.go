@@ -65,4 +65,10 @@ const (
 	codeRecorded            = 607
 	codeReportHeight        = 700
 	codeReportShrunk        = 701
+	codeNoRoll              = 850
+	codeUnknownDistrict     = 851
+	codeNotInPart           = 852
+	codeChoice              = 853
+	codeOpenChoices         = 854
+	codeRollElsewhere       = 855
 )

@@ -20,22 +20,29 @@ import (
 )
 
 var (
-	update    = flag.Bool("update", false, "rewrite what comes out in testdata/election.golden")
-	recordNew = flag.Bool("record", false, "write testdata/election.golden from a new election")
+	update    = flag.Bool("update", false, "rewrite what comes out in testdata/*.golden")
+	recordNew = flag.Bool("record", false, "write testdata/*.golden from new ledgers; with -run TestGolden/NAME only one")
 )
 
-const goldenFile = "testdata/election.golden"
+// goldens are the recorded ledgers, by the name of their file.
+var goldens = map[string]func(t *testing.T) *recorded{"election": record, "polls": recordPolls}
 
-// TestGolden executes the blocks of a recorded election and compares codes, events and app hashes with the file. The file is a
+// TestGolden executes the blocks of recorded ledgers and compares codes, events and app hashes with the files. A file is a
 // script: what goes in are the lines genesis, block and tx; what comes out are the lines below them.
 func TestGolden(t *testing.T) {
+	for name, record := range goldens {
+		t.Run(name, func(t *testing.T) { golden(t, "testdata/"+name+".golden", record) })
+	}
+}
+
+func golden(t *testing.T, path string, record func(t *testing.T) *recorded) {
 	if *recordNew {
-		writeGolden(t, run(t, inputs(record(t))))
+		writeGolden(t, path, run(t, inputs(record(t))))
 	}
 	if *update {
-		writeGolden(t, run(t, must(os.ReadFile(goldenFile))))
+		writeGolden(t, path, run(t, must(os.ReadFile(path))))
 	}
-	want, err := os.ReadFile(goldenFile)
+	want, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +59,7 @@ func TestGolden(t *testing.T) {
 	t.Fatalf("%d lines, want %d", len(gotLines), len(wantLines))
 }
 
-// inputs returns the input lines of a recorded election.
+// inputs returns the input lines of a recorded ledger.
 func inputs(r *recorded) []byte {
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "genesis %x\n", election.Encode(r.genesis.genesis))
@@ -65,8 +72,8 @@ func inputs(r *recorded) []byte {
 	return out.Bytes()
 }
 
-func writeGolden(t *testing.T, file []byte) {
-	if err := os.WriteFile(goldenFile, file, 0o644); err != nil {
+func writeGolden(t *testing.T, path string, file []byte) {
+	if err := os.WriteFile(path, file, 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

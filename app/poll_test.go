@@ -247,6 +247,26 @@ func TestSecretPoll(t *testing.T) {
 	}
 }
 
+// recordPolls runs an open poll and a revocation from it, and keeps the blocks.
+func recordPolls(t *testing.T) *recorded {
+	l := newLedger(t)
+	r := l.recording()
+	l.resolve(createElectionOf(l.publish(l.rules)))
+	voters := l.roll(6)
+	l.resolve(createElectionOf(l.publish(pollRules("poll"))))
+	l.resolve(scheduleOf("poll", l.now+20, l.now+100))
+	l.block(20)
+	l.accept(choose("poll", 0, voters[0], 1, 0, 2), choose("poll", 1, voters[1], 1, 1), choose("poll", 3, voters[3], 1, 1))
+	l.block(5)
+	l.block(1, choose("poll", 0, voters[0], 2, 1), choose("poll", 2, voters[2], 1, 1), choose("poll", 3, voters[3], 2))
+	l.resolve(revoke(id, 3, 4))
+	l.block(100)
+	return r
+}
+
+// TestPollsReplay: the same blocks give the same app hashes, with fresh caches after every restart.
+func TestPollsReplay(t *testing.T) { recordPolls(t).replay(t, 1) }
+
 // TestManyPolls: an election and 24 polls are in voting at once, one voter casts in all of them in one block, and idle ones cost a block
 // next to nothing.
 func TestManyPolls(t *testing.T) {

@@ -246,10 +246,13 @@ func (d revokeVoters) apply(w *writing) error {
 		if err != nil {
 			return err
 		}
-		for _, p := range polls {
-			if err := w.revokeInPoll(p, index); err != nil {
-				return err
+		for _, p := range polls { // where voting is not open, a poll asks the roll later
+			if err == nil && p.record.Phase == pb.PHASE_VOTING {
+				err = w.revoke(p.id, p.record, index)
 			}
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil
@@ -278,16 +281,4 @@ func (w *writing) bar(id string, index uint64) error {
 		w.save(state.BarredKey(id, index), &pb.Barred{Height: w.height})
 	}
 	return err
-}
-
-// revokeInPoll takes a voter's ballot out of a poll. Where none counts nothing is to be done: a poll asks the roll (barred).
-func (w *writing) revokeInPoll(p poll, index uint64) error {
-	if p.record.Phase != pb.PHASE_VOTING {
-		return nil
-	}
-	voter, err := state.LoadVoter(w, p.id, index)
-	if err != nil || voter.Status != pb.VOTER_COUNTS {
-		return err
-	}
-	return w.revoke(p.id, p.record, index)
 }

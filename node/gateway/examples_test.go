@@ -59,6 +59,10 @@ func (c *contract) examples() map[string][]example {
 	for _, name := range []string{"turnout", "ballots", "tallies", "results"} {
 		all[name] = []string{"/v1/elections/primary/" + name, "/v1/elections/primary/" + name + "?from=0&limit=1"}
 	}
+	for _, name := range []string{"phases", "turnout", "ballots", "results", "manifest", "trustees"} {
+		all[name] = append(all[name], "/v1/elections/poll/"+name)
+	}
+	all["election"] = append(all["election"], "/v1/elections/poll")
 	for _, name := range []string{"deals", "trial", "partials"} {
 		all[name] = []string{"/v1/elections/primary/" + name, "/v1/elections/primary/" + name + "?after=0&limit=1"}
 	}

@@ -360,8 +360,11 @@ func (r *Recount) revoke(d *pb.RevokeVoters) error {
 			return err
 		}
 		for _, p := range r.polls(e) {
+			if p.phase != pb.PHASE_VOTING {
+				continue
+			}
 			there, err := p.roll.voter(index)
-			if err == nil && p.phase == pb.PHASE_VOTING && there.status == pb.VOTER_COUNTS {
+			if err == nil {
 				err = r.strike(p, index, there)
 			}
 			if err != nil {

@@ -313,6 +313,30 @@ func TestManyPolls(t *testing.T) {
 	l.expectPhase(pb.PHASE_VOTING)
 }
 
+// BenchmarkIdlePolls is what a block costs without transactions, with 50 polls in voting beside an election.
+func BenchmarkIdlePolls(b *testing.B) {
+	l := newLedger(b)
+	l.resolve(createElectionOf(l.publish(l.rules)))
+	l.roll(6)
+	const polls = 50
+	for i := range polls {
+		m := pollRules(fmt.Sprintf("poll-%02d", i))
+		m.Opening, m.Closing = l.now+1_000, l.now+100_000
+		l.resolve(createElectionOf(l.publish(m)))
+	}
+	l.block(100)
+	l.block(1_000)
+	if got := l.record("poll-49").Phase; got != pb.PHASE_VOTING {
+		b.Fatal(got)
+	}
+	b.ResetTimer()
+	for range b.N {
+		block, d := l.next(0), l.state.NewDraft()
+		must(l.app.Execute(d, block))
+		must(d.Finish())
+	}
+}
+
 // blockTime is how long executing and hashing an empty block takes, the least of some.
 func (l *ledger) blockTime() time.Duration {
 	least := time.Hour

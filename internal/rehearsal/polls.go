@@ -58,7 +58,7 @@ func (e *Election) expectVotes(ballots uint64, votes ...uint64) {
 
 // poll holds a poll beside an election in which the voter with the index 1 is revoked: choices that count, that replace others, that are
 // refused. It is over after 90 seconds.
-func (e *Election) poll() {
+func (e *Election) poll() *Election {
 	e.t.Helper()
 	p := e.Poll(PollManifest("poll", e.ID))
 	p.Expect(pb.PHASE_READY)
@@ -73,6 +73,7 @@ func (e *Election) poll() {
 	e.Refuse(tx.CodeNotInPart, p.Choose(2, 1, 0))
 	e.Refuse(tx.CodeChoice, p.Choose(4, 2))
 	p.expectVotes(3, 0, 3, 1)
+	return p
 }
 
 // polls: a secret and two open polls by one roll, one of them begun after the election itself is over, with members who are revoked before,

@@ -120,8 +120,10 @@ func (e *Election) vote() Outcome {
 		RevokeVoters: &pb.RevokeVoters{Election: e.ID, Voters: []uint64{1, 7}},
 	}})
 	e.Refuse(tx.CodeRevoked, e.Vote(1, 8, []int{1}, []int{1}))
-	e.poll()
+	poll := e.poll()
 	e.changes()
+	e.Make(poll.Record().Closing - e.Now())
+	poll.Expect(pb.PHASE_FINAL)
 	e.Resolve(&pb.Resolution{Reason: "an outage", Decision: &pb.Resolution_ExtendElection{
 		ExtendElection: &pb.ExtendElection{Election: e.ID, Closing: e.Record().Closing + 60},
 	}})

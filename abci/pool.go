@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"votenode/app/tx"
-	pb "votenode/proto/votenode/v1"
 )
 
 // PoolLimits bound the transactions that wait for a block.
@@ -91,11 +90,11 @@ func newPool(limits PoolLimits, proposed int64) *pool {
 
 // owner names whose share of the pool a transaction takes: the entry of the roll where a voter signs, else the signer's key.
 func owner(p *tx.Parsed) (name string, voter bool) {
-	switch m := p.Body().(type) {
-	case *pb.CastBallot:
-		return fmt.Sprintf("%s/%d", m.Election, m.RollIndex), true
-	case *pb.SpoilBallot:
-		return fmt.Sprintf("%s/%d", m.Election, m.RollIndex), true
+	if m, ok := p.Body().(interface {
+		GetElection() string
+		GetRollIndex() uint64
+	}); ok {
+		return fmt.Sprintf("%s/%d", m.GetElection(), m.GetRollIndex()), true
 	}
 	return string(p.Signer()), false
 }
@@ -166,8 +165,8 @@ func (p *pool) toPeers(w *waiting) {
 func newWaiting(v *tx.Verified, height int64) *waiting {
 	w := &waiting{verified: v, arrived: height}
 	w.owner, w.voter = owner(v.Parsed())
-	if m, ok := v.Parsed().Body().(*pb.CastBallot); ok {
-		w.ballot, w.sequence = true, m.Sequence
+	if c := v.Parsed().Cast(); c != nil {
+		w.ballot, w.sequence = true, c.Sequence
 	}
 	return w
 }

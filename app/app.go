@@ -22,6 +22,7 @@ type App struct {
 	manifests map[[32]byte]*pb.Manifest    // of elections, by hash; immutable values
 	proposed  map[[32]byte]candidate       // by hash, at most maxCandidates
 	ballots   map[[32]byte]*ballotElection // by key digest, which binds the election; immutable values
+	parts     map[[32]byte][]uint32        // styles of elections by the roll of another one, by manifest hash; immutable values
 	tallies   map[string]cachedTally       // by record key; used by Execute alone
 	logs      logTable                     // used by Execute alone
 	proven    provenParts
@@ -39,6 +40,7 @@ func NewOf(chain string, protocol uint64) *App {
 		manifests: make(map[[32]byte]*pb.Manifest),
 		proposed:  make(map[[32]byte]candidate),
 		ballots:   make(map[[32]byte]*ballotElection),
+		parts:     make(map[[32]byte][]uint32),
 		tallies:   make(map[string]cachedTally),
 	}
 }
@@ -97,6 +99,7 @@ var handlers = map[tx.Kind]handler{
 	tx.KindPostPartials:      handle(checkPostPartials, applyPostPartials),
 	tx.KindAuthorBlock:       handle(checkAuthorBlock, applyAuthorBlock),
 	tx.KindReportIntake:      handle(checkReportIntake, applyReportIntake),
+	tx.KindCastChoice:        handle(checkCastChoice, applyCastChoice),
 }
 
 // handlerOf returns the handler of a kind. A kind that Parse lets through and the table lacks is a bug, never a refusal.

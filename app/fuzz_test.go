@@ -93,7 +93,7 @@ var signers = []string{
 func (l *ledger) insiders(signer string, m election.Message) {
 	var raw [][]byte
 	switch b := m.(type) {
-	case *pb.CastBallot, *pb.SpoilBallot:
+	case *pb.CastBallot, *pb.SpoilBallot, *pb.CastChoice:
 		raw = append(raw, tx.Ballot(m, make([]byte, 64)))
 	case *pb.ProposeResolution:
 		raw = append(raw, sign("party officer 1", m), approve("party officer 2", &b.Resolution),
@@ -218,6 +218,6 @@ func bodyOf(k tx.Kind) election.Message {
 		tx.KindPublishDeal: new(pb.PublishDeal), tx.KindConfirmDeals: new(pb.ConfirmDeals), tx.KindComplainDeal: new(pb.ComplainDeal),
 		tx.KindPostTrial: new(pb.PostTrial), tx.KindCastBallot: new(pb.CastBallot), tx.KindSpoilBallot: new(pb.SpoilBallot),
 		tx.KindPostPartials: new(pb.PostPartials), tx.KindAuthorBlock: new(pb.AuthorBlock),
-		tx.KindReportIntake: new(pb.ReportIntake),
+		tx.KindReportIntake: new(pb.ReportIntake), tx.KindCastChoice: new(pb.CastChoice),
 	}[k]
 }

@@ -22,11 +22,11 @@ import (
 
 var (
 	update    = flag.Bool("update", false, "rewrite what comes out in testdata/*.golden")
-	recordNew = flag.Bool("record", false, "write testdata/*.golden from new elections")
+	recordNew = flag.Bool("record", false, "write testdata/*.golden from new ledgers; with -run TestGolden/NAME only one")
 )
 
-// golden are the recorded elections, by the name of their file in testdata.
-var golden = map[string]func(t *testing.T) *recorded{"election": record, "roll": recordRoll}
+// goldens are the recorded ledgers, by the name of their file in testdata.
+var goldens = map[string]func(t *testing.T) *recorded{"election": record, "polls": recordPolls, "roll": recordRoll}
 
 // recordRoll records how a roll comes about: what one organisation signs alone, what both sign, what both strike and revoke.
 func recordRoll(t *testing.T) *recorded {
@@ -51,22 +51,22 @@ func recordRoll(t *testing.T) *recorded {
 	return r
 }
 
-// TestGolden executes the blocks of recorded elections and compares codes, events and app hashes with their files. A file is a
+// TestGolden executes the blocks of recorded ledgers and compares codes, events and app hashes with the files. A file is a
 // script: what goes in are the lines genesis, block and tx; what comes out are the lines below them.
 func TestGolden(t *testing.T) {
-	for name, record := range golden {
-		t.Run(name, func(t *testing.T) { testGolden(t, "testdata/"+name+".golden", record) })
+	for name, record := range goldens {
+		t.Run(name, func(t *testing.T) { golden(t, "testdata/"+name+".golden", record) })
 	}
 }
 
-func testGolden(t *testing.T, goldenFile string, record func(t *testing.T) *recorded) {
+func golden(t *testing.T, path string, record func(t *testing.T) *recorded) {
 	if *recordNew {
-		writeGolden(t, goldenFile, run(t, inputs(record(t))))
+		writeGolden(t, path, run(t, inputs(record(t))))
 	}
 	if *update {
-		writeGolden(t, goldenFile, run(t, must(os.ReadFile(goldenFile))))
+		writeGolden(t, path, run(t, must(os.ReadFile(path))))
 	}
-	want, err := os.ReadFile(goldenFile)
+	want, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func testGolden(t *testing.T, goldenFile string, record func(t *testing.T) *reco
 	t.Fatalf("%d lines, want %d", len(gotLines), len(wantLines))
 }
 
-// inputs returns the input lines of a recorded election.
+// inputs returns the input lines of a recorded ledger.
 func inputs(r *recorded) []byte {
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "genesis %x\n", election.Encode(r.genesis.genesis))
@@ -96,8 +96,8 @@ func inputs(r *recorded) []byte {
 	return out.Bytes()
 }
 
-func writeGolden(t *testing.T, goldenFile string, file []byte) {
-	if err := os.WriteFile(goldenFile, file, 0o644); err != nil {
+func writeGolden(t *testing.T, path string, file []byte) {
+	if err := os.WriteFile(path, file, 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -65,7 +65,11 @@ func (x *execution) moveByTime(id string, e *pb.Election) error {
 	switch {
 	case e.Opening == 0:
 	case e.Phase == pb.PHASE_READY && x.reached(e.Opening):
-		x.createSums(id, m)
+		if m.OpenChoices {
+			x.createCounts(id, m)
+		} else {
+			x.createSums(id, m)
+		}
 		x.move(id, e, election.OpeningReached)
 	case (e.Phase == pb.PHASE_SETUP || e.Phase == pb.PHASE_KEY_CEREMONY) && x.reached(e.Opening):
 		e.Opening, e.Closing = 0, 0
@@ -73,6 +77,10 @@ func (x *execution) moveByTime(id string, e *pb.Election) error {
 		x.emit("opening-missed", "election", id)
 	}
 	if e.Phase == pb.PHASE_VOTING && x.reached(e.Closing) {
+		if m.OpenChoices {
+			x.move(id, e, election.ChoicesOver)
+			return nil
+		}
 		x.move(id, e, election.ClosingReached)
 	}
 	if e.Phase == pb.PHASE_CLOSED && x.reached(e.Closing+int64(m.ObjectionWindow)) {
@@ -94,12 +102,21 @@ func (x *execution) createSums(id string, m *pb.Manifest) {
 	}
 }
 
-// moveWhenReady makes an election ready once roll, keys and trial decryption are. An opening that block time has reached was forgotten
+// moveWhenReady makes an election ready once roll, keys and trial decryption are; one with open choices needs the roll alone. An opening that block time has reached was forgotten
 // at the beginning of the block, so nothing opens by surprise.
 func (x *execution) moveWhenReady(id string, e *pb.Election) error {
-	if e.Phase != pb.PHASE_KEY_CEREMONY || !e.RollSealed || !e.TrialPassed {
-		return nil
+	switch {
+	case !e.RollSealed:
+	case e.Phase == pb.PHASE_KEY_CEREMONY && e.TrialPassed:
+		x.move(id, e, election.EverythingReady)
+	case e.Phase == pb.PHASE_SETUP:
+		m, err := x.manifest(x.Writer, e.Manifest)
+		if err != nil {
+			return err
+		}
+		if m.OpenChoices {
+			x.move(id, e, election.RollFixed)
+		}
 	}
-	x.move(id, e, election.EverythingReady)
 	return nil
 }

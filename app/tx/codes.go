@@ -6,7 +6,7 @@ import "fmt"
 type Code uint32
 
 // The codes: 1xx form, 2xx signatures and proofs, 3xx documents and resolutions, 4xx elections and rolls, 5xx trustees,
-// 6xx ballots, 7xx validators' reports, 8xx registrars. 32,000 and above are never on the ledger.
+// 6xx ballots, 7xx validators' reports, 800 registrars, 85x polls. 32,000 and above are never on the ledger.
 const (
 	CodeOK Code = 0
 
@@ -81,7 +81,13 @@ const (
 	CodeReportHeight Code = 700
 	CodeReportShrunk Code = 701
 
-	CodeNotCosigned Code = 800
+	CodeNotCosigned     Code = 800
+	CodeNoRoll          Code = 850
+	CodeUnknownDistrict Code = 851
+	CodeNotInPart       Code = 852
+	CodeChoice          Code = 853
+	CodeOpenChoices     Code = 854
+	CodeRollElsewhere   Code = 855
 
 	// CodeRetryLater says that the node is full; the transaction was neither refused nor kept.
 	CodeRetryLater Code = 32000
@@ -162,7 +168,13 @@ var codes = map[Code]struct{ name, advice string }{
 	CodeReportHeight: {"report_height", "nothing: the node reports again at the next multiple of 60 heights"},
 	CodeReportShrunk: {"report_shrunk", "count on from the report on the ledger, or under a greater number of the start"},
 
-	CodeNotCosigned: {"not_cosigned", "have a registrar of every organisation sign the part, in the order of their ids"},
+	CodeNotCosigned:     {"not_cosigned", "have a registrar of every organisation sign the part, in the order of their ids"},
+	CodeNoRoll:          {"no_roll", "name an election that has a roll of its own, and seal that first"},
+	CodeUnknownDistrict: {"unknown_district", "use districts of the election whose roll it is"},
+	CodeNotInPart:       {"not_in_part", "nothing: this election is for other districts of the roll"},
+	CodeChoice:          {"choice", "choose in each contest of the ballot style as many options as it allows"},
+	CodeOpenChoices:     {"open_choices", "look at open_choices of the manifest: encrypted ballots and trustees are for elections without, choices for those with it"},
+	CodeRollElsewhere:   {"roll_elsewhere", "revoke in the election whose roll it is: that holds for its polls, too"},
 
 	CodeRetryLater: {"retry_later", "send the same bytes again in a moment"},
 }

@@ -5,6 +5,7 @@ import (
 
 	"votenode/app/election"
 	"votenode/app/organisation"
+	"votenode/crypto/ballot"
 	pb "votenode/proto/votenode/v1"
 )
 
@@ -26,6 +27,8 @@ const (
 	MaxTrustees = 64
 	// MaxRefusalCounts is the number of codes of one ReportIntake.
 	MaxRefusalCounts = 128
+	// MaxChoices is the number of contests of one CastChoice, and of options of each.
+	MaxChoices = ballot.MaxPositions
 	// IntakeInterval is the number of heights from one report of a validator's intake to the next.
 	IntakeInterval = 60
 
@@ -61,6 +64,8 @@ func checkFields(body election.Message) error {
 		return firstOf(length("code", m.Code, 32), length("nonce_point", m.NoncePoint, 32))
 	case *pb.PostPartials:
 		return checkPartials(m)
+	case *pb.CastChoice:
+		return checkChoices(m)
 	case *pb.AuthorBlock:
 		return firstOf(length("proposer", m.Proposer, 20), length("content", m.Content, 32))
 	case *pb.ReportIntake:
@@ -239,6 +244,20 @@ func checkPartials(m *pb.PostPartials) error {
 		}
 		if err := firstOf(points("shares", p.Shares), length("proof", p.Proof, 64)); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+func checkChoices(m *pb.CastChoice) error {
+	if len(m.Choices) == 0 || len(m.Choices) > MaxChoices {
+		return Refuse(CodeInvalidField, "choices has %d members; 1 to %d are allowed", len(m.Choices), MaxChoices)
+	}
+	for i := range m.Choices {
+		for j, option := range m.Choices[i].Options {
+			if option >= MaxChoices || j > 0 && option <= m.Choices[i].Options[j-1] {
+				return Refuse(CodeInvalidField, "the options of choice %d are not strictly ascending below %d", i, MaxChoices)
+			}
 		}
 	}
 	return nil

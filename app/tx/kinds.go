@@ -27,6 +27,7 @@ const (
 	KindPostPartials      Kind = 13
 	KindAuthorBlock       Kind = 14
 	KindReportIntake      Kind = 15
+	KindCastChoice        Kind = 21
 )
 
 // kinds is the one table of kinds, ascending: the message that a transaction of the kind carries, and its name.
@@ -50,6 +51,7 @@ var kinds = []struct {
 	{KindPostPartials, "PostPartials", empty[pb.PostPartials]},
 	{KindAuthorBlock, "AuthorBlock", empty[pb.AuthorBlock]},
 	{KindReportIntake, "ReportIntake", empty[pb.ReportIntake]},
+	{KindCastChoice, "CastChoice", empty[pb.CastChoice]},
 }
 
 func empty[M any, P interface {
@@ -79,7 +81,9 @@ func (k Kind) String() string {
 }
 
 // signedByVoter says whether a voter's key of the roll signs this kind; all others are signed by the key in the envelope.
-func (k Kind) signedByVoter() bool { return k == KindCastBallot || k == KindSpoilBallot }
+func (k Kind) signedByVoter() bool {
+	return k == KindCastBallot || k == KindSpoilBallot || k == KindCastChoice
+}
 
 // newBody returns an empty message of the kind, nil for an unknown one.
 func (k Kind) newBody() election.Message {

@@ -76,7 +76,7 @@ func (p *Parsed) Units() uint64 { return units(p.body) }
 // CheckSize holds the transaction against the limits of the record `parameters`. The error is a *Refusal with CodeTooLarge.
 func (p *Parsed) CheckSize(l *pb.Limits) error {
 	limit := l.TransactionBytes
-	if p.kind == KindCastBallot {
+	if p.kind.Casts() {
 		limit = l.BallotBytes
 	}
 	if uint64(len(p.raw)) > limit {
@@ -101,7 +101,7 @@ func Sign(chain string, body election.Message, key ed25519.PrivateKey) []byte {
 	})
 }
 
-// Ballot returns the bytes of a transaction that a voter has signed: of a CastBallot or a SpoilBallot with its Schnorr signature.
+// Ballot returns the bytes of a transaction that a voter has signed: of a CastBallot, a SpoilBallot or a CastChoice, with its Schnorr signature.
 func Ballot(body election.Message, signature []byte) []byte {
 	return election.Encode(&pb.Envelope{Kind: uint32(kindOf(body)), Body: election.Encode(body), Signature: signature})
 }

@@ -31,6 +31,7 @@ func bodies() map[Kind]election.Message {
 		KindPostPartials:      &pb.PostPartials{Election: "e", Partials: []pb.PartialDecryption{{Shares: h, Proof: p}}},
 		KindAuthorBlock:       &pb.AuthorBlock{Height: 1, Proposer: h[:20], Content: h},
 		KindReportIntake:      &pb.ReportIntake{Start: 1, Height: 60, Taken: 3, Refused: []pb.RefusalCount{{Code: 602, Count: 1}, {Code: 32_000, Count: 2}}},
+		KindCastChoice:        &pb.CastChoice{Election: "e", Sequence: 1, Choices: []pb.Choice{{Options: []uint32{0, 199}}, {}}},
 	}
 }
 
@@ -158,6 +159,11 @@ func TestParseRefusesFields(t *testing.T) {
 		"no partials":            &pb.PostPartials{},
 		"contest twice":          &pb.PostPartials{Partials: []pb.PartialDecryption{{Shares: h, Proof: p}, {Shares: h, Proof: p}}},
 		"partial's proof":        &pb.PostPartials{Partials: []pb.PartialDecryption{{Shares: h, Proof: h}}},
+		"no choice":              &pb.CastChoice{},
+		"too many choices":       &pb.CastChoice{Choices: make([]pb.Choice, MaxChoices+1)},
+		"option too great":       &pb.CastChoice{Choices: []pb.Choice{{}, {Options: []uint32{MaxChoices}}}},
+		"option twice":           &pb.CastChoice{Choices: []pb.Choice{{Options: []uint32{1, 1}}}},
+		"options descending":     &pb.CastChoice{Choices: []pb.Choice{{Options: []uint32{2, 1}}}},
 		"too many partials":      &pb.PostPartials{Partials: make([]pb.PartialDecryption, MaxPartials+1)},
 	} {
 		if _, err := Parse(envelope(kindOf(body), body)); code(err) != CodeInvalidField {

@@ -126,6 +126,8 @@ func verifyOne(lookup Lookup, p *Parsed, parse decoder) (*ballot.Election, *ball
 		return e, b, nil
 	case *pb.SpoilBallot:
 		return nil, nil, verifySpoil(lookup, p, m)
+	case voterBody:
+		return nil, nil, verifyVoter(lookup, p, m)
 	}
 	return nil, nil, p.CheckSignature(lookup.Chain())
 }
@@ -237,8 +239,30 @@ func verifySpoil(lookup Lookup, p *Parsed, m *pb.SpoilBallot) error {
 	return nil
 }
 
-// CheckSignature checks the signature of the key that the envelope names, and of a part of a roll those that it carries. Where a voter signs it checks nothing: what a voter signed
-// depends on the roll. The error is a *Refusal with CodeBadSignature.
+// voterBody is a body that a voter of an election's roll signs, other than a ballot or a challenge.
+type voterBody interface {
+	GetElection() string
+	GetRollIndex() uint64
+}
+
+// verifyVoter checks the signature of spec 3.16.
+func verifyVoter(lookup Lookup, p *Parsed, m voterBody) error {
+	key, err := lookup.VoterKey(m.GetElection(), m.GetRollIndex())
+	if err != nil {
+		return err
+	}
+	s := ballot.Signed{
+		Chain: lookup.Chain(), Election: m.GetElection(), RollIndex: m.GetRollIndex(), Voter: key,
+		Kind: uint32(p.kind), Body: p.envelope.Body,
+	}
+	if err := s.Verify(p.Signature()); err != nil {
+		return Refuse(CodeBadSignature, "%v", err)
+	}
+	return nil
+}
+
+// CheckSignature checks the signature of the key that the envelope names, and of a part of a roll those that it carries. Where a voter
+// signs it checks nothing: what a voter signed depends on the roll. The error is a *Refusal with CodeBadSignature.
 func (p *Parsed) CheckSignature(chain string) error {
 	if p.kind.signedByVoter() {
 		return nil

@@ -21,6 +21,9 @@ type Election struct {
 	Phase   string     `json:"phase"`
 	Opening *time.Time `json:"opening"`
 	Closing *time.Time `json:"closing"`
+	// OpenChoices and RollOf are those of the manifest (spec 19): RollOf is empty where the election has the roll itself.
+	OpenChoices bool   `json:"open_choices,omitempty"`
+	RollOf      string `json:"roll_of,omitempty"`
 	// RollSize is the number of entries, of which the sealed roll is made where RollSealed; RollRoot and KeyDigest are hexadecimal.
 	RollSize    uint64     `json:"roll_size"`
 	RollRoot    string     `json:"roll_root"`
@@ -47,7 +50,8 @@ type Trustee struct {
 	Ejected string `json:"ejected,omitempty"`
 }
 
-// Contest is the result of a contest: pending, opened or withheld. Ballots and Votes count only where it is opened.
+// Contest is the result of a contest: pending, opened, withheld, or counted from open choices. Ballots and Votes count only where it is opened
+// or counted.
 type Contest struct {
 	Title   string  `json:"title"`
 	Status  string  `json:"status"`
@@ -71,7 +75,7 @@ func ShowElection(ctx context.Context, v *client.View, id string) (*Election, er
 	if err != nil {
 		return nil, err
 	}
-	roll, err := v.Head(ctx, state.LogRoll(id))
+	roll, err := v.Head(ctx, state.LogRoll(state.RollOf(id, e)))
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +85,7 @@ func ShowElection(ctx context.Context, v *client.View, id string) (*Election, er
 	}
 	shown := &Election{
 		ID: id, Height: v.Height(), Title: m.Title, Phase: election.PhaseName(e.Phase),
-		Opening: moment(e.Opening), Closing: moment(e.Closing),
+		Opening: moment(e.Opening), Closing: moment(e.Closing), OpenChoices: m.OpenChoices, RollOf: e.RollOf,
 		RollSize: roll.Size, RollRoot: hex.EncodeToString(roll.Root[:]), RollSealed: e.RollSealed,
 		KeyDigest: hex.EncodeToString(e.KeyDigest), TrialPassed: e.TrialPassed, Recorded: ballots.Size,
 	}
@@ -134,10 +138,13 @@ func ShowResult(ctx context.Context, v *client.View, id string) ([]Contest, erro
 		case record == nil:
 		case record.Status == pb.RESULT_WITHHELD:
 			shown[i].Status = "withheld"
-		case record.Status != pb.RESULT_OPENED || len(record.Votes) != len(c.Options):
+		case record.Status != pb.RESULT_OPENED && record.Status != pb.RESULT_COUNTED || len(record.Votes) != len(c.Options):
 			return nil, errors.New("the record of a result does not fit its contest")
 		default:
 			shown[i].Status, shown[i].Ballots = "opened", record.Ballots
+			if record.Status == pb.RESULT_COUNTED {
+				shown[i].Status = "counted"
+			}
 			for j, votes := range record.Votes {
 				shown[i].Options = append(shown[i].Options, Votes{Option: c.Options[j], Votes: votes})
 			}

@@ -110,6 +110,13 @@ func writeElection(w io.Writer, e *readable.Election) {
 		sealed = "sealed"
 	}
 	fmt.Fprintf(w, "roll       %d entries, %s, root %s\nballots    %d recorded\n", e.RollSize, sealed, e.RollRoot, e.Recorded)
+	if e.RollOf != "" {
+		fmt.Fprintf(w, "roll of    %s\n", e.RollOf)
+	}
+	if e.OpenChoices {
+		fmt.Fprintln(w, "choices    open: signed, not encrypted, and counted at once")
+		return
+	}
 	fmt.Fprintf(w, "keys       %s\ntrial      passed: %t\n", e.KeyDigest, e.TrialPassed)
 	for _, o := range e.Ceremonies {
 		fmt.Fprintf(w, "ceremony   %s: %d of %d, attempt %d, %s\n", o.Organisation, o.Quorum, len(o.Trustees), o.Attempt, o.Step)
@@ -154,7 +161,7 @@ func newElectionResultCommand() *cobra.Command {
 
 func writeResult(w io.Writer, contests []readable.Contest) {
 	for _, contest := range contests {
-		if contest.Status != "opened" {
+		if contest.Status != "opened" && contest.Status != "counted" {
 			fmt.Fprintf(w, "%s: %s\n", contest.Title, contest.Status)
 			continue
 		}

@@ -12,6 +12,7 @@ const (
 	LabelConfirmationCode = "votenode/v1/confirmation-code" // digest of an encrypted ballot
 	LabelSpoil            = "votenode/v1/spoil"             // transcript of a spoiling signature
 	LabelVoterTransaction = "votenode/v1/voter-transaction" // transcript of a voter's signature under any other transaction
+	LabelChoiceCode       = "votenode/v1/choice-code"       // digest of an open choice
 
 	LabelHalfPossession = "votenode/v1/half-possession" // transcript of a registrar's proof that it knows its halves of voting keys
 	LabelHalfRandomness = "votenode/v1/half-randomness" // hedged randomness of that proof

@@ -78,6 +78,9 @@ func (c *crowd) block() {
 			raw = append(raw, c.next(id)...)
 		}
 	}
+	if c.luck(50) {
+		raw = append(raw, c.poll()...)
+	}
 	for range c.r.IntN(4) {
 		raw = append(raw, c.something()...)
 	}
@@ -156,6 +159,9 @@ func (c *crowd) next(id string) [][]byte {
 	case pb.PHASE_SETUP, pb.PHASE_KEY_CEREMONY, pb.PHASE_READY:
 		return c.prepare(e)
 	case pb.PHASE_VOTING:
+		if e.Manifest.OpenChoices { // odd manifests have it
+			return c.choices(e, e.roll())
+		}
 		return c.vote(e)
 	case pb.PHASE_DECRYPTING:
 		return c.decrypt(e)

@@ -75,6 +75,8 @@ func (c *crowd) spoil(raw []byte) []byte {
 	switch m := body.(type) {
 	case *pb.CastBallot:
 		return tx.Ballot(m, p.Signature())
+	case *pb.CastChoice:
+		return c.signChoice(m, p.Signature())
 	case *pb.SpoilBallot:
 		return c.signSpoil(m, p.Signature())
 	case *pb.AddRollEntries:

@@ -22,6 +22,7 @@ var Scenes = map[string]func(t testing.TB, watch func(*Ledger)){
 	"many contests":   manyContests,
 	"silence":         silence,
 	"challenge":       challenge,
+	"polls":           polls,
 }
 
 // stage founds a ledger with an election whose roll is sealed and whose trustees are appointed.

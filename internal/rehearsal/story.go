@@ -21,7 +21,7 @@ type Outcome struct {
 // place, a voter who changes her mind, one who challenges a ballot, one who is revoked after voting, ballots that are refused, a
 // validator that is away and one that signs twice and is replaced, officers and parameters that change, a second election that is
 // cancelled, a trustee of each organisation who stays away at the end, validators that report what they took in, an
-// upgrade that one organisation proposes.
+// upgrade that one organisation proposes, and an open poll of the north beside it.
 //
 // It calls watch, if given, with the founded ledger.
 func Story(t testing.TB, watch ...func(*Ledger)) (*Election, Outcome) {
@@ -120,7 +120,10 @@ func (e *Election) vote() Outcome {
 		RevokeVoters: &pb.RevokeVoters{Election: e.ID, Voters: []uint64{1, 7}},
 	}})
 	e.Refuse(tx.CodeRevoked, e.Vote(1, 8, []int{1}, []int{1}))
+	poll := e.poll()
 	e.changes()
+	e.Make(poll.Record().Closing - e.Now())
+	poll.Expect(pb.PHASE_FINAL)
 	e.Resolve(&pb.Resolution{Reason: "an outage", Decision: &pb.Resolution_ExtendElection{
 		ExtendElection: &pb.ExtendElection{Election: e.ID, Closing: e.Record().Closing + 60},
 	}})

@@ -16,6 +16,9 @@ type summary struct {
 	// Opening and Closing are block times, unix seconds; 0 where not set.
 	Opening int64 `json:"opening"`
 	Closing int64 `json:"closing"`
+	// OpenChoices says that choices are signed and not encrypted, RollOf names the election that has the roll, where that is another one.
+	OpenChoices bool   `json:"open_choices,omitempty"`
+	RollOf      string `json:"roll_of,omitempty"`
 	// Voters is the number of entries of the roll, Recorded that of ballots in the ballot log, superseded ones included.
 	Voters   uint64 `json:"voters"`
 	Recorded uint64 `json:"recorded"`
@@ -26,7 +29,8 @@ type contest struct {
 	Contest uint32   `json:"contest"`
 	Title   string   `json:"title"`
 	Options []string `json:"options"`
-	// Status is none, opened or withheld; Votes are by option and Ballots counts those that were counted, where opened.
+	// Status is none, opened, withheld, or counted for open choices; Votes are by option and Ballots counts those that were counted, where opened
+	// or counted.
 	Status  string   `json:"status"`
 	Votes   []uint64 `json:"votes,omitempty"`
 	Ballots uint64   `json:"ballots,omitempty"`
@@ -64,7 +68,7 @@ func (s *Server) elections(r *http.Request) (any, error) {
 }
 
 func summarise(e *shownElection) (*summary, error) {
-	roll, err := e.Head(state.LogRoll(e.id))
+	roll, err := e.Head(state.LogRoll(state.RollOf(e.id, e.record)))
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +78,7 @@ func summarise(e *shownElection) (*summary, error) {
 	}
 	return &summary{
 		ID: e.id, Title: e.manifest.Title, Phase: election.PhaseName(e.record.Phase), Opening: e.record.Opening, Closing: e.record.Closing,
-		Voters: roll.Size, Recorded: ballots.Size,
+		OpenChoices: e.manifest.OpenChoices, RollOf: e.record.RollOf, Voters: roll.Size, Recorded: ballots.Size,
 	}, nil
 }
 
@@ -135,6 +139,8 @@ func contestOf(e *shownElection, i uint32) (*contest, error) {
 	switch result.Status {
 	case pb.RESULT_OPENED:
 		shown.Status, shown.Votes, shown.Ballots = "opened", result.Votes, result.Ballots
+	case pb.RESULT_COUNTED:
+		shown.Status, shown.Votes, shown.Ballots = "counted", result.Votes, result.Ballots
 	case pb.RESULT_WITHHELD:
 		shown.Status = "withheld"
 	}

@@ -109,15 +109,11 @@ func (t *tally) block(b *block, o *app.Outcome) {
 		if b.parsed[i] == nil {
 			continue
 		}
-		switch m := b.parsed[i].Body().(type) {
-		case *pb.CastBallot:
-			if r.Code != tx.CodeOK {
-				t.refuse(m.Election, name)
-			}
-		case *pb.SpoilBallot:
-			if r.Code == tx.CodeOK {
-				t.spoiled[m.Election]++
-			}
+		if cast := b.parsed[i].Cast(); cast != nil && r.Code != tx.CodeOK {
+			t.refuse(cast.Election, name)
+		}
+		if m, ok := b.parsed[i].Body().(*pb.SpoilBallot); ok && r.Code == tx.CodeOK {
+			t.spoiled[m.Election]++
 		}
 	}
 	for _, e := range o.Events {
@@ -259,9 +255,9 @@ func (e *Election) contests(view state.View, id string, m *pb.Manifest) error {
 		if result != nil {
 			c.Ballots, c.Status = result.Ballots, "withheld"
 		}
-		opened := result != nil && result.Status == pb.RESULT_OPENED
+		opened := result != nil && result.Status != pb.RESULT_WITHHELD
 		if opened {
-			c.Status = "opened"
+			c.Status = map[pb.ResultStatus]string{pb.RESULT_OPENED: "opened", pb.RESULT_COUNTED: "counted"}[result.Status]
 		}
 		for at, name := range m.Contests[i].Options {
 			o := Option{Name: name}

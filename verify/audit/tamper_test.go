@@ -232,6 +232,27 @@ func TestChangedTransactions(t *testing.T) {
 	}
 }
 
+// A choice that is left out, that stands once more, and one of a member who is not in the part that the poll is for: another code or
+// another state than the next header attests.
+func TestChangedChoices(t *testing.T) {
+	e, _ := story()
+	height, index := find(t, tx.KindCastChoice)
+	poll := &rehearsal.Election{ID: "poll", Voters: e.Voters}
+	for name, change := range map[string]func(b *cmttypes.Block){
+		"left out":         func(b *cmttypes.Block) { b.Txs = slices.Delete(b.Txs, index, index+1) },
+		"counted twice":    func(b *cmttypes.Block) { b.Txs = append(b.Txs, b.Txs[index]) },
+		"outside the part": func(b *cmttypes.Block) { b.Txs[index] = poll.Choose(2, 1, 0) },
+		"another choice":   func(b *cmttypes.Block) { b.Txs[index] = poll.Choose(0, 1, 2) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			blocks := rehearsal.Clone(e.Blocks)
+			change(blocks[height-1])
+			e.Ledger.Seal(blocks)
+			caught(t, e.Ledger.Record(blocks), "results", "state")
+		})
+	}
+}
+
 // A transaction that is signed again by its signer takes effect differently from what the validators attested.
 func TestTransactionSignedAgain(t *testing.T) {
 	e, _ := story()

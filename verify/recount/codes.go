@@ -66,4 +66,10 @@ const (
 	codeReportHeight        = 700
 	codeReportShrunk        = 701
 	codeNotCosigned         = 800
+	codeNoRoll              = 850
+	codeUnknownDistrict     = 851
+	codeNotInPart           = 852
+	codeChoice              = 853
+	codeOpenChoices         = 854
+	codeRollElsewhere       = 855
 )

@@ -25,11 +25,15 @@ type election struct {
 	opening      int64
 	closing      int64
 
+	owner     *election      // the one that has the roll, nil where it is its own
+	districts map[string]int // styles by district, once asked for
+
 	roll     *roll
 	rollLog  log
 	counts   pb.RollCounts // one number for each style
 	sealed   bool
 	rollRoot [32]byte
+	barred   map[uint64]int64 // heights at which entries of the roll were revoked after voting
 
 	ceremonies  []*ceremony // by organisation, sorted
 	keys        []*threshold.OrganisationKey
@@ -55,6 +59,7 @@ func newElection(m *pb.Manifest, hash [32]byte, space *cells.Space) *election {
 		id: m.Election, manifest: m, manifestHash: hash, slots: rules.Slots(m), opening: m.Opening, closing: m.Closing,
 		roll: newRoll(space), counts: pb.RollCounts{Entries: make([]uint64, len(m.Styles)), Revoked: make([]uint64, len(m.Styles))}, trialShares: map[pb.TrusteeRef]*pb.TrialShares{},
 		spoiled: map[uint64]*pb.Spoiled{}, partials: map[part]*pb.Partial{}, results: make([]*pb.Result, len(m.Contests)),
+		barred: map[uint64]int64{},
 	}
 }
 
@@ -77,13 +82,21 @@ func (r *Recount) moveByTime(e *election) error {
 		case pb.PHASE_SETUP, pb.PHASE_KEY_CEREMONY:
 			e.opening, e.closing = 0, 0
 		case pb.PHASE_READY:
-			for i := range e.manifest.Contests {
-				e.sums = append(e.sums, ballot.NewEncryptedTally(len(e.manifest.Contests[i].Options)))
+			if e.manifest.OpenChoices {
+				e.beginCount()
+			} else {
+				for i := range e.manifest.Contests {
+					e.sums = append(e.sums, ballot.NewEncryptedTally(len(e.manifest.Contests[i].Options)))
+				}
 			}
 			r.move(e, pb.PHASE_VOTING)
 		}
 	}
 	if e.phase == pb.PHASE_VOTING && r.reached(e.closing) {
+		if e.manifest.OpenChoices {
+			r.move(e, pb.PHASE_FINAL)
+			return r.endCount(e)
+		}
 		r.move(e, pb.PHASE_CLOSED)
 	}
 	if e.phase == pb.PHASE_CLOSED && r.reached(e.closing+int64(e.manifest.ObjectionWindow)) {
@@ -95,7 +108,8 @@ func (r *Recount) moveByTime(e *election) error {
 
 // moveWhenReady: spec 8.2. An opening that has passed meanwhile is forgotten.
 func (r *Recount) moveWhenReady(e *election) {
-	if e.phase != pb.PHASE_KEY_CEREMONY || !e.sealed || !e.trialPassed {
+	made := e.phase == pb.PHASE_KEY_CEREMONY && e.trialPassed || e.phase == pb.PHASE_SETUP && e.manifest.OpenChoices
+	if !made || !e.sealed {
 		return
 	}
 	if e.opening != 0 && r.reached(e.opening) {

@@ -27,6 +27,8 @@ func (r *Recount) transaction(v Verdict, raw []byte) error {
 	switch body.(type) {
 	case *pb.CastBallot:
 		limit, signer = r.parameters.Limits.BallotBytes, 0
+	case *pb.CastChoice:
+		limit, signer = r.parameters.Limits.BallotBytes, 0
 	case *pb.SpoilBallot:
 		signer = 0
 	}
@@ -67,6 +69,8 @@ func (r *Recount) transaction(v Verdict, raw []byte) error {
 		return r.castBallot(raw, v.Ballot, m)
 	case *pb.SpoilBallot:
 		return r.spoilBallot(m)
+	case *pb.CastChoice:
+		return r.castChoice(raw, m)
 	case *pb.PostPartials:
 		return r.postPartials(e.Signer, m)
 	case *pb.AuthorBlock:
@@ -84,6 +88,8 @@ func (r *Recount) signed(v Verdict, e *pb.Envelope, body rules.Message) error {
 		return r.ballotSigned(v, m)
 	case *pb.SpoilBallot:
 		return r.spoilSigned(e.Signature, m)
+	case *pb.CastChoice:
+		return r.choiceSigned(e, m)
 	}
 	// Frame("votenode/v1/transaction", chain, kind, body)
 	message := transcript.Frame(transcript.LabelTransaction, []byte(r.chain), transcript.Uint64(uint64(e.Kind)), e.Body)
@@ -129,6 +135,8 @@ func newBody(kind uint32) rules.Message {
 		return new(pb.AuthorBlock)
 	case 15:
 		return new(pb.ReportIntake)
+	case 21:
+		return new(pb.CastChoice)
 	}
 	return nil
 }
@@ -171,6 +179,10 @@ func wellFormed(body rules.Message) bool {
 	case *pb.PostPartials:
 		return allOf(m.Partials, 1, 256, func(last, p *pb.PartialDecryption) bool {
 			return rows(p.Shares) && len(p.Proof) == 64 && (last == nil || p.Contest > last.Contest)
+		})
+	case *pb.CastChoice:
+		return allOf(m.Choices, 1, 200, func(_, c *pb.Choice) bool {
+			return allOf(c.Options, 0, 200, func(last, option *uint32) bool { return *option < 200 && (last == nil || *option > *last) })
 		})
 	case *pb.AuthorBlock:
 		return len(m.Proposer) == 20 && len(m.Content) == 32

@@ -29,6 +29,8 @@ func ParseManifest(b []byte) (*pb.Manifest, error) {
 		return nil, errors.New("times")
 	case m.RevoteInterval < 1 || m.RevoteInterval > year || m.ObjectionWindow > year || m.CeremonyStep < 1 || m.CeremonyStep > year:
 		return nil, errors.New("durations")
+	case m.RollOf != "" && (!isID(m.RollOf, 40) || m.RollOf == m.Election):
+		return nil, errors.New("roll_of")
 	case m.OpenMin < 1:
 		return nil, errors.New("open_min")
 	case len(m.Contests) < 1 || len(m.Contests) > 20_000 || len(m.Styles) < 1 || len(m.Styles) > 20_000:

@@ -339,7 +339,7 @@ func (l *ledger) expectPhase(want pb.Phase) {
 }
 
 // roll makes n voters, every third of the southern district, and seals the roll.
-func (l *ledger) roll(n int) []*ballot.SecretKey {
+func (l *ledger) roll(n int, struck ...pb.StruckVoter) []*ballot.SecretKey {
 	l.t.Helper()
 	keys := make([]*ballot.SecretKey, n)
 	part := &pb.AddRollEntries{Election: l.id}
@@ -349,7 +349,7 @@ func (l *ledger) roll(n int) []*ballot.SecretKey {
 	}
 	l.accept(enrol("party registrar 1", part))
 	head := must(l.view().Head(state.LogRoll(l.id)))
-	l.resolve(pb.Resolution{Decision: &pb.Resolution_SealRoll{SealRoll: &pb.SealRoll{Election: l.id, Size_: head.Size, Root: head.Root[:]}}})
+	l.resolve(pb.Resolution{Decision: &pb.Resolution_SealRoll{SealRoll: &pb.SealRoll{Election: l.id, Size_: head.Size, Root: head.Root[:], Struck: struck}}})
 	return keys
 }
 

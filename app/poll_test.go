@@ -48,7 +48,7 @@ func (l *ledger) expectResult(id string, ballots uint64, votes ...uint64) {
 }
 
 func revoke(election string, voters ...uint64) pb.Resolution {
-	return pb.Resolution{Decision: &pb.Resolution_RevokeVoters{RevokeVoters: &pb.RevokeVoters{Election: election, Voters: voters}}}
+	return pb.Resolution{Decision: &pb.Resolution_RevokeVoters{RevokeVoters: &pb.RevokeVoters{Election: election, Voters: voters, Cause: pb.REVOCATION_LEFT}}}
 }
 
 func scheduleOf(election string, opening, closing int64) pb.Resolution {
@@ -140,7 +140,7 @@ func TestChoicesRefused(t *testing.T) {
 	}
 	l.t = t
 	l.refuseResolution(tx.CodeWrongPhase, pb.Resolution{Decision: &pb.Resolution_AppointTrustees{AppointTrustees: &pb.AppointTrustees{Election: "poll"}}})
-	l.refuse(tx.CodeWrongPhase, sign("party registrar 1", &pb.AddRollEntries{Election: "poll", Entries: []pb.RollEntry{{Key: voters[0].Public().Bytes()}}}))
+	l.refuse(tx.CodeWrongPhase, enrol("party registrar 1", &pb.AddRollEntries{Election: "poll", Entries: []pb.RollEntry{{Key: voters[0].Public().Bytes()}}}))
 }
 
 // TestPollsRefused: a poll needs a sealed roll of an election that has one of its own, and districts of it.
@@ -188,6 +188,7 @@ func TestRevokedInPolls(t *testing.T) {
 	l.accept(choose("poll", 0, voters[0], 1, 0), choose("poll", 1, voters[1], 1, 1), choose("poll", 3, voters[3], 1, 1))
 	l.refuseResolution(tx.CodeRollElsewhere, revoke("poll", 0))
 	l.resolve(revoke(id, 0, 4))
+	l.counts([]uint64{4, 2}, []uint64{2, 0})
 	l.expectResult("poll", 2, 0, 2, 0)
 	l.refuse(tx.CodeRevoked, choose("poll", 0, voters[0], 2, 0))
 	l.refuse(tx.CodeRevoked, choose("poll", 4, voters[4], 1, 0))
@@ -200,6 +201,8 @@ func TestRevokedInPolls(t *testing.T) {
 	l.expectPhase(pb.PHASE_FINAL)
 	before := must(l.view().Voter(id, 1))
 	l.resolve(revoke(id, 1))
+	l.resolve(revoke(id, 0, 1))
+	l.counts([]uint64{4, 2}, []uint64{3, 0}) // each once, also after voting
 	if string(must(l.view().Voter(id, 1))) != string(before) {
 		t.Error("a revocation after voting changed the election's own voters' tree")
 	}
@@ -211,6 +214,24 @@ func TestRevokedInPolls(t *testing.T) {
 
 	l.block(3000)
 	l.refuseResolution(tx.CodeWrongPhase, revoke(id, 3))
+	if counts := must(l.view().Record(state.RollCountsKey("poll"))); counts != nil {
+		t.Error("the poll has counts of a roll that is not its own")
+	}
+}
+
+// TestStruckInPolls: an entry that was struck when the roll was sealed has no voice in the polls by it.
+func TestStruckInPolls(t *testing.T) {
+	l := newLedger(t)
+	l.resolve(createElectionOf(l.publish(l.rules)))
+	voters := l.roll(6, pb.StruckVoter{Voter: 3, Cause: pb.REVOCATION_PAPER})
+	l.resolve(createElectionOf(l.publish(pollRules("poll"))))
+	l.resolve(scheduleOf("poll", l.now+20, l.now+500))
+	l.block(20)
+	l.refuse(tx.CodeRevoked, choose("poll", 3, voters[3], 1, 0))
+	l.accept(choose("poll", 4, voters[4], 1, 0))
+	l.resolve(revoke(id, 3, 4))
+	l.counts([]uint64{4, 2}, []uint64{2, 0})
+	l.expectResult("poll", 0, 0, 0, 0)
 }
 
 // TestSecretPoll: a poll without open choices is an election with a ceremony, ballots and a tally, by the roll of another one.

@@ -614,7 +614,7 @@ func newRegistrarCountsCommand() *cobra.Command {
 		Use:   "counts (--election ID | --store FOLDER)",
 		Short: "Show how many entries each district has on the ledger, beside the own folder",
 		Long: `Show how many entries the roll has for each district, and how many of these are revoked, beside the members and struck members of the own
-folder. Both organisations look at it before the roll is sealed. Exit code 3 where the ledger and the folder differ.`,
+folder; of a poll, the roll of the election that has it. Both organisations look at it before the roll is sealed. Exit code 3 where the ledger and the folder differ.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			var own *pb.RollCounts
@@ -632,11 +632,21 @@ folder. Both organisations look at it before the roll is sealed. Exit code 3 whe
 			if err != nil {
 				return err
 			}
-			v, m, err := loadRules(c, l, id)
+			v, err := l.Certified(c.Context())
 			if err != nil {
 				return err
 			}
 			e, err := client.LoadElection(c.Context(), v, id)
+			if err != nil {
+				return err
+			}
+			if e.RollOf != "" {
+				id = e.RollOf
+				if e, err = client.LoadElection(c.Context(), v, id); err != nil {
+					return err
+				}
+			}
+			m, err := client.LoadManifest(c.Context(), v, e)
 			if err != nil {
 				return err
 			}

@@ -45,7 +45,7 @@ func sign(key *ballot.SecretKey, m *pb.CastChoice) []byte {
 // Revoke revokes voters from the roll.
 func (e *Election) Revoke(voters ...uint64) {
 	e.t.Helper()
-	e.Resolve(&pb.Resolution{Decision: &pb.Resolution_RevokeVoters{RevokeVoters: &pb.RevokeVoters{Election: e.ID, Voters: voters}}})
+	e.Resolve(&pb.Resolution{Decision: &pb.Resolution_RevokeVoters{RevokeVoters: &pb.RevokeVoters{Election: e.ID, Voters: voters, Cause: pb.REVOCATION_LEFT}}})
 }
 
 // expectVotes fails unless an open poll has come to some votes of so many voters.
@@ -56,7 +56,7 @@ func (e *Election) expectVotes(ballots uint64, votes ...uint64) {
 	}
 }
 
-// poll holds a poll beside an election in which the voter with the index 1 is revoked: choices that count, that replace others, that are
+// poll holds a poll beside an election in which the voter with the index 1 is revoked and 7 was struck: choices that count, that replace others, that are
 // refused. It is over after 90 seconds.
 func (e *Election) poll() *Election {
 	e.t.Helper()
@@ -70,6 +70,7 @@ func (e *Election) poll() *Election {
 	e.Accept(p.Choose(0, 2, 1))
 	e.Refuse(tx.CodeSequence, p.Choose(3, 4, 0))
 	e.Refuse(tx.CodeRevoked, p.Choose(1, 1, 0))
+	e.Refuse(tx.CodeRevoked, p.Choose(7, 1, 0))
 	e.Refuse(tx.CodeNotInPart, p.Choose(2, 1, 0))
 	e.Refuse(tx.CodeChoice, p.Choose(4, 2))
 	p.expectVotes(3, 0, 3, 1)

@@ -49,8 +49,8 @@ func (c *crowd) choices(p *Election, roll []pb.RollEntry) [][]byte {
 		raw = append(raw, c.signChoice(m, make([]byte, 64)))
 	}
 	if c.luck(10) {
-		raw = append(raw, c.propose(&pb.Resolution{Decision: &pb.Resolution_RevokeVoters{
-			RevokeVoters: &pb.RevokeVoters{Election: one(c, []string{"a", p.ID}), Voters: []uint64{uint64(c.r.IntN(len(roll)))}},
+		raw = append(raw, c.propose(&pb.Resolution{Reason: "gone", Decision: &pb.Resolution_RevokeVoters{
+			RevokeVoters: &pb.RevokeVoters{Election: one(c, []string{"a", p.ID}), Voters: []uint64{uint64(c.r.IntN(len(roll)))}, Cause: pb.RevocationCause(c.r.IntN(4))},
 		}}))
 	}
 	return raw

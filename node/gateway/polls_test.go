@@ -61,6 +61,15 @@ func askForPoll(w *world, e *rehearsal.Election) {
 	if last.Ballot.Sequence != 2 {
 		w.Errorf("%+v", last)
 	}
+	var counts struct {
+		Height    int64
+		Sealed    bool `json:"roll_sealed"`
+		Districts []districtCount
+	}
+	w.get("/v1/elections/poll/roll-counts", &counts)
+	if len(counts.Districts) != 2 || counts.Districts[0] != (districtCount{0, "North", 6, 2}) { // those of the election that has the roll
+		w.Errorf("%+v", counts)
+	}
 	w.refused(http.StatusNotFound, "/v1/elections/poll/keys")
 	w.refused(http.StatusNotFound, "/v1/elections/poll/tallies")
 }

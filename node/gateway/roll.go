@@ -15,11 +15,16 @@ type districtCount struct {
 	Revoked  uint64 `json:"revoked"`
 }
 
-// rollCounts serves GET /v1/elections/{id}/roll-counts?from=I&limit=N, by ballot style.
+// rollCounts serves GET /v1/elections/{id}/roll-counts?from=I&limit=N, by ballot style of the election that has the roll.
 func (s *Server) rollCounts(r *http.Request) (any, error) {
 	e, err := s.electionOf(r)
 	if err != nil {
 		return nil, err
+	}
+	if e.record.RollOf != "" {
+		if e, err = s.loadElection(e.Snapshot, e.record.RollOf); err != nil {
+			return nil, err
+		}
 	}
 	q := queryOf(r)
 	from, limit := q.number("from", 0), q.limit(maxRecords)

@@ -172,7 +172,7 @@ func eventsOf(outcome *app.Outcome) (events []abcitypes.Event) {
 // votersOf names the voters whose ballots a block records.
 func votersOf(p *proposal, outcome *app.Outcome) (voters []string) {
 	for i, parsed := range p.parsed {
-		if parsed != nil && parsed.Kind() == tx.KindCastBallot && outcome.Results[i].Code == tx.CodeOK {
+		if parsed != nil && parsed.Kind().Casts() && outcome.Results[i].Code == tx.CodeOK {
 			name, _ := owner(parsed)
 			voters = append(voters, name)
 		}

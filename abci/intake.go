@@ -94,7 +94,7 @@ func (c *counts) verify(list []*tx.Parsed) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, p := range list {
-		if p.Kind() == tx.KindCastBallot {
+		if p.Kind().Casts() {
 			c.verified++
 		}
 	}

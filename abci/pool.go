@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"votenode/app/tx"
-	pb "votenode/proto/votenode/v1"
 )
 
 // PoolLimits bound the transactions that wait for a block.
@@ -95,26 +94,20 @@ func newPool(limits PoolLimits, proposed int64) *pool {
 	}
 }
 
-// owner names whose share of the pool a transaction takes: the entry of the roll where a voter signs, else the signer's key.
+// owner names whose share of the pool a transaction takes: the entry of the roll where a voter signs, else the signer's key. What is about
+// initiatives has another share than the same voter's ballots.
 func owner(p *tx.Parsed) (name string, voter bool) {
-	switch m := p.Body().(type) {
-	case *pb.CastBallot:
-		return fmt.Sprintf("%s/%d", m.Election, m.RollIndex), true
-	case *pb.SpoilBallot:
-		return fmt.Sprintf("%s/%d", m.Election, m.RollIndex), true
-	case *pb.PublishInitiative:
-		return memberOf(m.Election, m.RollIndex), true
-	case *pb.SupportInitiative:
-		return memberOf(m.Election, m.RollIndex), true
-	case *pb.PostComment:
-		return memberOf(m.Election, m.RollIndex), true
+	m, ok := p.Body().(interface {
+		GetElection() string
+		GetRollIndex() uint64
+	})
+	switch {
+	case !ok:
+		return string(p.Signer()), false
+	case p.Kind().FromMember():
+		return fmt.Sprintf("member/%s/%d", m.GetElection(), m.GetRollIndex()), true
 	}
-	return string(p.Signer()), false
-}
-
-// memberOf names the share of a voter's transactions about initiatives: another one than that of the voter's ballots.
-func memberOf(election string, index uint64) string {
-	return fmt.Sprintf("member/%s/%d", election, index)
+	return fmt.Sprintf("%s/%d", m.GetElection(), m.GetRollIndex()), true
 }
 
 // get returns a waiting transaction, nil where it does not wait.
@@ -187,8 +180,8 @@ func (p *pool) toPeers(w *waiting) {
 func newWaiting(v *tx.Verified, height int64) *waiting {
 	w := &waiting{verified: v, arrived: height}
 	w.owner, w.voter = owner(v.Parsed())
-	if m, ok := v.Parsed().Body().(*pb.CastBallot); ok {
-		w.ballot, w.sequence = true, m.Sequence
+	if c := v.Parsed().Cast(); c != nil {
+		w.ballot, w.sequence = true, c.Sequence
 	}
 	w.member = v.Parsed().Kind().FromMember()
 	return w

@@ -216,7 +216,7 @@ func (a *Application) checkAgain(t *terms, b *candidate) (err error) {
 
 // promisable returns what may be promised at one time, or why this ballot may not be.
 func (a *Application) promisable(t *terms, b candidate) (room, error) {
-	closing, err := t.closing(b.Parsed().Body().(*pb.CastBallot).Election)
+	closing, err := t.closing(b.Parsed().Cast().Election)
 	if err != nil {
 		return room{}, err
 	}
@@ -266,9 +266,9 @@ func (a *Application) room(view *state.Snapshot, params *pb.Parameters) (room, e
 
 // unsigned returns what is to be kept of a promise, but for the slip's signature.
 func (a *Application) unsigned(b candidate, issued, until int64) kept {
-	m, code := b.Parsed().Body().(*pb.CastBallot), b.Ballot().Code()
+	c, code := b.Parsed().Cast(), b.Code(a.app.Chain())
 	return kept{hash: b.Parsed().Hash(), promise: &pb.Promise{Ballot: b.Parsed().Raw(), Slip: &pb.AcceptanceSlip{
-		ChainId: a.app.Chain(), Election: m.Election, RollIndex: m.RollIndex, Sequence: m.Sequence, Code: code[:],
+		ChainId: a.app.Chain(), Election: c.Election, RollIndex: c.RollIndex, Sequence: c.Sequence, Code: code[:],
 		Validator: a.options.Validator, Issued: issued, Promised: until,
 	}}}
 }

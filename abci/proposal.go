@@ -275,7 +275,7 @@ func (c *chooser) take(v *tx.Verified) error {
 		return nil
 	}
 	name, _ := owner(p)
-	once := p.Kind() == tx.KindCastBallot || p.Kind() == tx.KindReportIntake
+	once := p.Kind().Casts() || p.Kind() == tx.KindReportIntake
 	if once && c.owners[name] {
 		return nil
 	}

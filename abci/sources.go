@@ -39,8 +39,8 @@ type submission struct {
 // local says whether a client submitted it here.
 func (s *submission) local() bool { return s.answer != nil }
 
-// isBallot says whether it decodes and casts a ballot.
-func (s *submission) isBallot() bool { return s.parsed != nil && s.parsed.Kind() == tx.KindCastBallot }
+// isBallot says whether it decodes and casts a ballot or an open choice.
+func (s *submission) isBallot() bool { return s.parsed != nil && s.parsed.Kind().Casts() }
 
 // reply is what came of a submission: at most one of its fields is set, but for a ballot that waits, which has promised.
 type reply struct {

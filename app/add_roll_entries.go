@@ -11,10 +11,12 @@ import (
 	pb "votenode/proto/votenode/v1"
 )
 
-// AddRollEntries: a registrar continues the roll of an election. Nothing is certain before both organisations seal it.
-// Spec 9.14.
+// AddRollEntries: the registrars of all organisations continue the roll of an election; one of them sends it. Spec 9.14.
 func checkAddRollEntries(r *reading, p *tx.Parsed, m *pb.AddRollEntries) error {
 	if _, err := r.registrar(p.Signer()); err != nil {
+		return err
+	}
+	if err := r.cosigned(m); err != nil {
 		return err
 	}
 	e, err := r.election(m.Election, pb.PHASE_SETUP, pb.PHASE_KEY_CEREMONY)
@@ -47,6 +49,24 @@ func checkAddRollEntries(r *reading, p *tx.Parsed, m *pb.AddRollEntries) error {
 			return tx.Refuse(tx.CodeVoterKeyTwice, "the key of entry %d stands twice in this part", m.First+uint64(i))
 		} else {
 			seen[key] = true
+		}
+	}
+	return nil
+}
+
+// cosigned refuses a part of a roll that not every organisation has signed: one registrar of each, in the order of the organisations. That
+// the signatures hold is known.
+func (r *reading) cosigned(m *pb.AddRollEntries) error {
+	all, err := state.Organisations(r)
+	if err != nil {
+		return err
+	}
+	if len(m.Signatures) != len(all) {
+		return tx.Refuse(tx.CodeNotCosigned, "%d registrars have signed, one of each of %d organisations must", len(m.Signatures), len(all))
+	}
+	for i := range all {
+		if key := m.Signatures[i].Key; !isMember(all[i].Registrars, key) {
+			return tx.Refuse(tx.CodeNotCosigned, "signature %d is of %x, who is no registrar of %q", i, key, all[i].Id)
 		}
 	}
 	return nil
@@ -88,9 +108,32 @@ func (r *reading) rollGap(m *pb.AddRollEntries, size uint64) error {
 }
 
 func applyAddRollEntries(w *writing, _ *tx.Verified, m *pb.AddRollEntries) error {
+	counts, err := w.rollCounts(m.Election)
+	if err != nil {
+		return err
+	}
 	for i := range m.Entries {
 		index := w.Append(state.LogRoll(m.Election), election.Encode(&m.Entries[i]))
 		w.SetIndex(state.RollIndexKey(m.Election, m.Entries[i].Key), transcript.Uint64(index))
+		counts.Entries[m.Entries[i].Style]++
 	}
+	w.save(state.RollCountsKey(m.Election), counts)
 	return nil
+}
+
+// rollCounts returns the counts of a roll; of one without an entry, zeros for all styles.
+func (w *writing) rollCounts(id string) (*pb.RollCounts, error) {
+	counts, err := state.Load[pb.RollCounts](w, state.RollCountsKey(id))
+	if err != nil || counts != nil {
+		return counts, err
+	}
+	e, err := state.MustLoad[pb.Election](w, state.ElectionKey(id))
+	if err != nil {
+		return nil, err
+	}
+	m, err := w.manifest(w, e.Manifest)
+	if err != nil {
+		return nil, err
+	}
+	return &pb.RollCounts{Entries: make([]uint64, len(m.Styles)), Revoked: make([]uint64, len(m.Styles))}, nil
 }

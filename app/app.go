@@ -22,6 +22,7 @@ type App struct {
 	manifests   map[[32]byte]*pb.Manifest    // of elections, by hash; immutable values
 	nominations map[[32]byte]*nominations    // that were opened, by hash; immutable values
 	proposed    map[[32]byte]candidate       // by hash, at most maxCandidates
+	parts       map[[32]byte][]uint32        // styles of elections by the roll of another one, by manifest hash; immutable values
 	ballots     map[[32]byte]*ballotElection // by key digest, which binds the election; immutable values
 	tallies     map[string]cachedTally       // by record key; used by Execute alone
 	logs        logTable                     // used by Execute alone
@@ -41,6 +42,7 @@ func NewOf(chain string, protocol uint64) *App {
 		nominations: make(map[[32]byte]*nominations),
 		proposed:    make(map[[32]byte]candidate),
 		ballots:     make(map[[32]byte]*ballotElection),
+		parts:       make(map[[32]byte][]uint32),
 		tallies:     make(map[string]cachedTally),
 	}
 }
@@ -110,6 +112,7 @@ var handlers = map[tx.Kind]handler{
 	tx.KindPostComment:         handle(checkPostComment, applyPostComment),
 	tx.KindCommitLot:           handle(checkCommitLot, applyCommitLot),
 	tx.KindRevealLot:           handle(checkRevealLot, applyRevealLot),
+	tx.KindCastChoice:          handle(checkCastChoice, applyCastChoice),
 }
 
 // handlerOf returns the handler of a kind. A kind that Parse lets through and the table lacks is a bug, never a refusal.

@@ -227,7 +227,7 @@ func TestForgedSignature(t *testing.T) {
 	for name, raw := range map[string][]byte{
 		"proposal": l.propose("party officer 1", &unknown)[0],
 		"announce": l.announce(trustees[0]),
-		"roll":     sign("party registrar 1", &pb.AddRollEntries{Election: id, Entries: []pb.RollEntry{{Key: make([]byte, 32)}}}),
+		"roll":     enrol("party registrar 1", &pb.AddRollEntries{Election: id, Entries: []pb.RollEntry{{Key: make([]byte, 32)}}}),
 	} {
 		raw[len(raw)-1] ^= 1
 		refusal, ok := l.app.Check(l.view(), l.now*1e9, must(tx.Parse(raw))).(*tx.Refusal)
@@ -267,7 +267,7 @@ func TestRollLimit(t *testing.T) {
 	l.resolve(createElectionOf(l.publish(manifest())))
 	entry := pb.RollEntry{Key: must(ballot.GenerateKey(rand.Reader)).Public().Bytes()}
 	for size, want := range map[uint64]tx.Code{state.MaxVoters - 1: tx.CodeOK, state.MaxVoters: tx.CodeTooLarge} {
-		p := must(tx.Parse(sign("party registrar 1", &pb.AddRollEntries{Election: id, First: size, Entries: []pb.RollEntry{entry}})))
+		p := must(tx.Parse(enrol("party registrar 1", &pb.AddRollEntries{Election: id, First: size, Entries: []pb.RollEntry{entry}})))
 		got := tx.CodeOK
 		if refusal, ok := l.app.Check(longRoll{l.view(), size}, l.now*1e9, p).(*tx.Refusal); ok {
 			got = refusal.Code

@@ -39,7 +39,7 @@ func (d createElection) check(r *reading) error {
 	if m.Opening != 0 && r.reached(m.Opening) {
 		return tx.Refuse(tx.CodeInvalidTimes, "the manifest's opening has passed")
 	}
-	return nil
+	return r.checkRollOf(m)
 }
 
 func (d createElection) manifest(r *reading) (*pb.Manifest, error) {
@@ -58,6 +58,9 @@ func (d createElection) manifest(r *reading) (*pb.Manifest, error) {
 
 // checkBallotSizes refuses a manifest with a style whose ballots no transaction could carry.
 func (r *reading) checkBallotSizes(m *pb.Manifest) error {
+	if m.OpenChoices {
+		return nil // a choice is short
+	}
 	params, err := state.MustLoad[pb.Parameters](r, state.KeyParameters)
 	if err != nil {
 		return err
@@ -82,11 +85,17 @@ func (d createElection) apply(w *writing) error {
 	}
 	list.Ids = append(list.Ids, m.Election)
 	w.save(state.KeyElections, list)
-	w.setPhase(m.Election, &pb.Election{Manifest: d.Manifest, Opening: m.Opening, Closing: m.Closing}, pb.PHASE_SETUP)
+	e := &pb.Election{Manifest: d.Manifest, Opening: m.Opening, Closing: m.Closing}
+	if m.RollOf != "" {
+		if err := w.takeRoll(m.Election, e, m.RollOf); err != nil {
+			return err
+		}
+	}
+	w.setPhase(m.Election, e, pb.PHASE_SETUP)
 	return nil
 }
 
-// SealRoll: the roll is what both have seen. Spec 9.22.
+// SealRoll: the roll is what both have seen, but for the entries that both strike. Spec 9.22.
 func (d sealRoll) check(r *reading) error {
 	e, err := r.election(d.Election, pb.PHASE_SETUP, pb.PHASE_KEY_CEREMONY)
 	if err != nil {
@@ -102,6 +111,9 @@ func (d sealRoll) check(r *reading) error {
 	if head.Size == 0 || head.Size != d.Size_ || head.Root != [32]byte(d.Root) {
 		return tx.Refuse(tx.CodeRollMismatch, "the roll has %d entries and root %x", head.Size, head.Root)
 	}
+	if n := len(d.Struck); n > 0 && d.Struck[n-1].Voter >= head.Size {
+		return tx.Refuse(tx.CodeUnknownVoter, "the roll of %q has no entry %d", d.Election, d.Struck[n-1].Voter)
+	}
 	return nil
 }
 
@@ -113,7 +125,11 @@ func (d sealRoll) apply(w *writing) error {
 	e.RollSealed, e.RollSize, e.RollRoot = true, d.Size_, d.Root
 	w.CreateVoters(d.Election, d.Size_)
 	w.save(state.ElectionKey(d.Election), e)
-	return nil
+	struck := make([]uint64, len(d.Struck))
+	for i := range d.Struck {
+		struck[i] = d.Struck[i].Voter
+	}
+	return w.revoke(d.Election, e, struck)
 }
 
 // ScheduleElection sets the times of an election that is not open. Spec 9.23.
@@ -195,14 +211,30 @@ func (d cancelElection) apply(w *writing) error {
 	return nil
 }
 
-// RevokeVoters: a counted ballot of a revoked voter is subtracted and stays in the log. Spec 9.28.
+// RevokeVoters: a counted ballot of a revoked voter is subtracted and stays in the log, in the election that has the roll and in all that
+// vote by it. After its own voting an election's roll can be revoked from as long as others vote by it. Spec 9.28.
 func (d revokeVoters) check(r *reading) error {
-	e, err := r.election(d.Election, pb.PHASE_SETUP, pb.PHASE_KEY_CEREMONY, pb.PHASE_READY, pb.PHASE_VOTING)
+	e, err := state.LoadElection(r, d.Election)
 	if err != nil {
 		return err
 	}
+	if e == nil {
+		return tx.Refuse(tx.CodeUnknownElection, "there is no election %q", d.Election)
+	}
 	if !e.RollSealed {
 		return tx.Refuse(tx.CodeWrongPhase, "the roll of %q is not sealed", d.Election)
+	}
+	if !revocable(e.Phase) {
+		polls, err := r.polls(d.Election)
+		if err != nil {
+			return err
+		}
+		if len(polls) == 0 {
+			return tx.Refuse(tx.CodeWrongPhase, "the phase of %q is %s, and nothing else votes by its roll", d.Election, election.PhaseName(e.Phase))
+		}
+	}
+	if e.RollOf != "" {
+		return tx.Refuse(tx.CodeRollElsewhere, "the roll of %q is that of %q", d.Election, e.RollOf)
 	}
 	if last := d.Voters[len(d.Voters)-1]; last >= e.RollSize {
 		return tx.Refuse(tx.CodeUnknownVoter, "the roll of %q has no entry %d", d.Election, last)
@@ -210,23 +242,83 @@ func (d revokeVoters) check(r *reading) error {
 	return nil
 }
 
+// revocable says whether voters of an election can be revoked in it: as long as its sums can change.
+func revocable(p pb.Phase) bool {
+	return p == pb.PHASE_SETUP || p == pb.PHASE_KEY_CEREMONY || p == pb.PHASE_READY || p == pb.PHASE_VOTING
+}
+
 func (d revokeVoters) apply(w *writing) error {
 	e, err := state.MustLoad[pb.Election](w, state.ElectionKey(d.Election))
 	if err != nil {
 		return err
 	}
-	for _, index := range d.Voters {
-		voter, err := state.LoadVoter(w, d.Election, index)
-		if err != nil {
-			return err
+	if err := w.revoke(d.Election, e, d.Voters); err != nil {
+		return err
+	}
+	polls, err := w.polls(d.Election)
+	if err != nil {
+		return err
+	}
+	for _, p := range polls {
+		if p.record.Phase != pb.PHASE_VOTING {
+			continue // it asks the roll later
 		}
-		if voter.Status == pb.VOTER_COUNTS {
-			if err := w.subtractRecorded(d.Election, e, voter.LogIndex); err != nil {
+		for _, index := range d.Voters {
+			if err := w.strike(p.id, p.record, index); err != nil {
 				return err
 			}
 		}
-		voter.Status = pb.VOTER_REVOKED
-		w.SetVoter(d.Election, index, election.Encode(voter))
 	}
+	return nil
+}
+
+// revoke takes the right to vote from entries of a sealed roll and counts them; one that has lost it already stays as it is. After the
+// election's own voting, whose result stays, that is noted apart from the leaf.
+func (w *writing) revoke(id string, e *pb.Election, voters []uint64) error {
+	if len(voters) == 0 {
+		return nil
+	}
+	counts, err := w.rollCounts(id)
+	if err != nil {
+		return err
+	}
+	for _, index := range voters {
+		lost, err := w.barred(id, index)
+		if err != nil {
+			return err
+		}
+		if lost {
+			continue
+		}
+		entry, err := w.rollEntry(w, id, e, index)
+		if err != nil {
+			return err
+		}
+		counts.Revoked[entry.Style]++
+		if !revocable(e.Phase) {
+			w.save(state.BarredKey(id, index), &pb.Barred{Height: w.height})
+			continue
+		}
+		if err := w.strike(id, e, index); err != nil {
+			return err
+		}
+	}
+	w.save(state.RollCountsKey(id), counts)
+	return nil
+}
+
+// strike marks the leaf of a voter as revoked and subtracts its ballot where one counts.
+func (w *writing) strike(id string, e *pb.Election, index uint64) error {
+	voter, err := state.LoadVoter(w, id, index)
+	if err != nil {
+		return err
+	}
+	if voter.Status == pb.VOTER_COUNTS {
+		if err := w.subtractRecorded(id, e, voter.LogIndex); err != nil {
+			return err
+		}
+	}
+	voter.Status = pb.VOTER_REVOKED
+	w.SetVoter(id, index, election.Encode(voter))
 	return nil
 }

@@ -16,6 +16,13 @@ func (d appointTrustees) check(r *reading) error {
 	if err != nil {
 		return err
 	}
+	m, err := r.manifest(r, e.Manifest)
+	if err != nil {
+		return err
+	}
+	if m.OpenChoices {
+		return tx.Refuse(tx.CodeOpenChoices, "nothing is encrypted in %q", d.Election)
+	}
 	organisations, err := state.Organisations(r)
 	if err != nil {
 		return err

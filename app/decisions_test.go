@@ -46,7 +46,7 @@ func TestDecisionsByPhase(t *testing.T) {
 			"schedule": {Decision: &pb.Resolution_ScheduleElection{ScheduleElection: &pb.ScheduleElection{Election: id, Opening: l.now + 1, Closing: l.now + 2}}},
 			"extend":   {Decision: &pb.Resolution_ExtendElection{ExtendElection: &pb.ExtendElection{Election: id, Cause: pb.EXTENSION_OTHER, Closing: l.now + 10_000}}},
 			"cancel":   {Decision: &pb.Resolution_CancelElection{CancelElection: &pb.CancelElection{Election: id}}},
-			"revoke":   {Decision: &pb.Resolution_RevokeVoters{RevokeVoters: &pb.RevokeVoters{Election: id, Voters: []uint64{0}}}},
+			"revoke":   {Reason: "left", Decision: &pb.Resolution_RevokeVoters{RevokeVoters: &pb.RevokeVoters{Election: id, Voters: []uint64{0}}}},
 			"replace":  {Decision: &pb.Resolution_ReplaceTrustees{ReplaceTrustees: &pb.ReplaceTrustees{Election: id, Organisation: "party"}}},
 			"excuse":   {Decision: &pb.Resolution_ExcuseTrial{ExcuseTrial: &pb.ExcuseTrial{Election: id, Organisation: "party", Trustees: []uint32{1}}}},
 		}
@@ -129,7 +129,7 @@ func TestRevokeVoters(t *testing.T) {
 	l := newLedger(t)
 	l.resolve(createElectionOf(l.publish(manifest())))
 	revoke := func(voters ...uint64) pb.Resolution {
-		return pb.Resolution{Decision: &pb.Resolution_RevokeVoters{RevokeVoters: &pb.RevokeVoters{Election: id, Voters: voters}}}
+		return pb.Resolution{Reason: "left", Decision: &pb.Resolution_RevokeVoters{RevokeVoters: &pb.RevokeVoters{Election: id, Voters: voters}}}
 	}
 	early := revoke(0)
 	l.refuse(tx.CodeWrongPhase, l.propose("party officer 1", &early)[0])
@@ -156,8 +156,8 @@ func TestEffectsInOneBlock(t *testing.T) {
 	l.accept(cast(draft(shared, 0, voters[0], 1, []int{0}, []int{0}), 0, 1), cast(draft(shared, 1, voters[1], 1, []int{1}, []int{1}), 1, 1))
 	closing := l.election().Closing
 	list := []pb.Resolution{
-		{Decision: &pb.Resolution_RevokeVoters{RevokeVoters: &pb.RevokeVoters{Election: id, Voters: []uint64{0}}}},
-		{Decision: &pb.Resolution_RevokeVoters{RevokeVoters: &pb.RevokeVoters{Election: id, Voters: []uint64{0, 2}}}},
+		{Reason: "left", Decision: &pb.Resolution_RevokeVoters{RevokeVoters: &pb.RevokeVoters{Election: id, Voters: []uint64{0}}}},
+		{Reason: "left", Decision: &pb.Resolution_RevokeVoters{RevokeVoters: &pb.RevokeVoters{Election: id, Voters: []uint64{0, 2}}}},
 		{Decision: &pb.Resolution_ExtendElection{ExtendElection: &pb.ExtendElection{Election: id, Cause: pb.EXTENSION_OTHER, Closing: closing + 100}}},
 		{Decision: &pb.Resolution_ExtendElection{ExtendElection: &pb.ExtendElection{Election: id, Cause: pb.EXTENSION_OTHER, Closing: closing + 50}}},
 		{Decision: &pb.Resolution_CancelElection{CancelElection: &pb.CancelElection{Election: id}}},

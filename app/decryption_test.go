@@ -76,7 +76,7 @@ func TestCombineBudget(t *testing.T) {
 		voters[i] = must(ballot.GenerateKey(rand.Reader))
 		roll.Entries = append(roll.Entries, pb.RollEntry{Key: voters[i].Public().Bytes(), Style: uint32(i)})
 	}
-	l.accept(sign("party registrar 1", roll))
+	l.accept(enrol("party registrar 1", roll))
 	head := must(l.view().Head(state.LogRoll(id)))
 	l.resolve(pb.Resolution{Decision: &pb.Resolution_SealRoll{SealRoll: &pb.SealRoll{Election: id, Size_: head.Size, Root: head.Root[:]}}})
 	trustees := l.appoint(3, 2)

@@ -20,13 +20,19 @@ type recorded struct {
 	hashes  []state.Hash
 }
 
-// record runs an election and keeps the blocks as consensus would have decided them.
-func record(t *testing.T) *recorded {
-	l := newLedger(t)
+// recording keeps the blocks of a ledger from here on.
+func (l *ledger) recording() *recorded {
 	r := &recorded{genesis: l}
 	l.decided = func(b app.Block, hash state.Hash) {
 		r.blocks, r.hashes = append(r.blocks, b), append(r.hashes, hash)
 	}
+	return r
+}
+
+// record runs an election and keeps the blocks as consensus would have decided them.
+func record(t *testing.T) *recorded {
+	l := newLedger(t)
+	r := l.recording()
 	voters, trustees := l.voting(6)
 	shared := l.shared()
 	for i, key := range voters {

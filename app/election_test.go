@@ -11,7 +11,7 @@ import (
 
 func (l *ledger) result(contest uint32) *pb.Result {
 	l.t.Helper()
-	r := must(state.Load[pb.Result](l.view(), state.ResultKey(id, contest)))
+	r := must(state.Load[pb.Result](l.view(), state.ResultKey(l.id, contest)))
 	if r == nil {
 		l.t.Fatalf("contest %d has no result", contest)
 	}

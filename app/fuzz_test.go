@@ -93,7 +93,7 @@ var signers = []string{
 func (l *ledger) insiders(signer string, m election.Message) {
 	var raw [][]byte
 	switch b := m.(type) {
-	case *pb.CastBallot, *pb.SpoilBallot, memberBody:
+	case *pb.CastBallot, *pb.SpoilBallot, *pb.CastChoice, memberBody:
 		raw = append(raw, tx.Ballot(m, make([]byte, 64)))
 	case *pb.ProposeResolution:
 		raw = append(raw, sign("party officer 1", m), approve("party officer 2", &b.Resolution),
@@ -221,6 +221,7 @@ func bodyOf(k tx.Kind) election.Message {
 		tx.KindReportIntake:       new(pb.ReportIntake),
 		tx.KindSubmitApplications: new(pb.SubmitApplications), tx.KindDecideApplications: new(pb.DecideApplications),
 		tx.KindWithdrawApplication: new(pb.WithdrawApplication),
+		tx.KindCastChoice:          new(pb.CastChoice),
 		tx.KindPublishInitiative:   new(pb.PublishInitiative),
 		tx.KindSupportInitiative:   new(pb.SupportInitiative), tx.KindPostComment: new(pb.PostComment),
 	}[k]

@@ -16,18 +16,47 @@ import (
 	"votenode/app/organisation"
 	"votenode/app/state"
 	"votenode/app/tx"
+	"votenode/crypto/ballot"
 	pb "votenode/proto/votenode/v1"
 )
 
 var (
 	update    = flag.Bool("update", false, "rewrite what comes out in testdata/*.golden")
-	recordNew = flag.Bool("record", false, "write testdata/*.golden from new elections")
+	recordNew = flag.Bool("record", false, "write testdata/*.golden from new ledgers; with -run TestGolden/NAME only one")
 )
 
-// TestGolden executes the blocks of recorded elections and compares codes, events and app hashes with the files. A file is a
+// goldens are the recorded ledgers, by the name of their file in testdata.
+var goldens = map[string]func(t *testing.T) *recorded{
+	"election": record, "lists": recordLists, "nominations": recordNominations, "paper": recordPaper, "polls": recordPolls, "roll": recordRoll,
+}
+
+// recordRoll records how a roll comes about: what one organisation signs alone, what both sign, what both strike and revoke.
+func recordRoll(t *testing.T) *recorded {
+	l := newLedger(t)
+	r := &recorded{genesis: l}
+	l.decided = func(b app.Block, hash state.Hash) {
+		r.blocks, r.hashes = append(r.blocks, b), append(r.hashes, hash)
+	}
+	l.resolve(createElectionOf(l.publish(manifest())))
+	part := &pb.AddRollEntries{Election: id}
+	for i := range 4 {
+		part.Entries = append(part.Entries, pb.RollEntry{Key: must(ballot.GenerateKey(rand.Reader)).Public().Bytes(), Style: style(i)})
+	}
+	part.Signatures = []pb.RollSignature{tx.SignRoll(chain, part, seeded("party registrar 1"))}
+	l.refuse(tx.CodeNotCosigned, sign("party registrar 1", part))
+	l.accept(enrol("league registrar 1", part))
+	head := must(l.view().Head(state.LogRoll(id)))
+	l.resolve(pb.Resolution{Decision: &pb.Resolution_SealRoll{SealRoll: &pb.SealRoll{Election: id, Size_: 4, Root: head.Root[:], Struck: []pb.StruckVoter{
+		{Voter: 0, Cause: pb.REVOCATION_PAPER}, {Voter: 2, Cause: pb.REVOCATION_KEY_LOST},
+	}}}})
+	l.resolve(pb.Resolution{Decision: &pb.Resolution_RevokeVoters{RevokeVoters: &pb.RevokeVoters{Election: id, Voters: []uint64{2, 3}, Cause: pb.REVOCATION_LEFT}}})
+	return r
+}
+
+// TestGolden executes the blocks of recorded ledgers and compares codes, events and app hashes with the files. A file is a
 // script: what goes in are the lines genesis, block and tx; what comes out are the lines below them.
 func TestGolden(t *testing.T) {
-	for name, record := range map[string]func(*testing.T) *recorded{"election": record, "paper": recordPaper, "nominations": recordNominations, "lists": recordLists} {
+	for name, record := range goldens {
 		t.Run(name, func(t *testing.T) { golden(t, "testdata/"+name+".golden", record) })
 	}
 }
@@ -56,7 +85,7 @@ func golden(t *testing.T, file string, record func(*testing.T) *recorded) {
 	t.Fatalf("%d lines, want %d", len(gotLines), len(wantLines))
 }
 
-// inputs returns the input lines of a recorded election.
+// inputs returns the input lines of a recorded ledger.
 func inputs(r *recorded) []byte {
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "genesis %x\n", election.Encode(r.genesis.genesis))

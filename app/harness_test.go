@@ -49,7 +49,8 @@ type ledger struct {
 	state   *state.Ledger
 	backend *state.Memory
 	genesis *pb.Genesis
-	rules   *pb.Manifest // of the election
+	id      string       // of the election at work
+	rules   *pb.Manifest // of it
 	now     int64        // seconds
 	signed  func(key []byte) bool
 	updates []app.ValidatorUpdate
@@ -118,7 +119,7 @@ func newLedger(t tester) *ledger {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &ledger{t: t, app: app.New(chain), state: s, backend: backend, genesis: g, rules: manifest(), now: start, signed: func([]byte) bool { return true }}
+	l := &ledger{t: t, app: app.New(chain), state: s, backend: backend, genesis: g, id: id, rules: manifest(), now: start, signed: func([]byte) bool { return true }}
 	d := s.NewGenesis()
 	l.app.InitLedger(d, g, l.genesisHash())
 	l.commit(d)
@@ -134,6 +135,13 @@ func (l *ledger) commit(d *state.Draft) {
 	if err := l.state.Commit(b); err != nil {
 		l.t.Fatal(err)
 	}
+}
+
+// as is the same ledger with another election at work.
+func (l *ledger) as(id string, rules *pb.Manifest) *ledger {
+	other := *l
+	other.id, other.rules = id, rules
+	return &other
 }
 
 func (l *ledger) view() *state.Snapshot { return l.state.Newest() }
@@ -247,6 +255,26 @@ func (l *ledger) refuse(want tx.Code, raw []byte) {
 
 func sign(signer string, body election.Message) []byte { return tx.Sign(chain, body, seeded(signer)) }
 
+// enrol returns a part of a roll that the registrars of both organisations have signed.
+func enrol(sender string, m *pb.AddRollEntries) []byte { return sign(sender, enrolBody(m)) }
+
+func enrolBody(m *pb.AddRollEntries) *pb.AddRollEntries {
+	m.Signatures = nil
+	for _, registrar := range []string{"league registrar 1", "party registrar 1"} {
+		m.Signatures = append(m.Signatures, tx.SignRoll(chain, m, seeded(registrar)))
+	}
+	return m
+}
+
+// counts holds the counts of the roll against what they should be.
+func (l *ledger) counts(entries, revoked []uint64) {
+	l.t.Helper()
+	got := must(state.MustLoad[pb.RollCounts](l.view(), state.RollCountsKey(id)))
+	if !slices.Equal(got.Entries, entries) || !slices.Equal(got.Revoked, revoked) {
+		l.t.Fatalf("counts %v, want %v and %v", got, entries, revoked)
+	}
+}
+
 // resolve proposes a resolution and has both organisations approve it.
 func (l *ledger) resolve(r pb.Resolution) {
 	l.t.Helper()
@@ -306,7 +334,7 @@ func createElectionOf(hash []byte) pb.Resolution {
 }
 
 func (l *ledger) election() *pb.Election {
-	return must(state.MustLoad[pb.Election](l.view(), state.ElectionKey(id)))
+	return must(state.MustLoad[pb.Election](l.view(), state.ElectionKey(l.id)))
 }
 
 func (l *ledger) expectPhase(want pb.Phase) {
@@ -317,17 +345,17 @@ func (l *ledger) expectPhase(want pb.Phase) {
 }
 
 // roll makes n voters, every third of the southern district, and seals the roll.
-func (l *ledger) roll(n int) []*ballot.SecretKey {
+func (l *ledger) roll(n int, struck ...pb.StruckVoter) []*ballot.SecretKey {
 	l.t.Helper()
 	keys := make([]*ballot.SecretKey, n)
-	part := &pb.AddRollEntries{Election: id}
+	part := &pb.AddRollEntries{Election: l.id}
 	for i := range keys {
 		keys[i] = must(ballot.GenerateKey(rand.Reader))
 		part.Entries = append(part.Entries, pb.RollEntry{Key: keys[i].Public().Bytes(), Style: style(i)})
 	}
-	l.accept(sign("party registrar 1", part))
-	head := must(l.view().Head(state.LogRoll(id)))
-	l.resolve(pb.Resolution{Decision: &pb.Resolution_SealRoll{SealRoll: &pb.SealRoll{Election: id, Size_: head.Size, Root: head.Root[:]}}})
+	l.accept(enrol("party registrar 1", part))
+	head := must(l.view().Head(state.LogRoll(l.id)))
+	l.resolve(pb.Resolution{Decision: &pb.Resolution_SealRoll{SealRoll: &pb.SealRoll{Election: l.id, Size_: head.Size, Root: head.Root[:], Struck: struck}}})
 	return keys
 }
 
@@ -363,7 +391,7 @@ func boards(n int, quorum uint32) []pb.TrusteeBoard {
 
 func (l *ledger) appoint(n int, quorum uint32) []*trustee {
 	l.t.Helper()
-	l.resolve(pb.Resolution{Decision: &pb.Resolution_AppointTrustees{AppointTrustees: &pb.AppointTrustees{Election: id, Boards: boards(n, quorum)}}})
+	l.resolve(pb.Resolution{Decision: &pb.Resolution_AppointTrustees{AppointTrustees: &pb.AppointTrustees{Election: l.id, Boards: boards(n, quorum)}}})
 	var all []*trustee
 	for _, b := range boards(n, quorum) {
 		for i, m := range b.Trustees {
@@ -374,12 +402,12 @@ func (l *ledger) appoint(n int, quorum uint32) []*trustee {
 }
 
 func (l *ledger) ceremonyRecord(organisation string) *pb.Ceremony {
-	return must(state.MustLoad[pb.Ceremony](l.view(), state.CeremonyKey(id, organisation)))
+	return must(state.MustLoad[pb.Ceremony](l.view(), state.CeremonyKey(l.id, organisation)))
 }
 
 func (l *ledger) ceremony(t *trustee) threshold.Ceremony {
 	c := l.ceremonyRecord(t.organisation)
-	return threshold.Ceremony{Chain: chain, Election: id, Organisation: t.organisation, Attempt: c.Attempt, Slots: election.Slots(l.rules), Quorum: int(c.Quorum)}
+	return threshold.Ceremony{Chain: chain, Election: l.id, Organisation: t.organisation, Attempt: c.Attempt, Slots: election.Slots(l.rules), Quorum: int(c.Quorum)}
 }
 
 // peers lists the other active trustees of an organisation.
@@ -398,7 +426,7 @@ func (l *ledger) announce(t *trustee) []byte {
 	t.deal = must(c.Deal(t.index, seeded(t.name), rand.Reader))
 	t.private = make(map[uint32][]byte)
 	hash := c.DealHash(t.index, t.deal.Commitments().Bytes())
-	m := &pb.AnnounceDeal{Election: id, Organisation: t.organisation, Attempt: c.Attempt, DealHash: hash[:]}
+	m := &pb.AnnounceDeal{Election: l.id, Organisation: t.organisation, Attempt: c.Attempt, DealHash: hash[:]}
 	for _, dealer := range l.peers(t) {
 		private, public, err := threshold.GenerateReceiverKey(rand.Reader)
 		if err != nil {
@@ -411,7 +439,7 @@ func (l *ledger) announce(t *trustee) []byte {
 }
 
 func (l *ledger) dealRecord(t *trustee, index uint32) *pb.Deal {
-	return must(state.MustLoad[pb.Deal](l.view(), state.DealKey(id, t.organisation, l.ceremonyRecord(t.organisation).Attempt, index)))
+	return must(state.MustLoad[pb.Deal](l.view(), state.DealKey(l.id, t.organisation, l.ceremonyRecord(t.organisation).Attempt, index)))
 }
 
 func (l *ledger) publishDeal(t *trustee) []byte { return sign(t.name, l.dealOf(t)) }
@@ -421,7 +449,7 @@ func (l *ledger) dealOf(t *trustee) *pb.PublishDeal {
 	commitments := t.deal.Commitments()
 	possession := must(c.ProvePossession(t.index, t.deal, commitments, rand.Reader))
 	m := &pb.PublishDeal{
-		Election: id, Organisation: t.organisation, Attempt: c.Attempt,
+		Election: l.id, Organisation: t.organisation, Attempt: c.Attempt,
 		Commitments: commitments.Bytes(), Possession: possession[:],
 	}
 	for _, receiver := range l.peers(t) {
@@ -450,7 +478,7 @@ func (l *ledger) confirm(t *trustee) []byte {
 		}
 	}
 	t.share = must(threshold.SumShares(shares))
-	return sign(t.name, &pb.ConfirmDeals{Election: id, Organisation: t.organisation, Attempt: c.Attempt})
+	return sign(t.name, &pb.ConfirmDeals{Election: l.id, Organisation: t.organisation, Attempt: c.Attempt})
 }
 
 func (l *ledger) each(list []*trustee, make func(*trustee) []byte) [][]byte {
@@ -473,7 +501,7 @@ func (l *ledger) keysOf(list []*trustee) {
 }
 
 func (l *ledger) trusteeKeys(t *trustee) (keys [][]byte) {
-	record := must(state.MustLoad[pb.ElectionKeys](l.view(), state.KeysKey(id)))
+	record := must(state.MustLoad[pb.ElectionKeys](l.view(), state.KeysKey(l.id)))
 	for _, o := range record.Organisations {
 		for _, k := range o.Trustees {
 			if o.Organisation == t.organisation && k.Index == t.index {
@@ -488,21 +516,21 @@ func (l *ledger) trusteeKeys(t *trustee) (keys [][]byte) {
 
 func (l *ledger) trial(t *trustee) []byte {
 	st := &threshold.TrialStatement{
-		Chain: chain, Election: id, KeyDigest: [32]byte(l.election().KeyDigest), Organisation: t.organisation, Trustee: t.index,
+		Chain: chain, Election: l.id, KeyDigest: [32]byte(l.election().KeyDigest), Organisation: t.organisation, Trustee: t.index,
 		Keys: must(threshold.ParsePoints(slices.Concat(l.trusteeKeys(t)...), election.Slots(l.rules))),
 	}
 	pd := must(threshold.ProveTrial(st, t.share, rand.Reader))
-	return sign(t.name, &pb.PostTrial{Election: id, Organisation: t.organisation, Shares: threshold.PointsBytes(pd.Shares), Proof: pd.Proof[:]})
+	return sign(t.name, &pb.PostTrial{Election: l.id, Organisation: t.organisation, Shares: threshold.PointsBytes(pd.Shares), Proof: pd.Proof[:]})
 }
 
 func (l *ledger) partial(t *trustee, contests ...uint32) []byte {
-	post := &pb.PostPartials{Election: id, Organisation: t.organisation}
+	post := &pb.PostPartials{Election: l.id, Organisation: t.organisation}
 	for _, c := range contests {
 		contest := l.rules.Contests[c]
 		first, n := int(contest.FirstSlot), len(contest.Options)
 		sum := must(ballot.ParseTally(n, must(l.sumToOpen(c))))
 		st := &threshold.TallyStatement{
-			Chain: chain, Election: id, KeyDigest: [32]byte(l.election().KeyDigest), Contest: c,
+			Chain: chain, Election: l.id, KeyDigest: [32]byte(l.election().KeyDigest), Contest: c,
 			Organisation: t.organisation, Trustee: t.index, A0: sum.A0, A: sum.A,
 			Keys: must(threshold.ParsePoints(slices.Concat(l.trusteeKeys(t)[first:first+n]...), n)),
 		}
@@ -522,15 +550,15 @@ func (l *ledger) sumToOpen(contest uint32) ([]byte, error) {
 
 func (l *ledger) schedule(opening, closing int64) {
 	l.t.Helper()
-	l.resolve(pb.Resolution{Decision: &pb.Resolution_ScheduleElection{ScheduleElection: &pb.ScheduleElection{Election: id, Opening: opening, Closing: closing}}})
+	l.resolve(pb.Resolution{Decision: &pb.Resolution_ScheduleElection{ScheduleElection: &pb.ScheduleElection{Election: l.id, Opening: opening, Closing: closing}}})
 }
 
 // shared is what ballots are made with.
 func (l *ledger) shared() *ballot.Election {
 	e := l.election()
-	keys := must(state.MustLoad[pb.ElectionKeys](l.view(), state.KeysKey(id)))
+	keys := must(state.MustLoad[pb.ElectionKeys](l.view(), state.KeysKey(l.id)))
 	return must(ballot.NewElection(ballot.Parameters{
-		Chain: chain, Election: id, Manifest: [32]byte(e.Manifest), RollRoot: [32]byte(e.RollRoot), KeyDigest: [32]byte(e.KeyDigest),
+		Chain: chain, Election: l.id, Manifest: [32]byte(e.Manifest), RollRoot: [32]byte(e.RollRoot), KeyDigest: [32]byte(e.KeyDigest),
 		Keys: must(threshold.ParsePoints(keys.Keys, election.Slots(l.rules))), Styles: election.BallotStyles(l.rules),
 	}))
 }

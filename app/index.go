@@ -7,13 +7,12 @@ import (
 	"votenode/app/election"
 	"votenode/app/state"
 	"votenode/app/tx"
-	"votenode/crypto/ballot"
 	"votenode/crypto/transcript"
 	pb "votenode/proto/votenode/v1"
 )
 
 // IndexEntry returns the entry of the unauthenticated index that belongs to a leaf of a log, a nil key where none does: what
-// applyCastBallot and applyAddRollEntries write. It fails with state.ErrCorrupted where the leaf is none that they append.
+// record and applyAddRollEntries write. It fails with state.ErrCorrupted where the leaf is none that they append.
 func (a *App) IndexEntry(log string, index uint64, leaf []byte) (key, value []byte, err error) {
 	id, _, ok := strings.Cut(strings.TrimPrefix(log, state.ElectionKey("")), "/")
 	switch {
@@ -28,11 +27,11 @@ func (a *App) IndexEntry(log string, index uint64, leaf []byte) (key, value []by
 		if err != nil {
 			return nil, nil, fmt.Errorf("%w: leaf %d of log %s: %w", state.ErrCorrupted, index, log, err)
 		}
-		m, ok := parsed.Body().(*pb.CastBallot)
-		if !ok {
+		c := parsed.Cast()
+		if c == nil {
 			return nil, nil, fmt.Errorf("%w: leaf %d of log %s is a %v", state.ErrCorrupted, index, log, parsed.Kind())
 		}
-		code := ballot.ConfirmationCode(a.chain, id, m.Style, m.RollIndex, m.Sequence, m.Ciphertext)
+		code := c.Code(a.chain)
 		return state.CodeIndexKey(id, code[:]), transcript.Uint64(index), nil
 	}
 	return nil, nil, nil

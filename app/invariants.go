@@ -3,8 +3,10 @@ package app
 import (
 	"fmt"
 
+	"votenode/app/election"
 	"votenode/app/organisation"
 	"votenode/app/state"
+	"votenode/app/tx"
 	"votenode/crypto/ballot"
 	pb "votenode/proto/votenode/v1"
 )
@@ -93,11 +95,14 @@ func checkSupports(v state.View, elections []string) error {
 	})
 }
 
-// checkSums adds up the ballots that the voters' tree calls counted.
+// checkSums adds up what the voters' tree calls counted.
 func (a *App) checkSums(v state.View, id string, e *pb.Election) error {
 	m, err := a.manifest(v, e.Manifest)
 	if err != nil {
 		return err
+	}
+	if m.OpenChoices {
+		return a.checkCounts(v, id, e, m)
 	}
 	shared, err := a.ballotElection(v, id, e)
 	if err != nil {
@@ -107,6 +112,64 @@ func (a *App) checkSums(v state.View, id string, e *pb.Election) error {
 	for c := range sums {
 		sums[c] = ballot.NewEncryptedTally(len(m.Contests[c].Options))
 	}
+	err = eachCounted(v, id, e, func(cast *tx.Cast) error {
+		c, err := shared.ParseCiphertext(cast.Style, cast.Ballot.Ciphertext)
+		if err != nil {
+			return err
+		}
+		for i, contest := range m.Styles[cast.Style].Contests {
+			if err := sums[contest].Add(c, i); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for c := range sums {
+		recorded, err := v.Record(state.SumKey(id, uint32(c)))
+		if err != nil {
+			return err
+		}
+		if string(recorded) != string(sums[c].Bytes()) {
+			return fmt.Errorf("the sum of contest %d is not that of the counted ballots", c)
+		}
+	}
+	return nil
+}
+
+// checkCounts is checkSums for open choices.
+func (a *App) checkCounts(v state.View, id string, e *pb.Election, m *pb.Manifest) error {
+	results := make([]pb.Result, len(m.Contests))
+	for c := range results {
+		results[c] = pb.Result{Status: pb.RESULT_COUNTED, Votes: make([]uint64, len(m.Contests[c].Options))}
+	}
+	err := eachCounted(v, id, e, func(cast *tx.Cast) error {
+		for i, contest := range m.Styles[cast.Style].Contests {
+			if err := count(&results[contest], cast.Choice.Choices[i].Options, 1); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for c := range results {
+		recorded, err := v.Record(state.ResultKey(id, uint32(c)))
+		if err != nil {
+			return err
+		}
+		if string(recorded) != string(election.Encode(&results[c])) {
+			return fmt.Errorf("the result of contest %d is not that of the counted choices", c)
+		}
+	}
+	return nil
+}
+
+// eachCounted calls fn for everything that the voters' tree calls counted.
+func eachCounted(v state.View, id string, e *pb.Election, fn func(cast *tx.Cast) error) error {
 	for index := range e.RollSize {
 		voter, err := state.LoadVoter(v, id, index)
 		if err != nil {
@@ -119,30 +182,15 @@ func (a *App) checkSums(v state.View, id string, e *pb.Election) error {
 		if err != nil {
 			return err
 		}
-		cast, err := recordedBallot(leaf)
+		cast, err := recordedCast(leaf)
 		if err != nil {
 			return err
 		}
 		if cast.RollIndex != index || cast.Sequence != voter.Sequence {
 			return fmt.Errorf("the tree says that ballot %d counts for voter %d, but it is that of voter %d", voter.LogIndex, index, cast.RollIndex)
 		}
-		c, err := shared.ParseCiphertext(cast.Style, cast.Ciphertext)
-		if err != nil {
+		if err := fn(cast); err != nil {
 			return err
-		}
-		for i, contest := range m.Styles[cast.Style].Contests {
-			if err := sums[contest].Add(c, i); err != nil {
-				return err
-			}
-		}
-	}
-	for c := range sums {
-		recorded, err := v.Record(state.SumKey(id, uint32(c)))
-		if err != nil {
-			return err
-		}
-		if string(recorded) != string(sums[c].Bytes()) {
-			return fmt.Errorf("the sum of contest %d is not that of the counted ballots", c)
 		}
 	}
 	return nil

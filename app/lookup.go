@@ -97,7 +97,8 @@ func (l lookup) VoterKey(id string, index uint64) (ballot.PublicKey, error) {
 	return key, nil
 }
 
-// rollEntry returns an entry of a sealed roll, or a refusal. It must not be changed.
+// rollEntry returns an entry of the sealed roll by which an election votes, or a refusal. It must not be changed. Its style is that of the
+// election in whose log it stands: see styleOf.
 func (a *App) rollEntry(v state.View, id string, e *pb.Election, index uint64) (*pb.RollEntry, error) {
 	if !e.RollSealed {
 		return nil, tx.Refuse(tx.CodeWrongPhase, "the roll of %q is not sealed", id)
@@ -109,7 +110,7 @@ func (a *App) rollEntry(v state.View, id string, e *pb.Election, index uint64) (
 	if entry := a.roll.get(place); entry != nil {
 		return entry, nil
 	}
-	b, err := v.Leaf(state.LogRoll(id), index)
+	b, err := v.Leaf(state.LogRoll(state.RollOf(id, e)), index)
 	if err != nil {
 		return nil, err
 	}

@@ -71,7 +71,11 @@ func (x *execution) moveByTime(id string, e *pb.Election) error {
 	switch {
 	case e.Opening == 0:
 	case e.Phase == pb.PHASE_READY && x.reached(e.Opening):
-		x.createSums(id, m)
+		if m.OpenChoices {
+			x.createCounts(id, m)
+		} else {
+			x.createSums(id, m)
+		}
 		x.move(id, e, election.OpeningReached)
 	case (e.Phase == pb.PHASE_SETUP || e.Phase == pb.PHASE_KEY_CEREMONY) && x.reached(e.Opening):
 		e.Opening, e.Closing = 0, 0
@@ -80,6 +84,10 @@ func (x *execution) moveByTime(id string, e *pb.Election) error {
 	}
 	if e.Phase == pb.PHASE_VOTING && x.reached(e.Closing) {
 		e.PlacesOpen = uint32(len(m.PollingPlaces))
+		if m.OpenChoices {
+			x.move(id, e, election.ChoicesOver)
+			return nil
+		}
 		x.move(id, e, election.ClosingReached)
 	}
 	if e.Phase == pb.PHASE_CLOSED && e.PlacesOpen == 0 && x.reached(e.Closing+int64(m.ObjectionWindow)) {
@@ -101,15 +109,22 @@ func (x *execution) createSums(id string, m *pb.Manifest) {
 	}
 }
 
-// moveWhenReady makes an election ready once roll, keys and trial decryption are, and the lot where lists are formed. An opening that block time has reached was forgotten
-// at the beginning of the block, so nothing opens by surprise.
+// moveWhenReady makes an election ready once roll, keys and trial decryption are, and the lot where lists are formed; one with open choices needs the
+// roll alone. An opening that block time has reached was forgotten at the beginning of the block, so nothing opens by surprise.
 func (x *execution) moveWhenReady(id string, e *pb.Election) error {
-	if e.Phase != pb.PHASE_KEY_CEREMONY || !e.RollSealed || !e.TrialPassed {
+	made := e.Phase == pb.PHASE_KEY_CEREMONY && e.TrialPassed
+	if !e.RollSealed || !made && e.Phase != pb.PHASE_SETUP {
 		return nil
 	}
-	m, err := x.manifest(x, e.Manifest)
+	m, err := x.manifest(x.Writer, e.Manifest)
 	if err != nil {
 		return err
+	}
+	if !made {
+		if m.OpenChoices {
+			x.move(id, e, election.RollFixed)
+		}
+		return nil
 	}
 	if election.HasList(m) {
 		committed, err := x.lotCommitted(id)

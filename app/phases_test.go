@@ -26,12 +26,13 @@ func TestKindsByPhase(t *testing.T) {
 		tx.KindCastBallot:     {pb.PHASE_VOTING},
 		tx.KindSpoilBallot:    {pb.PHASE_VOTING},
 		tx.KindPostPartials:   {pb.PHASE_DECRYPTING},
+		tx.KindCastChoice:     {pb.PHASE_VOTING},
 	}
 	h, p := make([]byte, 32), make([]byte, 64)
 	stranger := must(ballot.GenerateKey(rand.Reader)).Public().Bytes()
 	someone := "party trustee 1"
 	send := map[tx.Kind][]byte{
-		tx.KindAddRollEntries: sign("party registrar 1", &pb.AddRollEntries{Election: id, First: 99, Entries: []pb.RollEntry{{Key: stranger}}}),
+		tx.KindAddRollEntries: enrol("party registrar 1", &pb.AddRollEntries{Election: id, First: 99, Entries: []pb.RollEntry{{Key: stranger}}}),
 		tx.KindAnnounceDeal:   sign(someone, &pb.AnnounceDeal{Election: id, Organisation: "party", Attempt: 9, DealHash: h}),
 		tx.KindPublishDeal:    sign(someone, &pb.PublishDeal{Election: id, Organisation: "party", Attempt: 9, Commitments: h, Possession: p}),
 		tx.KindConfirmDeals:   sign(someone, &pb.ConfirmDeals{Election: id, Organisation: "party", Attempt: 9}),
@@ -41,6 +42,7 @@ func TestKindsByPhase(t *testing.T) {
 		tx.KindSpoilBallot:    tx.Ballot(&pb.SpoilBallot{Election: id, RollIndex: 99, Code: h, NoncePoint: h}, p),
 		tx.KindPostPartials:   sign(someone, &pb.PostPartials{Election: id, Organisation: "party", Partials: []pb.PartialDecryption{{Contest: 99, Shares: h, Proof: p}}}),
 	}
+	send[tx.KindCastChoice] = tx.Ballot(&pb.CastChoice{Election: id, RollIndex: 99, Choices: []pb.Choice{{}}}, p)
 	l := newLedger(t)
 	check := func(phase pb.Phase) {
 		t.Helper()

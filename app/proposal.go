@@ -47,12 +47,12 @@ func AheadOfClock(blockTime, local int64) bool { return blockTime-local > MaxAhe
 func (a *App) LateBallot(v state.View, txs []*tx.Parsed, local int64) (bool, error) {
 	asked := map[string]bool{}
 	for _, p := range txs {
-		m, ok := p.Body().(*pb.CastBallot)
-		if !ok || asked[m.Election] {
+		c := p.Cast()
+		if c == nil || asked[c.Election] {
 			continue
 		}
-		asked[m.Election] = true
-		e, err := state.LoadElection(v, m.Election)
+		asked[c.Election] = true
+		e, err := state.LoadElection(v, c.Election)
 		if err != nil {
 			return false, err
 		}

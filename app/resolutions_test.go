@@ -159,14 +159,37 @@ func TestRollRefusals(t *testing.T) {
 	l.resolve(createElectionOf(l.publish(manifest())))
 	key := func() []byte { return must(ballot.GenerateKey(rand.Reader)).Public().Bytes() }
 	part := func(first uint64, entries ...pb.RollEntry) []byte {
-		return sign("league registrar 1", &pb.AddRollEntries{Election: id, First: first, Entries: entries})
+		return enrol("league registrar 1", &pb.AddRollEntries{Election: id, First: first, Entries: entries})
 	}
 	one, two := pb.RollEntry{Key: key()}, pb.RollEntry{Key: key(), Style: 1}
 	l.refuse(tx.CodeRollGap, part(1, one))
 	l.refuse(tx.CodeUnknownStyle, part(0, pb.RollEntry{Key: key(), Style: 2}))
 	l.refuse(tx.CodeVoterKey, part(0, pb.RollEntry{Key: make([]byte, 32)}))
 	l.refuse(tx.CodeVoterKeyTwice, part(0, one, one))
-	l.refuse(tx.CodeNotAuthorised, sign("party officer 1", &pb.AddRollEntries{Election: id, Entries: []pb.RollEntry{one}}))
+	l.refuse(tx.CodeNotAuthorised, enrol("party officer 1", &pb.AddRollEntries{Election: id, Entries: []pb.RollEntry{one}}))
+	alone := &pb.AddRollEntries{Election: id, Entries: []pb.RollEntry{one, two}}
+	league, party := tx.SignRoll(chain, alone, seeded("league registrar 1")), tx.SignRoll(chain, alone, seeded("party registrar 1"))
+	for _, c := range []struct {
+		signatures []pb.RollSignature
+		want       tx.Code
+	}{
+		{[]pb.RollSignature{party}, tx.CodeNotCosigned},
+		{[]pb.RollSignature{party, party}, tx.CodeNotCosigned},
+		{[]pb.RollSignature{party, league}, tx.CodeNotCosigned},
+		{[]pb.RollSignature{league, party, party}, tx.CodeNotCosigned},
+		{[]pb.RollSignature{league, tx.SignRoll(chain, alone, seeded("party officer 1"))}, tx.CodeNotCosigned},
+		{[]pb.RollSignature{league, tx.SignRoll("another chain", alone, seeded("party registrar 1"))}, tx.CodeBadSignature},
+	} {
+		alone.Signatures = c.signatures
+		l.refuse(c.want, sign("party registrar 1", alone))
+	}
+	moved := enrolBody(&pb.AddRollEntries{Election: id, Entries: []pb.RollEntry{one, two}})
+	moved.Entries[1].Style = 0 // a signature does not reach to another entry, place or election
+	l.refuse(tx.CodeBadSignature, sign("party registrar 1", moved))
+	moved = enrolBody(&pb.AddRollEntries{Election: id, Entries: []pb.RollEntry{one, two}})
+	moved.First = 1
+	l.refuse(tx.CodeBadSignature, sign("party registrar 1", moved))
+
 	l.accept(part(0, one, two))
 	l.refuse(tx.CodeAlreadyDone, part(0, one, two))
 	l.refuse(tx.CodeRollGap, part(0, two, one))
@@ -191,7 +214,25 @@ func TestRollRefusals(t *testing.T) {
 		t.Fatalf("%v, %v", got.Status, tx.Code(got.Code))
 	}
 	head = must(l.view().Head(state.LogRoll(id)))
-	l.resolve(seal(3, head.Root[:]))
+	strike := func(voters ...uint64) pb.Resolution {
+		r := seal(3, head.Root[:])
+		for _, voter := range voters {
+			r.GetSealRoll().Struck = append(r.GetSealRoll().Struck, pb.StruckVoter{Voter: voter, Cause: pb.REVOCATION_PAPER})
+		}
+		return r
+	}
+	wrong = strike(1, 3)
+	l.refuse(tx.CodeUnknownVoter, l.propose("party officer 1", &wrong)[0])
+	l.counts([]uint64{2, 1}, []uint64{0, 0})
+	l.resolve(strike(1))
+	l.counts([]uint64{2, 1}, []uint64{0, 1})
+	for voter, want := range []pb.VoterStatus{pb.VOTER_NONE, pb.VOTER_REVOKED, pb.VOTER_NONE} {
+		if leaf := must(state.LoadVoter(l.view(), id, uint64(voter))); leaf.Status != want {
+			t.Errorf("voter %d: %v, want %v", voter, leaf.Status, want)
+		}
+	}
+	l.resolve(pb.Resolution{Decision: &pb.Resolution_RevokeVoters{RevokeVoters: &pb.RevokeVoters{Election: id, Voters: []uint64{0, 1}, Cause: pb.REVOCATION_LEFT}}})
+	l.counts([]uint64{2, 1}, []uint64{1, 1}) // who is revoked already is not counted twice
 	l.refuse(tx.CodeRollSealed, part(3, pb.RollEntry{Key: key()}))
 }
 

@@ -9,7 +9,7 @@ import (
 // SpoilBallot: a voter bars a number and a C_0 for ever, because the ballot is going to be opened to check the device that
 // made it. A ballot that is recorded cannot be spoiled. Spec 9.31.
 func checkSpoilBallot(r *reading, _ *tx.Parsed, m *pb.SpoilBallot) error {
-	e, err := r.election(m.Election, pb.PHASE_VOTING)
+	e, _, err := r.voting(m.Election, false)
 	if err != nil {
 		return err
 	}

@@ -76,13 +76,21 @@ func (w *writing) fold(id string, m *pb.Manifest, style uint32, c *ballot.Cipher
 	return nil
 }
 
-// subtractRecorded takes a recorded ballot out of the sums.
-func (w *writing) subtractRecorded(id string, e *pb.Election, logIndex uint64) error {
+// add counts what is cast.
+func (w *writing) add(e *pb.Election, v *tx.Verified, c *tx.Cast) error {
 	m, err := w.manifest(w, e.Manifest)
 	if err != nil {
 		return err
 	}
-	shared, err := w.ballotElection(w, id, e)
+	if c.Choice != nil {
+		return w.countChoice(m, c.Choice, 1)
+	}
+	return w.fold(c.Election, m, c.Style, v.Ballot().Ciphertext(), (*ballot.EncryptedTally).Add)
+}
+
+// subtractRecorded takes a recorded ballot out of the sums, or a choice out of the results.
+func (w *writing) subtractRecorded(id string, e *pb.Election, logIndex uint64) error {
+	m, err := w.manifest(w, e.Manifest)
 	if err != nil {
 		return err
 	}
@@ -90,26 +98,20 @@ func (w *writing) subtractRecorded(id string, e *pb.Election, logIndex uint64) e
 	if err != nil {
 		return err
 	}
-	cast, err := recordedBallot(leaf)
+	cast, err := recordedCast(leaf)
 	if err != nil {
 		return err
 	}
-	c, err := shared.ParseCiphertext(cast.Style, cast.Ciphertext)
+	if cast.Choice != nil {
+		return w.countChoice(m, cast.Choice, -1)
+	}
+	shared, err := w.ballotElection(w, id, e)
+	if err != nil {
+		return err
+	}
+	c, err := shared.ParseCiphertext(cast.Style, cast.Ballot.Ciphertext)
 	if err != nil {
 		return fmt.Errorf("%w: ballot %d of %q: %w", state.ErrCorrupted, logIndex, id, err)
 	}
 	return w.fold(id, m, cast.Style, c, (*ballot.EncryptedTally).Subtract)
-}
-
-// recordedBallot decodes a leaf of the ballot log.
-func recordedBallot(leaf []byte) (*pb.CastBallot, error) {
-	p, err := tx.Parse(leaf)
-	if err != nil {
-		return nil, fmt.Errorf("%w: leaf of a ballot log: %v", state.ErrCorrupted, err)
-	}
-	cast, ok := p.Body().(*pb.CastBallot)
-	if !ok {
-		return nil, fmt.Errorf("%w: leaf of a ballot log is a %v", state.ErrCorrupted, p.Kind())
-	}
-	return cast, nil
 }

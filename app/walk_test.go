@@ -241,7 +241,7 @@ func (w *walk) enrol(*pb.Election) [][]byte {
 			m.Entries[i].Style = uint32(w.below(3))
 		}
 	}
-	return [][]byte{sign(oneOf(w, "party registrar 1", "league registrar 1", "nobody"), m)}
+	return [][]byte{enrol(oneOf(w, "party registrar 1", "league registrar 1", "nobody"), m)}
 }
 
 // discuss lets members publish, support and comment, under the next number or one that was used.
@@ -295,7 +295,7 @@ func (w *walk) resolution1(e *pb.Election) [][]byte {
 		change(validators...),
 		pb.Resolution{Decision: &pb.Resolution_ChangeOfficers{ChangeOfficers: &pb.ChangeOfficers{Organisation: o}}},
 		pb.Resolution{Decision: &pb.Resolution_ChangeParameters{ChangeParameters: &pb.ChangeParameters{Parameters: p}}},
-		pb.Resolution{Decision: &pb.Resolution_RevokeVoters{RevokeVoters: &pb.RevokeVoters{Election: id, Voters: []uint64{uint64(w.below(4)), uint64(w.below(4) + 4)}}}},
+		pb.Resolution{Reason: "left", Decision: &pb.Resolution_RevokeVoters{RevokeVoters: &pb.RevokeVoters{Election: id, Voters: []uint64{uint64(w.below(4)), uint64(w.below(4) + 4)}}}},
 		w.replacement(),
 		pb.Resolution{Decision: &pb.Resolution_OpenInitiatives{OpenInitiatives: &pb.OpenInitiatives{Election: id}}},
 		answer(uint64(w.below(5)), "Yes.", nil),

@@ -3,6 +3,7 @@ package client_test
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -159,13 +160,17 @@ func (w *town) roll() {
 		csv += fmt.Sprintf("%x,%s\n", w.voters[i].Public().Bytes(), []string{"North", "South"}[i%2])
 	}
 	entries := must(client.ParseRoll(strings.NewReader(csv), m))
-	r := client.Registrar{Ledger: w.ledger, Key: w.net.Registrars["party"][0]}
-	if _, err := r.Import(w.Context(), electionID, entries[:2], nil); err != nil {
+	keys := []ed25519.PrivateKey{w.net.Registrars["party"][0], w.net.Registrars["league"][0]}
+	var refusal *tx.Refusal
+	if _, err := client.Enrol(w.Context(), w.ledger, keys[:1], electionID, entries[:2], nil); !errors.As(err, &refusal) || refusal.Code != tx.CodeNotCosigned {
+		w.Errorf("one registrar alone: %v", err)
+	}
+	if _, err := client.Enrol(w.Context(), w.ledger, keys, electionID, entries[:2], nil); err != nil {
 		w.Fatal(err)
 	}
 	var told []int
-	head, err := r.Import(w.Context(), electionID, entries, func(n int) { told = append(told, n) })
-	if err != nil || head.Size != 5 || fmt.Sprint(told) != "[5]" {
+	head, err := client.Enrol(w.Context(), w.ledger, keys, electionID, entries, func(n int) { told = append(told, n) })
+	if err != nil || head.Size != 5 || fmt.Sprint(told) != "[3]" {
 		w.Fatalf("%v, %v, %v", head, told, err)
 	}
 	v = must(w.ledger.Certified(w.Context()))
@@ -180,7 +185,7 @@ func (w *town) roll() {
 	if _, err := client.CompareRoll(w.Context(), v, electionID, entries); !errors.Is(err, client.ErrVerification) {
 		w.Errorf("another district: %v", err)
 	}
-	if _, err := r.Import(w.Context(), electionID, entries, nil); err == nil {
+	if _, err := client.Enrol(w.Context(), w.ledger, keys, electionID, entries, nil); err == nil {
 		w.Error("a voter got a second district")
 	}
 	w.resolve(&pb.Resolution{Decision: &pb.Resolution_SealRoll{SealRoll: &pb.SealRoll{Election: electionID, Size_: head.Size, Root: head.Root[:]}}})

@@ -131,7 +131,7 @@ func (w *town) thief() {
 	}
 	w.otherDevice(voter, stolen, []string{first, second}, []uint64{challenged, fake})
 
-	w.resolve(&pb.Resolution{Decision: &pb.Resolution_RevokeVoters{RevokeVoters: &pb.RevokeVoters{Election: electionID, Voters: []uint64{voter.Index}}}})
+	w.resolve(&pb.Resolution{Decision: &pb.Resolution_RevokeVoters{RevokeVoters: &pb.RevokeVoters{Election: electionID, Voters: []uint64{voter.Index}, Cause: pb.REVOCATION_KEY_LOST}}})
 	w.expect(running, book.EventRevoked, "")
 	stop()
 	if err := <-running.ended; !errors.Is(err, book.ErrForeign) || !errors.Is(err, client.ErrVerification) {

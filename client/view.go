@@ -240,16 +240,6 @@ func (v *View) treeLeaf(ctx context.Context, head state.Head, index uint64, m el
 	})
 }
 
-// RollEntry returns an entry of an election's roll. It fails with ErrAbsent.
-func (v *View) RollEntry(ctx context.Context, electionID string, index uint64) (*pb.RollEntry, error) {
-	leaf, err := v.Leaf(ctx, state.LogRoll(electionID), index)
-	if err != nil {
-		return nil, err
-	}
-	entry := new(pb.RollEntry)
-	return entry, election.Decode(leaf, entry)
-}
-
 // verified marks the failure of a proof. That this program does not know the rules is none.
 func verified(err error) error {
 	if err == nil || errors.Is(err, ErrVerification) || errors.Is(err, app.ErrProtocol) {

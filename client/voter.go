@@ -38,8 +38,12 @@ type Voter struct {
 
 // FindVoter returns the place of a key in the roll of an election, which it reads whole. It fails with ErrAbsent.
 func FindVoter(ctx context.Context, v *View, electionID string, key ballot.PublicKey) (uint64, error) {
+	record, err := LoadElection(ctx, v, electionID)
+	if err != nil {
+		return 0, err
+	}
 	found, index := false, uint64(0)
-	err := v.Leaves(ctx, state.LogRoll(electionID), func() { found = false }, func(i uint64, leaf []byte) error {
+	err = v.Leaves(ctx, state.LogRoll(state.RollOf(electionID, record)), func() { found = false }, func(i uint64, leaf []byte) error {
 		var e pb.RollEntry
 		if err := election.Decode(leaf, &e); err != nil {
 			return err
@@ -58,22 +62,22 @@ func FindVoter(ctx context.Context, v *View, electionID string, key ballot.Publi
 // Prepared is an encrypted ballot between its confirmation code and the voter's choice: Cast or Challenge, once. It holds secrets
 // in memory only.
 type Prepared struct {
-	voter     Voter
-	shared    *ballot.Election
-	draft     *ballot.Draft
-	statement ballot.Statement
-	height    int64 // of the certified state in which the voter's last ballot was looked up
-	promises  []*pb.Promise
+	ready
+	draft *ballot.Draft
+	sent
 }
 
-// Prepare encrypts selections, for each contest of the voter's ballot style the indices of the selected options. Manifest, keys
-// and roll entry are proven; the ballot's number is one above the last recorded or spoiled one. random is the operating system's.
-func (r Voter) Prepare(ctx context.Context, selections [][]int, random io.Reader) (*Prepared, error) {
+// ready is what the ledger says of a voter who is about to cast.
+type ready struct {
+	voter    Voter
+	view     *View // in which the voter's last ballot was looked up
+	entry    *pb.RollEntry
+	sequence uint64 // of what is cast next
+}
+
+// ready looks the voter up. It fails with ErrNotYourKey, ErrNotInPart or ErrAbsent.
+func (r Voter) ready(ctx context.Context) (*ready, error) {
 	v, err := r.Ledger.Certified(ctx)
-	if err != nil {
-		return nil, err
-	}
-	shared, _, err := LoadBallotElection(ctx, v, r.Election)
 	if err != nil {
 		return nil, err
 	}
@@ -85,15 +89,26 @@ func (r Voter) Prepare(ctx context.Context, selections [][]int, random io.Reader
 		return nil, fmt.Errorf("roll of %q, entry %d: %w", r.Election, r.Index, ErrNotYourKey)
 	}
 	sequence, err := r.nextSequence(ctx, v)
+	return &ready{r, v, entry, sequence}, err
+}
+
+// Prepare encrypts selections, for each contest of the voter's ballot style the indices of the selected options. Manifest, keys
+// and roll entry are proven; the ballot's number is one above the last recorded or spoiled one. random is the operating system's.
+func (r Voter) Prepare(ctx context.Context, selections [][]int, random io.Reader) (*Prepared, error) {
+	own, err := r.ready(ctx)
 	if err != nil {
 		return nil, err
 	}
-	statement := ballot.Statement{Style: entry.Style, RollIndex: r.Index, Voter: r.Key.Public(), Sequence: sequence}
+	shared, _, err := LoadBallotElection(ctx, own.view, r.Election)
+	if err != nil {
+		return nil, err
+	}
+	statement := ballot.Statement{Style: own.entry.Style, RollIndex: r.Index, Voter: r.Key.Public(), Sequence: own.sequence}
 	draft, err := shared.Encrypt(statement, selections, r.Key, random)
 	if err != nil {
 		return nil, err
 	}
-	return &Prepared{voter: r, shared: shared, draft: draft, statement: statement, height: v.height}, nil
+	return &Prepared{ready: *own, draft: draft}, nil
 }
 
 // nextSequence returns a number above every proven one and above what a node says of ballots that are not certified yet; a lie
@@ -134,41 +149,45 @@ func (p *Prepared) Code() [32]byte { return p.draft.Code() }
 // Cast proves, signs and sends the ballot; with WaitCertified it returns once the voters' tree provably holds its code or a later
 // one of this voter.
 func (p *Prepared) Cast(ctx context.Context, wait Wait) error {
-	code := p.Code()
 	ciphertext, proof, signature, err := p.draft.Cast()
 	if err != nil {
 		return err
 	}
-	if book := p.voter.Book; book != nil {
-		if err := book.Cast(p.statement.Sequence, code); err != nil {
+	body := &pb.CastBallot{
+		Election: p.voter.Election, Style: p.entry.Style, RollIndex: p.voter.Index, Sequence: p.sequence,
+		Ciphertext: ciphertext, Proof: proof,
+	}
+	return p.send(ctx, &p.ready, tx.Ballot(body, signature), p.Code(), wait)
+}
+
+// sent is what validators promised when something was cast.
+type sent struct{ promises []*pb.Promise }
+
+// send notes in the voter's book what is cast, sends it, and keeps the slips of the nodes that took it, if they hold.
+func (s *sent) send(ctx context.Context, own *ready, raw []byte, code [32]byte, wait Wait) error {
+	r := own.voter
+	if r.Book != nil {
+		if err := r.Book.Cast(own.sequence, code); err != nil {
 			return fmt.Errorf("the ballot could not be noted, so it was not sent: %w", err)
 		}
 	}
-	body := &pb.CastBallot{
-		Election: p.voter.Election, Style: p.statement.Style, RollIndex: p.voter.Index, Sequence: p.statement.Sequence,
-		Ciphertext: ciphertext, Proof: proof,
-	}
-	raw := tx.Ballot(body, signature)
-	_, err = p.voter.Ledger.send(ctx, raw, wait, func(ctx context.Context, v *View) (bool, error) {
-		leaf, err := v.Voter(ctx, p.voter.Election, p.voter.Index)
-		return err == nil && (string(leaf.Code) == string(code[:]) || leaf.Sequence > p.statement.Sequence), err
-	}, func(n *Node, a Admission) { p.keep(n, a, raw) })
+	_, err := r.Ledger.send(ctx, raw, wait, func(ctx context.Context, v *View) (bool, error) {
+		leaf, err := v.Voter(ctx, r.Election, r.Index)
+		return err == nil && (string(leaf.Code) == string(code[:]) || leaf.Sequence > own.sequence), err
+	}, func(n *Node, a Admission) {
+		promise, err := r.Ledger.checkSlip(a, raw, own.view.height)
+		if err != nil {
+			r.Ledger.notice(n.Address(), err)
+			return
+		}
+		s.promises = append(s.promises, promise)
+	})
 	return err
-}
-
-// keep takes the slip of a node that took the ballot, if it holds.
-func (p *Prepared) keep(n *Node, a Admission, raw []byte) {
-	promise, err := p.voter.Ledger.checkSlip(a, raw, p.height)
-	if err != nil {
-		p.voter.Ledger.notice(n.Address(), err)
-		return
-	}
-	p.promises = append(p.promises, promise)
 }
 
 // Promises returns what validators promised when the ballot was cast: nothing where none did, and several where the ballot was handed to more
 // than one.
-func (p *Prepared) Promises() []*pb.Promise { return p.promises }
+func (s *sent) Promises() []*pb.Promise { return s.promises }
 
 // Challenge bars the ballot on the ledger and, once that is certified, opens it: whoever gets the Challenge can check that the
 // ciphertext held the selections, and the ballot can never be cast.
@@ -184,7 +203,7 @@ func (p *Prepared) Challenge(ctx context.Context, random io.Reader) (*Challenge,
 		}
 	}
 	body := &pb.SpoilBallot{
-		Election: p.voter.Election, RollIndex: p.voter.Index, Sequence: p.statement.Sequence,
+		Election: p.voter.Election, RollIndex: p.voter.Index, Sequence: p.sequence,
 		Code: spoil.Code[:], NoncePoint: spoil.C0[:],
 	}
 	_, err = p.voter.Ledger.Send(ctx, tx.Ballot(body, signature), WaitCertified, func(ctx context.Context, v *View) (bool, error) {
@@ -197,7 +216,7 @@ func (p *Prepared) Challenge(ctx context.Context, random io.Reader) (*Challenge,
 	if err != nil {
 		return nil, err
 	}
-	return newChallenge(p.voter.Ledger.GenesisHash(), p.statement.Style, spoil, opening), nil
+	return newChallenge(p.voter.Ledger.GenesisHash(), p.entry.Style, spoil, opening), nil
 }
 
 // isSpoiled says whether a voter has barred a number and a C_0.

@@ -145,7 +145,7 @@ func (r *Report) warn(p *pb.Parameters, weakest int64) {
 			add("%s: all %d officers must approve; one lost key and it approves nothing any more: name a spare officer.", o.ID, o.Officers)
 		}
 		if o.Registrars == 0 {
-			add("%s has no registrar, so it cannot bring entries of a roll.", o.ID)
+			add("%s has no registrar: no roll can grow, for every part of it is signed by registrars of all organisations.", o.ID)
 		}
 	}
 	if worst := p.Limits.BlockUnits * UnitMicroseconds * 3; worst > uint64(p.Timeouts.Propose)*1000 {

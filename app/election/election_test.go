@@ -20,6 +20,13 @@ func TestMoves(t *testing.T) {
 		pb.PHASE_CLOSED:       {ObjectionsOver, pb.PHASE_DECRYPTING},
 		pb.PHASE_DECRYPTING:   {ContestsDecided, pb.PHASE_FINAL},
 	}
+	open := map[pb.Phase]struct { // where choices are open
+		cause Cause
+		to    pb.Phase
+	}{
+		pb.PHASE_SETUP:  {RollFixed, pb.PHASE_READY},
+		pb.PHASE_VOTING: {ChoicesOver, pb.PHASE_FINAL},
+	}
 	for p := range pb.Phase_name {
 		for cause := TrusteesAppointed; cause <= Cancellation; cause++ {
 			from := pb.Phase(p)
@@ -28,6 +35,8 @@ func TestMoves(t *testing.T) {
 				want, ok = f.to, true
 			} else if running && cause == Cancellation {
 				want, ok = pb.PHASE_CANCELLED, true
+			} else if o, there := open[from]; there && cause == o.cause {
+				want, ok = o.to, true
 			}
 			if got, moved := Move(from, cause); got != want || moved != ok {
 				t.Errorf("from %v for cause %d: %v, %v; want %v, %v", from, cause, got, moved, want, ok)

@@ -61,6 +61,12 @@ func CheckManifest(m *pb.Manifest) error {
 	if m.RemovedVotes != pb.REMOVED_KEEP_VOTES {
 		return fmt.Errorf("removed_votes has no meaning %d", m.RemovedVotes)
 	}
+	if m.RollOf != "" && (CheckID(m.RollOf) != nil || m.RollOf == m.Election) {
+		return fmt.Errorf("roll_of is the id of another election, %q is not", m.RollOf)
+	}
+	if m.OpenChoices && (len(m.PollingPlaces) > 0 || slices.ContainsFunc(m.Contests, func(c pb.Contest) bool { return c.List != nil || c.Merge != 0 })) {
+		return fmt.Errorf("open choices go with no polling places, lists or contests that are merged")
+	}
 	if len(m.Contests) == 0 || len(m.Contests) > MaxContests {
 		return fmt.Errorf("a manifest has 1 to %d contests, this one has %d", MaxContests, len(m.Contests))
 	}
@@ -173,6 +179,17 @@ func checkCandidates(c *pb.Contest) error {
 	}
 	if c.List.Seats < 1 || c.List.Seats > MaxSeats || c.List.Outside > c.List.Seats || c.List.YoungPercent > 100 || c.List.WomanPercent > 100 {
 		return fmt.Errorf("a list has 1 to %d seats, at most as many outside, and shares of at most 100 percent", MaxSeats)
+	}
+	return nil
+}
+
+// CheckSelections says whether options of a contest, strictly ascending by index, are as many as it allows. Spec 9.50.
+func CheckSelections(c *pb.Contest, options []uint32) error {
+	if n := len(options); n < int(c.MinSelections) || n > int(c.MaxSelections) {
+		return fmt.Errorf("%d options are chosen; %d to %d are allowed", n, c.MinSelections, c.MaxSelections)
+	}
+	if n := len(options); n > 0 && uint64(options[n-1]) >= uint64(len(c.Options)) {
+		return fmt.Errorf("there are %d options, and option %d is chosen", len(c.Options), options[n-1])
 	}
 	return nil
 }

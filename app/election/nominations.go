@@ -159,7 +159,7 @@ func FormManifest(n *pb.Nominations, hash [32]byte, candidates []Standing) (m *p
 		return nil, nil
 	}
 	formed := n.Manifest
-	formed.Nominations, formed.Contests, formed.Styles = hash[:], nil, nil
+	formed.Nominations, formed.Contests, formed.Styles, formed.PollingPlaces = hash[:], nil, nil, nil
 	contests := make(map[uint32]uint32, len(n.Lists)) // by list
 	for i := range n.Lists {
 		own := 0
@@ -177,7 +177,8 @@ func FormManifest(n *pb.Nominations, hash [32]byte, candidates []Standing) (m *p
 	if len(formed.Contests) == 0 {
 		return nil, leftOut
 	}
-	for _, s := range n.Manifest.Styles {
+	styles := make(map[uint32]uint32, len(n.Manifest.Styles)) // by place in the document
+	for i, s := range n.Manifest.Styles {
 		style := pb.BallotStyle{District: s.District}
 		for _, list := range s.Contests {
 			if c, stands := contests[list]; stands {
@@ -185,7 +186,19 @@ func FormManifest(n *pb.Nominations, hash [32]byte, candidates []Standing) (m *p
 			}
 		}
 		if len(style.Contests) > 0 {
+			styles[uint32(i)] = uint32(len(formed.Styles))
 			formed.Styles = append(formed.Styles, style)
+		}
+	}
+	for _, p := range n.Manifest.PollingPlaces {
+		place := pb.PollingPlace{Id: p.Id, Title: p.Title}
+		for _, style := range p.Styles {
+			if s, remains := styles[style]; remains {
+				place.Styles = append(place.Styles, s)
+			}
+		}
+		if len(place.Styles) > 0 {
+			formed.PollingPlaces = append(formed.PollingPlaces, place)
 		}
 	}
 	return &formed, leftOut

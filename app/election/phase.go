@@ -13,8 +13,10 @@ type Cause int
 const (
 	TrusteesAppointed Cause = iota // resolution AppointTrustees takes effect
 	EverythingReady                // roll sealed, ceremony done, trial decryption passed, commitments to the lot where there are lists
+	RollFixed                      // roll sealed, and choices are open: there is nothing else to make
 	OpeningReached                 // block time has reached the opening
 	ClosingReached                 // block time has reached the closing
+	ChoicesOver                    // block time has reached the closing, and choices are open: they are counted
 	ObjectionsOver                 // block time has reached the end of the objection window, and all polling places have reported or are excused
 	ContestsDecided                // every contest has a result, and every list is formed
 	Cancellation                   // resolution CancelElection takes effect
@@ -22,10 +24,10 @@ const (
 
 // moves is the whole life of an election. Spec 8.2.
 var moves = map[pb.Phase]map[Cause]pb.Phase{
-	pb.PHASE_SETUP:        {TrusteesAppointed: pb.PHASE_KEY_CEREMONY, Cancellation: pb.PHASE_CANCELLED},
+	pb.PHASE_SETUP:        {TrusteesAppointed: pb.PHASE_KEY_CEREMONY, RollFixed: pb.PHASE_READY, Cancellation: pb.PHASE_CANCELLED},
 	pb.PHASE_KEY_CEREMONY: {EverythingReady: pb.PHASE_READY, Cancellation: pb.PHASE_CANCELLED},
 	pb.PHASE_READY:        {OpeningReached: pb.PHASE_VOTING, Cancellation: pb.PHASE_CANCELLED},
-	pb.PHASE_VOTING:       {ClosingReached: pb.PHASE_CLOSED, Cancellation: pb.PHASE_CANCELLED},
+	pb.PHASE_VOTING:       {ClosingReached: pb.PHASE_CLOSED, ChoicesOver: pb.PHASE_FINAL, Cancellation: pb.PHASE_CANCELLED},
 	pb.PHASE_CLOSED:       {ObjectionsOver: pb.PHASE_DECRYPTING, Cancellation: pb.PHASE_CANCELLED},
 	pb.PHASE_DECRYPTING:   {ContestsDecided: pb.PHASE_FINAL, Cancellation: pb.PHASE_CANCELLED},
 	pb.PHASE_FINAL:        {},

@@ -9,7 +9,7 @@ import (
 // Votes returns the votes of a result by option, electronic and on paper together. It is nil where they are not known: the result is
 // withheld, or merged into another. Spec 18.4.
 func Votes(result *pb.Result) []uint64 {
-	if result.Status != pb.RESULT_OPENED {
+	if result.Status != pb.RESULT_OPENED && result.Status != pb.RESULT_COUNTED {
 		return nil
 	}
 	votes := slices.Clone(result.Votes)

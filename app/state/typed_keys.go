@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+
+	pb "votenode/proto/votenode/v1"
 )
 
 // The keys of records, spec 5.2. Ids are checked before they become part of a key; hashes, keys and addresses are lower-case
@@ -137,6 +139,11 @@ func SpoiledKey(election string, voter uint64) string {
 	return fmt.Sprintf("%s/spoiled/%010d", ElectionKey(election), voter)
 }
 
+// BarredKey is the key of a Barred: of an entry of a roll that was revoked after the election's own voting.
+func BarredKey(election string, voter uint64) string {
+	return fmt.Sprintf("%s/barred/%010d", ElectionKey(election), voter)
+}
+
 // PartialPrefix is what the keys of the partial decryptions of a contest begin with.
 func PartialPrefix(election string, contest uint32) string {
 	return fmt.Sprintf("%s/partial/%05d/", ElectionKey(election), contest)
@@ -228,11 +235,22 @@ func ListKey(election string, contest uint32) string {
 	return fmt.Sprintf("%s%05d", ListPrefix(election), contest)
 }
 
+// RollCountsKey is the key of the RollCounts.
+func RollCountsKey(election string) string { return ElectionKey(election) + "/roll-counts" }
+
 // LogBallots is the id of an election's ballot log.
 func LogBallots(election string) string { return ElectionKey(election) + "/ballots" }
 
-// LogRoll is the id of an election's roll log.
+// LogRoll is the id of the roll log that an election has of its own. The entries of its voters stand there or elsewhere: see RollOf.
 func LogRoll(election string) string { return ElectionKey(election) + "/roll" }
+
+// RollOf returns the id of the election in whose log the entries of an election's roll stand: its own, or another.
+func RollOf(id string, e *pb.Election) string {
+	if e.RollOf != "" {
+		return e.RollOf
+	}
+	return id
+}
 
 // RollIndexKey is the key of the index from a voter's key to the roll index, eight big-endian bytes.
 func RollIndexKey(election string, voter []byte) []byte {

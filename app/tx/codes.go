@@ -115,6 +115,13 @@ const (
 	CodeNotSupported         Code = 865
 	CodeSupportLimit         Code = 866
 	CodeUnknownPost          Code = 867
+	CodeNotCosigned          Code = 800
+	CodeNoRoll               Code = 850
+	CodeUnknownDistrict      Code = 851
+	CodeNotInPart            Code = 852
+	CodeChoice               Code = 853
+	CodeOpenChoices          Code = 854
+	CodeRollElsewhere        Code = 855
 
 	// CodeRetryLater says that the node is full; the transaction was neither refused nor kept.
 	CodeRetryLater Code = 32000
@@ -229,6 +236,13 @@ var codes = map[Code]struct{ name, advice string }{
 	CodeNotSupported:         {"not_supported", "nothing: this member does not support the initiative"},
 	CodeSupportLimit:         {"support_limit", "take back the support of an initiative that is still open"},
 	CodeUnknownPost:          {"unknown_post", "name the index of a leaf of the log of initiatives"},
+	CodeNotCosigned:          {"not_cosigned", "have a registrar of every organisation sign the part, in the order of their ids"},
+	CodeNoRoll:               {"no_roll", "name an election that has a roll of its own, and seal that first"},
+	CodeUnknownDistrict:      {"unknown_district", "use districts of the election whose roll it is"},
+	CodeNotInPart:            {"not_in_part", "nothing: this election is for other districts of the roll"},
+	CodeChoice:               {"choice", "choose in each contest of the ballot style as many options as it allows"},
+	CodeOpenChoices:          {"open_choices", "look at open_choices of the manifest: encrypted ballots and trustees are for elections without, choices for those with it"},
+	CodeRollElsewhere:        {"roll_elsewhere", "revoke in the election whose roll it is: that holds for its polls, too"},
 
 	CodeRetryLater: {"retry_later", "send the same bytes again in a moment"},
 }

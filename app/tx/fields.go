@@ -6,6 +6,7 @@ import (
 
 	"votenode/app/election"
 	"votenode/app/organisation"
+	"votenode/crypto/ballot"
 	pb "votenode/proto/votenode/v1"
 )
 
@@ -21,6 +22,8 @@ const (
 	MaxPartials = 256
 	// MaxRevocations is the number of voters of one RevokeVoters.
 	MaxRevocations = 1_000
+	// MaxStruck is the number of entries that one SealRoll strikes.
+	MaxStruck = 10_000
 	// MaxTrustees is the number of trustees of one organisation.
 	MaxTrustees = 64
 	// MaxRefusalCounts is the number of codes of one ReportIntake.
@@ -33,6 +36,8 @@ const (
 	MaxApplications = 100
 	// MaxRefusal is the length of the reason for which an application is refused, bytes.
 	MaxRefusal = 1_000
+	// MaxChoices is the number of contests of one CastChoice, and of options of each.
+	MaxChoices = ballot.MaxPositions
 	// IntakeInterval is the number of heights from one report of a validator's intake to the next.
 	IntakeInterval = 60
 	// MaxInitiative is the length of the text of an initiative, bytes.
@@ -72,6 +77,8 @@ func checkFields(body election.Message) error {
 		return firstOf(length("code", m.Code, 32), length("nonce_point", m.NoncePoint, 32))
 	case *pb.PostPartials:
 		return checkPartials(m)
+	case *pb.CastChoice:
+		return checkChoices(m)
 	case *pb.AuthorBlock:
 		return firstOf(length("proposer", m.Proposer, 20), length("content", m.Content, 32))
 	case *pb.ReportIntake:
@@ -149,11 +156,11 @@ func checkResolution(r *pb.Resolution) error {
 	case *pb.Resolution_CreateElection:
 		return length("manifest", d.CreateElection.Manifest, 32)
 	case *pb.Resolution_SealRoll:
-		return length("root", d.SealRoll.Root, 32)
+		return firstOf(length("root", d.SealRoll.Root, 32), checkStruck(d.SealRoll.Struck, r.Reason))
 	case *pb.Resolution_UpgradeSoftware:
 		return length("binary", d.UpgradeSoftware.Binary, 32)
 	case *pb.Resolution_RevokeVoters:
-		return checkRevocations(d.RevokeVoters.Voters)
+		return firstOf(checkRevocations(d.RevokeVoters.Voters), checkCause(d.RevokeVoters.Cause, r.Reason))
 	case *pb.Resolution_ExtendElection:
 		return checkExtension(d.ExtendElection)
 	case *pb.Resolution_PaperTotals:
@@ -225,6 +232,32 @@ func checkCounts(counts ...uint64) error {
 	return nil
 }
 
+// checkCause checks the cause of a revocation: one that has no name of its own needs the reason of the resolution.
+func checkCause(c pb.RevocationCause, reason string) error {
+	if c < pb.REVOCATION_OTHER || c > pb.REVOCATION_LEFT {
+		return Refuse(CodeInvalidField, "there is no cause %d of a revocation", c)
+	}
+	if c == pb.REVOCATION_OTHER && reason == "" {
+		return Refuse(CodeInvalidField, "the reason is empty; it must say why entries of the roll are revoked")
+	}
+	return nil
+}
+
+func checkStruck(struck []pb.StruckVoter, reason string) error {
+	if len(struck) > MaxStruck {
+		return Refuse(CodeInvalidField, "struck has %d entries; at most %d are allowed", len(struck), MaxStruck)
+	}
+	for i := range struck {
+		if i > 0 && struck[i].Voter <= struck[i-1].Voter {
+			return Refuse(CodeInvalidField, "struck is not strictly ascending at position %d", i)
+		}
+		if err := checkCause(struck[i].Cause, reason); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func checkRevocations(voters []uint64) error {
 	if len(voters) == 0 || len(voters) > MaxRevocations {
 		return Refuse(CodeInvalidField, "voters has %d entries; 1 to %d are allowed", len(voters), MaxRevocations)
@@ -243,6 +276,14 @@ func checkRollEntries(m *pb.AddRollEntries) error {
 	}
 	for i := range m.Entries {
 		if err := length("key", m.Entries[i].Key, 32); err != nil {
+			return err
+		}
+	}
+	if len(m.Signatures) == 0 || len(m.Signatures) > organisation.MaxOrganisations {
+		return Refuse(CodeInvalidField, "signatures has %d members; 1 to %d are allowed", len(m.Signatures), organisation.MaxOrganisations)
+	}
+	for i := range m.Signatures {
+		if err := firstOf(length("key", m.Signatures[i].Key, signerSize), length("signature", m.Signatures[i].Signature, signatureSize)); err != nil {
 			return err
 		}
 	}
@@ -299,6 +340,20 @@ func checkPartials(m *pb.PostPartials) error {
 		}
 		if err := firstOf(points("shares", p.Shares), length("proof", p.Proof, 64)); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+func checkChoices(m *pb.CastChoice) error {
+	if len(m.Choices) == 0 || len(m.Choices) > MaxChoices {
+		return Refuse(CodeInvalidField, "choices has %d members; 1 to %d are allowed", len(m.Choices), MaxChoices)
+	}
+	for i := range m.Choices {
+		for j, option := range m.Choices[i].Options {
+			if option >= MaxChoices || j > 0 && option <= m.Choices[i].Options[j-1] {
+				return Refuse(CodeInvalidField, "the options of choice %d are not strictly ascending below %d", i, MaxChoices)
+			}
 		}
 	}
 	return nil

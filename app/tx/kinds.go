@@ -36,6 +36,7 @@ const (
 	KindPostComment         Kind = 24
 	KindCommitLot           Kind = 19
 	KindRevealLot           Kind = 20
+	KindCastChoice          Kind = 21
 )
 
 // kinds is the one table of kinds, ascending: the message that a transaction of the kind carries, and its name.
@@ -67,6 +68,7 @@ var kinds = []struct {
 	{KindPostComment, "PostComment", empty[pb.PostComment]},
 	{KindCommitLot, "CommitLot", empty[pb.CommitLot]},
 	{KindRevealLot, "RevealLot", empty[pb.RevealLot]},
+	{KindCastChoice, "CastChoice", empty[pb.CastChoice]},
 }
 
 func empty[M any, P interface {
@@ -158,7 +160,7 @@ func units(body election.Message) uint64 {
 	case *pb.CastBallot:
 		return signature + points(m.Ciphertext) + points(m.Proof)
 	case *pb.AddRollEntries:
-		return signature + uint64(len(m.Entries))
+		return signature + signature*uint64(len(m.Signatures)) + uint64(len(m.Entries))
 	case *pb.AnnounceDeal:
 		return signature + deal + signature*uint64(len(m.ReceiverKeys))
 	case *pb.PublishDeal:

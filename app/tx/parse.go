@@ -78,7 +78,7 @@ func (p *Parsed) Units() uint64 { return units(p.body) }
 // CheckSize holds the transaction against the limits of the record `parameters`. The error is a *Refusal with CodeTooLarge.
 func (p *Parsed) CheckSize(l *pb.Limits) error {
 	limit := l.TransactionBytes
-	if p.kind == KindCastBallot {
+	if p.kind.Casts() {
 		limit = l.BallotBytes
 	}
 	if uint64(len(p.raw)) > limit {

@@ -20,7 +20,7 @@ func bodies() map[Kind]election.Message {
 		KindProposeResolution: &pb.ProposeResolution{Resolution: pb.Resolution{Decision: &pb.Resolution_CreateElection{CreateElection: &pb.CreateElection{Manifest: h}}}},
 		KindApproveResolution: &pb.ApproveResolution{Resolution: h},
 		KindWithdrawApproval:  &pb.WithdrawApproval{Resolution: h},
-		KindAddRollEntries:    &pb.AddRollEntries{Election: "e", Entries: []pb.RollEntry{{Key: h}}},
+		KindAddRollEntries:    signedPart("chain", &pb.AddRollEntries{Election: "e", Entries: []pb.RollEntry{{Key: h}}}),
 		KindAnnounceDeal:      &pb.AnnounceDeal{Election: "e", DealHash: h, ReceiverKeys: []pb.ReceiverKey{{Dealer: 2, Key: h}}},
 		KindPublishDeal:       &pb.PublishDeal{Election: "e", Commitments: h, Possession: p, Shares: []pb.EncryptedShare{{Receiver: 2, Ciphertext: h}}},
 		KindConfirmDeals:      &pb.ConfirmDeals{Election: "e"},
@@ -40,7 +40,19 @@ func bodies() map[Kind]election.Message {
 		KindWithdrawApplication: &pb.WithdrawApplication{Nominations: "n", Application: h},
 		KindCommitLot:           &pb.CommitLot{Election: "e", Commitment: h},
 		KindRevealLot:           &pb.RevealLot{Election: "e", Secret: h},
+		KindCastChoice:          &pb.CastChoice{Election: "e", Sequence: 1, Choices: []pb.Choice{{Options: []uint32{0, 199}}, {}}},
 	}
+}
+
+func strike(struck ...pb.StruckVoter) *pb.ProposeResolution {
+	d := &pb.SealRoll{Root: make([]byte, 32), Struck: struck}
+	return &pb.ProposeResolution{Resolution: pb.Resolution{Decision: &pb.Resolution_SealRoll{SealRoll: d}}}
+}
+
+// signedPart signs a part of a roll with the one key of these tests.
+func signedPart(chain string, m *pb.AddRollEntries) *pb.AddRollEntries {
+	m.Signatures = []pb.RollSignature{SignRoll(chain, m, key)}
+	return m
 }
 
 // envelope wraps a body as its kind wants it.
@@ -113,6 +125,10 @@ func TestParseRefusesFields(t *testing.T) {
 		"root":                   &pb.ProposeResolution{Resolution: pb.Resolution{Decision: &pb.Resolution_SealRoll{SealRoll: &pb.SealRoll{Root: p}}}},
 		"no voters":              revoke(nil),
 		"too many voters":        revoke(many(MaxRevocations + 1)),
+		"unknown cause":          &pb.ProposeResolution{Resolution: pb.Resolution{Reason: "r", Decision: &pb.Resolution_RevokeVoters{RevokeVoters: &pb.RevokeVoters{Voters: []uint64{1}, Cause: 4}}}},
+		"other without reason":   &pb.ProposeResolution{Resolution: pb.Resolution{Decision: &pb.Resolution_RevokeVoters{RevokeVoters: &pb.RevokeVoters{Voters: []uint64{1}}}}},
+		"struck twice":           strike(pb.StruckVoter{Voter: 1, Cause: pb.REVOCATION_PAPER}, pb.StruckVoter{Voter: 1, Cause: pb.REVOCATION_LEFT}),
+		"struck for no cause":    strike(pb.StruckVoter{Voter: 1}),
 		"voter twice":            revoke([]uint64{4, 4}),
 		"proposer":               &pb.AuthorBlock{Proposer: h, Content: h},
 		"content":                &pb.AuthorBlock{Proposer: h[:20], Content: p},

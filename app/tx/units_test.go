@@ -26,7 +26,7 @@ func TestUnits(t *testing.T) {
 		{"a new election", 5_010 + uint64(len(election.Encode(&pb.ProposeResolution{Resolution: create})))/16, &pb.ProposeResolution{Resolution: create}},
 		{"an approval", 10, &pb.ApproveResolution{}},
 		{"a withdrawal", 10, &pb.WithdrawApproval{}},
-		{"two entries", 12, &pb.AddRollEntries{Entries: make([]pb.RollEntry, 2)}},
+		{"two entries, signed twice", 32, &pb.AddRollEntries{Entries: make([]pb.RollEntry, 2), Signatures: make([]pb.RollSignature, 2)}},
 		{"three keys", 240, &pb.AnnounceDeal{ReceiverKeys: make([]pb.ReceiverKey, 3)}},
 		{"a deal", 222, &pb.PublishDeal{Commitments: b(128), Shares: make([]pb.EncryptedShare, 4)}},
 		{"a confirmation", 210, &pb.ConfirmDeals{}},

@@ -269,8 +269,8 @@ func verifyVoter(lookup Lookup, p *Parsed, m voterBody) error {
 	return nil
 }
 
-// CheckSignature checks the signature of the key that the envelope names. Where a voter signs it checks nothing: what a voter signed
-// depends on the roll. The error is a *Refusal with CodeBadSignature.
+// CheckSignature checks the signature of the key that the envelope names, and of a part of a roll those that it carries. Where a voter
+// signs it checks nothing: what a voter signed depends on the roll. The error is a *Refusal with CodeBadSignature.
 func (p *Parsed) CheckSignature(chain string) error {
 	if p.kind.signedByVoter() {
 		return nil
@@ -278,6 +278,9 @@ func (p *Parsed) CheckSignature(chain string) error {
 	signed := SignBytes(chain, p.kind, p.envelope.Body)
 	if !ed25519.VerifyWithOptions(p.Signer(), signed, p.Signature(), verifyOptions) {
 		return Refuse(CodeBadSignature, "the signature of %x does not stand for this %v", p.Signer(), p.kind)
+	}
+	if m, ok := p.body.(*pb.AddRollEntries); ok {
+		return CheckRollSignatures(chain, m)
 	}
 	return nil
 }

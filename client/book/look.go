@@ -101,9 +101,9 @@ func (b *Book) readLog(ctx context.Context, v *client.View) ([]Foreign, error) {
 			if err != nil {
 				return fmt.Errorf("%w: a leaf of the ballot log: %w", client.ErrVerification, err)
 			}
-			if m, ok := parsed.Body().(*pb.CastBallot); ok && m.RollIndex == b.owner.RollIndex {
-				code := ballot.ConfirmationCode(v.Chain(), m.Election, m.Style, m.RollIndex, m.Sequence, m.Ciphertext)
-				seen = append(seen, Foreign{Sequence: m.Sequence, Code: ballot.FormatCode(code), Height: v.Height()})
+			if c := parsed.Cast(); c != nil && c.RollIndex == b.owner.RollIndex {
+				code := c.Code(v.Chain())
+				seen = append(seen, Foreign{Sequence: c.Sequence, Code: ballot.FormatCode(code), Height: v.Height()})
 			}
 			return nil
 		})

@@ -108,6 +108,9 @@ func newKey(role Role, secret []byte) (*Key, error) {
 	return k, nil
 }
 
+// NewVoter returns the key of a voter whose secret was made elsewhere: joined from the halves of registrars.
+func NewVoter(secret *ballot.SecretKey) (*Key, error) { return newKey(Voter, secret.Bytes()) }
+
 // Role returns what the key is for.
 func (k *Key) Role() Role { return k.role }
 

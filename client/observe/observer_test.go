@@ -35,7 +35,7 @@ func TestHonest(t *testing.T) {
 	for height := int64(3); height <= last; height++ {
 		a.tip = height
 		b.tip = height - height%2 // it comes later every other time
-		w.on(b)
+		w.on(a)
 		w.look(1)
 		if height == last/2 || height == last*3/4 {
 			before := w.o.Height()

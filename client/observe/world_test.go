@@ -20,7 +20,7 @@ import (
 	"votenode/app/election"
 	"votenode/app/organisation"
 	"votenode/app/state"
-	"votenode/crypto/ballot"
+	"votenode/app/tx"
 	"votenode/genesis"
 	"votenode/internal/rehearsal"
 	pb "votenode/proto/votenode/v1"
@@ -372,8 +372,8 @@ func founded(t testing.TB) *rehearsal.Ledger {
 func silence(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
 // codeOf returns the confirmation code of a ballot.
-func codeOf(c *pb.CastBallot) []byte {
-	code := ballot.ConfirmationCode(rehearsal.Chain, c.Election, c.Style, c.RollIndex, c.Sequence, c.Ciphertext)
+func codeOf(c *tx.Cast) []byte {
+	code := c.Code(rehearsal.Chain)
 	return code[:]
 }
 

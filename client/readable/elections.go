@@ -22,6 +22,9 @@ type Election struct {
 	Phase   string     `json:"phase"`
 	Opening *time.Time `json:"opening"`
 	Closing *time.Time `json:"closing"`
+	// OpenChoices and RollOf are those of the manifest (spec 19): RollOf is empty where the election has the roll itself.
+	OpenChoices bool   `json:"open_choices,omitempty"`
+	RollOf      string `json:"roll_of,omitempty"`
 	// RollSize is the number of entries, of which the sealed roll is made where RollSealed; RollRoot and KeyDigest are hexadecimal.
 	RollSize    uint64     `json:"roll_size"`
 	RollRoot    string     `json:"roll_root"`
@@ -52,8 +55,8 @@ type Trustee struct {
 	Ejected string `json:"ejected,omitempty"`
 }
 
-// Contest is the result of a contest: pending, opened, withheld or merged. Ballots and Votes count electronic ballots, and only where it is
-// opened; MergedInto is the index of the contest into which it is merged. What was counted on paper stands apart, valid and invalid ballots, and
+// Contest is the result of a contest: pending, opened, withheld, merged, or counted from open choices. Ballots and Votes count electronic ballots, and only where it
+// is opened or counted; MergedInto is the index of the contest into which it is merged. What was counted on paper stands apart, valid and invalid ballots, and
 // is known of withheld and merged contests, too.
 type Contest struct {
 	Title        string  `json:"title"`
@@ -84,7 +87,7 @@ func ShowElection(ctx context.Context, v *client.View, id string) (*Election, er
 	if err != nil {
 		return nil, err
 	}
-	roll, err := v.Head(ctx, state.LogRoll(id))
+	roll, err := v.Head(ctx, state.LogRoll(state.RollOf(id, e)))
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +97,7 @@ func ShowElection(ctx context.Context, v *client.View, id string) (*Election, er
 	}
 	shown := &Election{
 		ID: id, Height: v.Height(), Title: m.Title, Phase: election.PhaseName(e.Phase),
-		Opening: moment(e.Opening), Closing: moment(e.Closing),
+		Opening: moment(e.Opening), Closing: moment(e.Closing), OpenChoices: m.OpenChoices, RollOf: e.RollOf,
 		RollSize: roll.Size, RollRoot: hex.EncodeToString(roll.Root[:]), RollSealed: e.RollSealed,
 		KeyDigest: hex.EncodeToString(e.KeyDigest), TrialPassed: e.TrialPassed, Recorded: ballots.Size,
 	}
@@ -182,8 +185,10 @@ func showResult(c *pb.Contest, r *pb.Result, removed []uint32) (Contest, error) 
 		shown.Status, shown.MergedInto = "merged", &r.MergedInto
 	case pb.RESULT_OPENED:
 		shown.Status, shown.Ballots = "opened", r.Ballots
+	case pb.RESULT_COUNTED:
+		shown.Status, shown.Ballots = "counted", r.Ballots
 	}
-	opened := r.Status == pb.RESULT_OPENED
+	opened := r.Status == pb.RESULT_OPENED || r.Status == pb.RESULT_COUNTED
 	if shown.Status == "" || opened && len(r.Votes) != len(c.Options) || len(r.PaperVotes) != 0 && len(r.PaperVotes) != len(c.Options) {
 		return shown, errors.New("the record of a result does not fit its contest")
 	}

@@ -169,6 +169,9 @@ func (w *world) appoint(n int) (voters []*ballot.SecretKey) {
 		voters = append(voters, must(ballot.GenerateKey(rand.Reader)))
 		part.Entries = append(part.Entries, pb.RollEntry{Key: voters[i].Public().Bytes(), Style: style(i)})
 	}
+	for _, registrar := range []string{"league registrar", "party registrar"} {
+		part.Signatures = append(part.Signatures, tx.SignRoll(chain, part, key(registrar)))
+	}
 	w.accept(sign("party registrar", part))
 	head := must(w.view().Head(state.LogRoll(electionID)))
 	w.resolve(pb.Resolution{Decision: &pb.Resolution_SealRoll{SealRoll: &pb.SealRoll{Election: electionID, Size_: head.Size, Root: head.Root[:]}}})

@@ -111,6 +111,13 @@ func writeElection(w io.Writer, e *readable.Election) {
 		sealed = "sealed"
 	}
 	fmt.Fprintf(w, "roll       %d entries, %s, root %s\nballots    %d recorded\n", e.RollSize, sealed, e.RollRoot, e.Recorded)
+	if e.RollOf != "" {
+		fmt.Fprintf(w, "roll of    %s\n", e.RollOf)
+	}
+	if e.OpenChoices {
+		fmt.Fprintln(w, "choices    open: signed, not encrypted, and counted at once")
+		return
+	}
 	fmt.Fprintf(w, "keys       %s\ntrial      passed: %t\n", e.KeyDigest, e.TrialPassed)
 	for _, place := range e.PlacesMissing {
 		fmt.Fprintf(w, "paper      polling place %s has neither reported nor is excused; decryption waits for it\n", place)
@@ -163,7 +170,7 @@ func writeResult(w io.Writer, contests []readable.Contest) {
 	for _, c := range contests {
 		paper := c.PaperBallots > 0 || c.PaperInvalid > 0
 		switch {
-		case c.Status == "opened":
+		case c.Status == "opened" || c.Status == "counted":
 			fmt.Fprintf(w, "%s: %d ballots", c.Title, c.Ballots)
 		case c.Status == "merged" && int(*c.MergedInto) < len(contests):
 			fmt.Fprintf(w, "%s: merged into %s", c.Title, contests[*c.MergedInto].Title)
@@ -180,7 +187,7 @@ func writeResult(w io.Writer, contests []readable.Contest) {
 				name += " (removed)"
 			}
 			switch {
-			case c.Status != "opened":
+			case c.Status != "opened" && c.Status != "counted":
 				fmt.Fprintf(w, "%12s  %s, %d on paper\n", "", name, o.Paper)
 			case paper:
 				fmt.Fprintf(w, "%12d  %s, %d electronic and %d on paper\n", o.Sum, name, o.Votes, o.Paper)

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/hex"
+	"fmt"
 	"os"
 	"slices"
 	"strconv"
@@ -140,6 +141,7 @@ func parseMember(text string) (pb.Member, error) {
 
 func newSealRollCommand() *cobra.Command {
 	var id *string
+	var struckFile string
 	c := decide("seal-roll", "Propose to seal the roll as it stands in the certified state", cobra.NoArgs,
 		func(c *cobra.Command, o client.Officer, args []string) (*pb.Resolution, error) {
 			v, err := o.Ledger.Certified(c.Context())
@@ -150,11 +152,16 @@ func newSealRollCommand() *cobra.Command {
 			if err != nil {
 				return nil, err
 			}
-			say(c, "the roll has %d entries; compare it with your own list: votenode registrar check-roll", head.Size)
-			return &pb.Resolution{Decision: &pb.Resolution_SealRoll{
-				SealRoll: &pb.SealRoll{Election: *id, Size_: head.Size, Root: head.Root[:]},
-			}}, nil
+			d := &pb.SealRoll{Election: *id, Size_: head.Size, Root: head.Root[:]}
+			if struckFile != "" {
+				if d.Struck, err = readStruck(struckFile); err != nil {
+					return nil, err
+				}
+			}
+			say(c, "the roll has %d entries, %d of them are struck; compare it with your own members: votenode registrar counts", head.Size, len(d.Struck))
+			return &pb.Resolution{Decision: &pb.Resolution_SealRoll{SealRoll: d}}, nil
 		})
+	c.Flags().StringVar(&struckFile, "struck", "", "entries that give no right to vote: what votenode registrar revoke prints")
 	id = electionFlag(c)
 	return c
 }
@@ -244,23 +251,52 @@ func newCancelCommand() *cobra.Command {
 
 func newRevokeVotersCommand() *cobra.Command {
 	var id *string
-	c := decide("revoke-voters INDEX...", "Propose to take the right to vote from entries of a sealed roll", cobra.MinimumNArgs(1),
+	var cause, listFile string
+	c := decide("revoke-voters [INDEX...]", "Propose to take the right to vote from entries of a sealed roll", cobra.ArbitraryArgs,
 		func(c *cobra.Command, o client.Officer, args []string) (*pb.Resolution, error) {
-			var voters []uint64
+			d := &pb.RevokeVoters{Election: *id}
+			var err error
+			if listFile != "" {
+				err = addListed(d, listFile)
+			} else {
+				d.Cause, err = parseCause(cause)
+			}
+			if err != nil {
+				return nil, err
+			}
 			for _, text := range args {
 				index, err := strconv.ParseUint(text, 10, 64)
 				if err != nil {
 					return nil, usagef("%q is no roll index", text)
 				}
-				voters = append(voters, index)
+				d.Voters = append(d.Voters, index)
 			}
-			slices.Sort(voters)
-			return &pb.Resolution{Decision: &pb.Resolution_RevokeVoters{
-				RevokeVoters: &pb.RevokeVoters{Election: *id, Voters: slices.Compact(voters)},
-			}}, nil
+			slices.Sort(d.Voters)
+			if d.Voters = slices.Compact(d.Voters); len(d.Voters) == 0 {
+				return nil, usagef("name the roll index of an entry, or a --list of them")
+			}
+			return &pb.Resolution{Decision: &pb.Resolution_RevokeVoters{RevokeVoters: d}}, nil
 		})
 	id = electionFlag(c)
+	c.Flags().StringVar(&cause, "cause", "other", "paper, key-lost, left, or other, which --reason must then explain")
+	c.Flags().StringVar(&listFile, "list", "", "entries of one cause: what votenode registrar revoke prints")
+	c.MarkFlagsMutuallyExclusive("cause", "list")
 	return c
+}
+
+// addListed takes the entries of a list, which have one cause, into a revocation.
+func addListed(d *pb.RevokeVoters, path string) error {
+	listed, err := readStruck(path)
+	if err != nil {
+		return err
+	}
+	for i := range listed {
+		if d.Cause = listed[i].Cause; d.Cause != listed[0].Cause {
+			return fmt.Errorf("%s has entries of several causes; a resolution revokes for one: make a list for each", path)
+		}
+		d.Voters = append(d.Voters, listed[i].Voter)
+	}
+	return nil
 }
 
 func newReplaceTrusteesCommand() *cobra.Command {

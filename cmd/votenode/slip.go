@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"votenode/client"
 	"votenode/crypto/ballot"
 	pb "votenode/proto/votenode/v1"
 	"votenode/verify/prooffile"
@@ -148,7 +147,7 @@ or no block of the validator was decided in time; or the file proves nothing.`,
 }
 
 // writePromises writes what validators have promised, each to a file of its own, named after the confirmation code.
-func writePromises(c *cobra.Command, prepared *client.Prepared, folder string) error {
+func writePromises(c *cobra.Command, prepared casting, folder string) error {
 	promises := prepared.Promises()
 	if len(promises) == 0 {
 		say(c, "no validator has promised to record it; cast again through another node if it is not recorded soon")

@@ -4,10 +4,10 @@ import (
 	"bufio"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -22,8 +22,8 @@ import (
 
 func newVoterCommand() *cobra.Command {
 	return group("voter", "Cast a ballot, and check the device that makes it",
-		newVoterBallotCommand(), newVoterCastCommand(), newVoterChallengeCommand(), newCheckChallengeCommand(), newVoterStatusCommand(),
-		newVoterReceiptCommand(), newVoterWatchCommand(), newVoterBookCommand())
+		newVoterBallotCommand(), newVoterCastCommand(), newVoterChooseCommand(), newVoterChallengeCommand(), newCheckChallengeCommand(),
+		newVoterStatusCommand(), newVoterReceiptCommand(), newVoterWatchCommand(), newVoterBookCommand(), newVoterJoinCommand(), newVoterApplyCommand())
 }
 
 // voterFlags are what a voter's commands need.
@@ -129,6 +129,9 @@ func (f *voterFlags) prepare(c *cobra.Command, path string) (*client.Prepared, e
 	if err != nil {
 		return nil, err
 	}
+	if m.OpenChoices {
+		return nil, fmt.Errorf("choices are open in %q, there are no secret ballots: choose with 'votenode voter choose'", m.Election)
+	}
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
@@ -182,15 +185,7 @@ Until voting closes you can cast again as often as you like; the last ballot cou
 					return challenge(c, prepared, opening)
 				}
 			}
-			err = prepared.Cast(c.Context(), until)
-			if len(prepared.Promises()) > 0 || err == nil {
-				err = errors.Join(err, writePromises(c, prepared, slips))
-			}
-			if err != nil {
-				return err
-			}
-			say(c, "cast; waited until it was %s", wait.name)
-			return showCode(c, prepared)
+			return castNow(c, prepared, until, wait.name, slips)
 		},
 	}
 	flags.add(c)
@@ -203,17 +198,20 @@ Until voting closes you can cast again as often as you like; the last ballot cou
 
 // askCast asks until the answer is cast or challenge.
 func askCast(c *cobra.Command) (bool, error) {
+	answer, err := askUntil(c, "Type cast to cast it, or challenge to test this device: ", "cast", "challenge")
+	return answer == "cast", err
+}
+
+// askUntil asks until the answer is one of some.
+func askUntil(c *cobra.Command, question string, answers ...string) (string, error) {
 	lines := bufio.NewScanner(c.InOrStdin())
 	for {
-		fmt.Fprint(c.ErrOrStderr(), "Type cast to cast it, or challenge to test this device: ")
+		fmt.Fprint(c.ErrOrStderr(), question)
 		if !lines.Scan() {
-			return false, fmt.Errorf("nothing was chosen and nothing was cast; run the command again (%w)", io.ErrUnexpectedEOF)
+			return "", fmt.Errorf("nothing was chosen and nothing was cast; run the command again (%w)", io.ErrUnexpectedEOF)
 		}
-		switch strings.TrimSpace(lines.Text()) {
-		case "cast":
-			return true, nil
-		case "challenge":
-			return false, nil
+		if answer := strings.TrimSpace(lines.Text()); slices.Contains(answers, answer) {
+			return answer, nil
 		}
 	}
 }
@@ -230,7 +228,7 @@ func challenge(c *cobra.Command, prepared *client.Prepared, path string) error {
 	return showCode(c, prepared)
 }
 
-func showCode(c *cobra.Command, prepared *client.Prepared) error {
+func showCode(c *cobra.Command, prepared casting) error {
 	data := struct {
 		Code string `json:"confirmation_code"`
 	}{ballot.FormatCode(prepared.Code())}

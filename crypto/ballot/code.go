@@ -24,9 +24,12 @@ func ConfirmationCode(chain, election string, style uint32, rollIndex, sequence 
 
 // FormatCode shows a code to people: Bech32m (BIP 350) with the prefix "code", a hyphen after "code1" and after every four
 // characters that follow.
-func FormatCode(code [32]byte) string {
-	text := encodeBech32m(codePrefix, code[:])
-	start := len(codePrefix) + 1
+func FormatCode(code [32]byte) string { return formatCode(codePrefix, code[:]) }
+
+// formatCode encodes bytes behind a prefix and groups the characters.
+func formatCode(prefix string, data []byte) string {
+	text := encodeBech32m(prefix, data)
+	start := len(prefix) + 1
 	var b strings.Builder
 	b.WriteString(text[:start])
 	for rest := text[start:]; rest != ""; {

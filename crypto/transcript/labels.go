@@ -12,6 +12,11 @@ const (
 	LabelConfirmationCode = "votenode/v1/confirmation-code" // digest of an encrypted ballot
 	LabelSpoil            = "votenode/v1/spoil"             // transcript of a spoiling signature
 	LabelVoterTransaction = "votenode/v1/voter-transaction" // transcript of a voter's signature under any other transaction
+	LabelChoiceCode       = "votenode/v1/choice-code"       // digest of an open choice
+
+	LabelHalfPossession = "votenode/v1/half-possession" // transcript of a registrar's proof that it knows its halves of voting keys
+	LabelHalfRandomness = "votenode/v1/half-randomness" // hedged randomness of that proof
+	LabelKeyApplication = "votenode/v1/key-application" // transcript of a member's signature under a key of its own
 
 	LabelDealHash        = "votenode/v1/deal-hash"        // digest of a dealer's commitments, published before them
 	LabelDealRandomness  = "votenode/v1/deal-randomness"  // hedged randomness of a dealer
@@ -24,6 +29,7 @@ const (
 	LabelShareRandomness = "votenode/v1/share-randomness" // hedged randomness of a trustee's proofs
 
 	LabelTransaction     = "votenode/v1/transaction"      // signed bytes of a transaction
+	LabelRollPart        = "votenode/v1/roll-part"        // registrars' signed bytes of a part of a roll
 	LabelBlockContent    = "votenode/v1/block-content"    // digest of a block's transactions, for its author's signature
 	LabelSlip            = "votenode/v1/slip"             // signed bytes of an acceptance slip
 	LabelResolution      = "votenode/v1/resolution"       // digest of a resolution

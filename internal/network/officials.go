@@ -84,8 +84,11 @@ func (o *Officials) CreateElection(ctx context.Context, m *pb.Manifest) error {
 
 // ImportRoll brings the roll of an election. progress is told how many entries are in blocks.
 func (o *Officials) ImportRoll(ctx context.Context, electionID string, roll []pb.RollEntry, progress func(entries int)) (state.Head, error) {
-	registrar := client.Registrar{Ledger: o.Ledger, Key: o.Network.Registrars[o.first()]}
-	return registrar.Import(ctx, electionID, roll, progress)
+	var keys []ed25519.PrivateKey
+	for i := range o.Network.Document.Organisations {
+		keys = append(keys, o.Network.Registrars[o.Network.Document.Organisations[i].Organisation.Id])
+	}
+	return client.Enrol(ctx, o.Ledger, keys, electionID, roll, progress)
 }
 
 // SealRoll seals the roll of an election by resolution.

@@ -16,6 +16,15 @@ import (
 // Sign returns a transaction signed by the key of a name.
 func Sign(name string, body election.Message) []byte { return tx.Sign(Chain, body, Key(name)) }
 
+// Enrol returns a part of a roll that the registrars of both organisations have signed.
+func Enrol(sender string, m *pb.AddRollEntries) []byte {
+	m.Signatures = nil
+	for _, registrar := range []string{"league registrar 1", "party registrar 1"} {
+		m.Signatures = append(m.Signatures, tx.SignRoll(Chain, m, Key(registrar)))
+	}
+	return Sign(sender, m)
+}
+
 // Publish publishes a manifest and returns its hash.
 func (l *Ledger) Publish(m *pb.Manifest) []byte {
 	l.t.Helper()
@@ -126,7 +135,7 @@ func (e *Election) Enrol(n int) {
 		part.Entries = append(part.Entries, pb.RollEntry{Key: key.Public().Bytes(), Style: Style(len(e.Voters))})
 		e.Voters = append(e.Voters, key)
 	}
-	e.Accept(Sign("party registrar 1", part))
+	e.Accept(Enrol("party registrar 1", part))
 }
 
 // Seal seals the roll as it is.

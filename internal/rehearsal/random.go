@@ -81,6 +81,9 @@ func (c *crowd) block() {
 			raw = append(raw, c.discuss(e)...)
 		}
 	}
+	if c.luck(50) {
+		raw = append(raw, c.poll()...)
+	}
 	for range c.r.IntN(4) {
 		raw = append(raw, c.something()...)
 	}
@@ -159,6 +162,9 @@ func (c *crowd) next(id string) [][]byte {
 	case pb.PHASE_SETUP, pb.PHASE_KEY_CEREMONY, pb.PHASE_READY:
 		return c.prepare(e)
 	case pb.PHASE_VOTING:
+		if e.Manifest.OpenChoices { // odd manifests have it
+			return c.choices(e, e.roll())
+		}
 		return c.vote(e)
 	case pb.PHASE_CLOSED:
 		return append(c.countPaper(e), c.lots(e, e.RevealLot)...)
@@ -294,14 +300,14 @@ func (c *crowd) enrol(e *Election) []byte {
 	if len(roll) > 0 && c.luck(10) {
 		m.First = uint64(c.r.IntN(len(roll)))
 		m.Entries = roll[m.First:][:1+c.r.IntN(len(roll)-int(m.First))]
-		return Sign("party registrar 1", m)
+		return Enrol("party registrar 1", m)
 	}
 	for range c.r.IntN(4) + 1 {
 		key := must(ballot.GenerateKey(cryptorand.Reader))
 		e.Voters = append(e.Voters, key)
 		m.Entries = append(m.Entries, pb.RollEntry{Key: key.Public().Bytes(), Style: uint32(c.r.IntN(2))})
 	}
-	return Sign(one(c, []string{"party registrar 1", "league registrar 1"}), m)
+	return Enrol(one(c, []string{"party registrar 1", "league registrar 1"}), m)
 }
 
 // voter returns the secret key of an entry of the roll.

@@ -19,7 +19,13 @@ func address(name string) []byte { return cmted25519.PrivKey(Key(name)).PubKey()
 
 func (c *crowd) seal(e *Election) *pb.Resolution {
 	head := must(c.View().Head(state.LogRoll(e.ID)))
-	return &pb.Resolution{Decision: &pb.Resolution_SealRoll{SealRoll: &pb.SealRoll{Election: e.ID, Size_: head.Size, Root: head.Root[:]}}}
+	d := &pb.SealRoll{Election: e.ID, Size_: head.Size, Root: head.Root[:]}
+	for i := range head.Size {
+		if c.luck(10) {
+			d.Struck = append(d.Struck, pb.StruckVoter{Voter: i, Cause: pb.RevocationCause(c.r.IntN(3) + 1)})
+		}
+	}
+	return &pb.Resolution{Decision: &pb.Resolution_SealRoll{SealRoll: d}}
 }
 
 func (c *crowd) schedule(e *Election) *pb.Resolution {
@@ -74,7 +80,7 @@ func (c *crowd) vote(e *Election) [][]byte {
 	}
 	if c.luck(10) {
 		raw = append(raw, c.propose(&pb.Resolution{Reason: "gone", Decision: &pb.Resolution_RevokeVoters{
-			RevokeVoters: &pb.RevokeVoters{Election: e.ID, Voters: []uint64{uint64(c.r.IntN(len(roll)))}},
+			RevokeVoters: &pb.RevokeVoters{Election: e.ID, Voters: []uint64{uint64(c.r.IntN(len(roll)))}, Cause: pb.RevocationCause(c.r.IntN(4))},
 		}}))
 	}
 	return raw

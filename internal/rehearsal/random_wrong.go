@@ -78,10 +78,16 @@ func (c *crowd) spoil(raw []byte) []byte {
 	switch m := body.(type) {
 	case *pb.CastBallot:
 		return tx.Ballot(m, p.Signature())
+	case *pb.CastChoice:
+		return c.signChoice(m, p.Signature())
 	case *pb.SpoilBallot:
 		return c.signSpoil(m, p.Signature())
 	case fromMember:
 		return c.signMember(m, p.Signature())
+	case *pb.AddRollEntries:
+		if c.luck(50) {
+			return Enrol("party registrar 1", m)
+		}
 	}
 	name := names()[string(p.Signer())]
 	if c.luck(10) {

@@ -27,6 +27,7 @@ var Scenes = map[string]func(t testing.TB, watch func(*Ledger)){
 	"too few":          tooFew,
 	"many lists":       manyLists,
 	"many initiatives": manyInitiatives,
+	"polls":            polls,
 }
 
 // stage founds a ledger with an election whose roll is sealed and whose trustees are appointed.
@@ -147,7 +148,7 @@ func manyContests(t testing.TB, watch func(*Ledger)) {
 		e.Voters = append(e.Voters, key)
 		part.Entries = append(part.Entries, pb.RollEntry{Key: key.Public().Bytes(), Style: i})
 	}
-	e.Accept(Sign("party registrar 1", part))
+	e.Accept(Enrol("party registrar 1", part))
 	e.Seal()
 	e.Appoint(3)
 	e.MakeKeys()

@@ -21,7 +21,8 @@ type Outcome struct {
 // place, a voter who changes her mind, one who challenges a ballot, one who is revoked after voting, ballots that are refused, a
 // validator that is away and one that signs twice and is replaced, officers and parameters that change, a second election that is
 // cancelled, members who publish initiatives, a trustee of each organisation who stays away at the end, an organisation
-// that reveals its part in the lot last, validators that report what they took in, an upgrade that one organisation proposes.
+// that reveals its part in the lot last, validators that report what they took in, an upgrade that one organisation proposes,
+// and an open poll of the north beside it.
 //
 // It calls watch, if given, with the founded ledger.
 func Story(t testing.TB, watch ...func(*Ledger)) (*Election, Outcome) {
@@ -47,7 +48,7 @@ func (e *Election) prepare() {
 	e.Enrol(5)
 	e.Enrol(3)
 	stranger := must(ballot.GenerateKey(rand.Reader)).Public().Bytes()
-	e.Refuse(tx.CodeNotAuthorised, Sign("party officer 1", &pb.AddRollEntries{Election: e.ID, First: 8, Entries: []pb.RollEntry{{Key: stranger}}}))
+	e.Refuse(tx.CodeNotAuthorised, Enrol("party officer 1", &pb.AddRollEntries{Election: e.ID, First: 8, Entries: []pb.RollEntry{{Key: stranger}}}))
 	e.hesitate()
 	e.Appoint(3)
 	e.disturbedCeremony()
@@ -59,12 +60,12 @@ func (e *Election) prepare() {
 	e.Fix()
 }
 
-// hesitate seals the roll, with an approval that is taken back and one that takes its place.
+// hesitate seals the roll, where voter 7 is struck for a ballot paper, with an approval that is taken back and one that takes its place.
 func (e *Election) hesitate() {
 	e.t.Helper()
 	head := must(e.View().Head("election/" + e.ID + "/roll"))
 	raw, hash := e.Propose("league officer 1", &pb.Resolution{Decision: &pb.Resolution_SealRoll{
-		SealRoll: &pb.SealRoll{Election: e.ID, Size_: head.Size, Root: head.Root[:]},
+		SealRoll: &pb.SealRoll{Election: e.ID, Size_: head.Size, Root: head.Root[:], Struck: []pb.StruckVoter{{Voter: 7, Cause: pb.REVOCATION_PAPER}}},
 	}})
 	e.Accept(raw)
 	e.Accept(Approve("party officer 1", hash), Approve("party officer 3", hash))
@@ -121,11 +122,14 @@ func (e *Election) vote() Outcome {
 		RevokeVoters: &pb.RevokeVoters{Election: e.ID, Voters: []uint64{1, 7}},
 	}})
 	e.Refuse(tx.CodeRevoked, e.Vote(1, 8, []int{1}, []int{1}))
+	poll := e.poll()
 	e.changes()
+	e.Make(poll.Record().Closing - e.Now())
+	poll.Expect(pb.PHASE_FINAL)
 	e.Resolve(&pb.Resolution{Reason: "an outage", Decision: &pb.Resolution_ExtendElection{
 		ExtendElection: &pb.ExtendElection{Election: e.ID, Cause: pb.EXTENSION_OTHER, Closing: e.Record().Closing + 60},
 	}})
-	// North: 0 (Dana; Farida), 3 (nobody; Farida), 4 (Dana; Erlan). South: 2 (Erlan), 5 (Farida). Voter 1 is revoked.
+	// North: 0 (Dana; Farida), 3 (nobody; Farida), 4 (Dana; Erlan). South: 2 (Erlan), 5 (Farida). Voter 1 is revoked, and 7 was before.
 	return Outcome{Recorded: 7, Counted: 5, Votes: [][]uint64{{0, 0, 2}, {2, 3}}}
 }
 

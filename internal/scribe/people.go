@@ -86,6 +86,9 @@ func (p *poll) enrol(n int) error {
 			}
 			part.Entries, p.voters = append(part.Entries, pb.RollEntry{Key: voter.Public().Bytes()}), append(p.voters, voter)
 		}
+		for _, o := range organisations {
+			part.Signatures = append(part.Signatures, tx.SignRoll(chain, part, key(registrar(o))))
+		}
 		if err := p.make(1, sign(registrar(organisations[0]), part)); err != nil {
 			return err
 		}

@@ -77,7 +77,7 @@ func (w *Booth) Promise(e *testnet.Node, raw []byte, issued, promised int64) *pb
 	w.must(err)
 	_, cast, err := slip.ParseBallot(raw)
 	w.must(err)
-	code := ballot.ConfirmationCode(testnet.Chain, cast.Election, cast.Style, cast.RollIndex, cast.Sequence, cast.Ciphertext)
+	code := cast.Code(testnet.Chain)
 	p := &pb.Promise{Ballot: raw, Slip: &pb.AcceptanceSlip{
 		ChainId: testnet.Chain, Election: cast.Election, RollIndex: cast.RollIndex, Sequence: cast.Sequence, Code: code[:],
 		Validator: e.Validator.Key, Issued: issued, Promised: promised,

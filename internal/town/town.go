@@ -4,6 +4,7 @@ package town
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
@@ -109,8 +110,8 @@ func (w *Town) Seal(voters ...*ballot.SecretKey) {
 	for i, key := range voters {
 		entries[i] = pb.RollEntry{Key: key.Public().Bytes(), Style: 1}
 	}
-	r := client.Registrar{Ledger: w.Ledger, Key: w.Net.Registrars["party"][0]}
-	head, err := r.Import(w.Context(), Election, entries, nil)
+	keys := []ed25519.PrivateKey{w.Net.Registrars["party"][0], w.Net.Registrars["league"][0]}
+	head, err := client.Enrol(w.Context(), w.Ledger, keys, Election, entries, nil)
 	w.must(err)
 	w.Resolve(&pb.Resolution{Decision: &pb.Resolution_SealRoll{SealRoll: &pb.SealRoll{Election: Election, Size_: head.Size, Root: head.Root[:]}}})
 }

@@ -63,6 +63,15 @@ func signed[M any, P interface {
 	}
 }
 
+// enrolled changes a part of a roll and has all registrars sign it anew.
+func enrolled(f func(m *pb.AddRollEntries)) change {
+	return func(_ *world, p *tx.Parsed) []byte {
+		m := p.Body().(*pb.AddRollEntries)
+		f(m)
+		return rehearsal.Enrol("party registrar 1", m)
+	}
+}
+
 // voted changes the body of a ballot and leaves the voter's signature as it is: nobody has the voter's key.
 func voted(f func(m *pb.CastBallot)) change {
 	return func(_ *world, p *tx.Parsed) []byte {

@@ -90,11 +90,21 @@ var refusals = []struct {
 	})},
 
 	// Roll: 9.14.
-	{"a gap in the roll", "9.14", 11, 0, tx.CodeRollGap, signed(func(m *pb.AddRollEntries) { m.First++ })},
-	{"a voter's key that is the identity", "9.14", 11, 0, tx.CodeVoterKey, signed(func(m *pb.AddRollEntries) { m.Entries[0].Key = identityPoint })},
-	{"a voter's key that is no point", "9.14", 11, 0, tx.CodeVoterKey, signed(func(m *pb.AddRollEntries) { m.Entries[0].Key = negativePoint })},
-	{"a voter's key twice", "9.14", 11, 0, tx.CodeVoterKeyTwice, signed(func(m *pb.AddRollEntries) { m.Entries[1].Key = m.Entries[0].Key })},
-	{"a style that the manifest lacks", "9.14", 11, 0, tx.CodeUnknownStyle, signed(func(m *pb.AddRollEntries) { m.Entries[0].Style = 2 })},
+	{"a gap in the roll", "9.14", 11, 0, tx.CodeRollGap, enrolled(func(m *pb.AddRollEntries) { m.First++ })},
+	{"a voter's key that is the identity", "9.14", 11, 0, tx.CodeVoterKey, enrolled(func(m *pb.AddRollEntries) { m.Entries[0].Key = identityPoint })},
+	{"a voter's key that is no point", "9.14", 11, 0, tx.CodeVoterKey, enrolled(func(m *pb.AddRollEntries) { m.Entries[0].Key = negativePoint })},
+	{"a voter's key twice", "9.14", 11, 0, tx.CodeVoterKeyTwice, enrolled(func(m *pb.AddRollEntries) { m.Entries[1].Key = m.Entries[0].Key })},
+	{"a style that the manifest lacks", "9.14", 11, 0, tx.CodeUnknownStyle, enrolled(func(m *pb.AddRollEntries) { m.Entries[0].Style = 2 })},
+
+	{"a part of a roll that one organisation has signed", "9.14", 11, 0, tx.CodeNotCosigned, signed(func(m *pb.AddRollEntries) { m.Signatures = m.Signatures[1:] })},
+	{"registrars' signatures in another order", "9.14", 11, 0, tx.CodeNotCosigned, signed(func(m *pb.AddRollEntries) {
+		m.Signatures[0], m.Signatures[1] = m.Signatures[1], m.Signatures[0]
+	})},
+	{"a registrar's signature under another part", "9.14", 11, 0, tx.CodeBadSignature, signed(func(m *pb.AddRollEntries) { m.Entries[0].Style ^= 1 })},
+	{"an entry struck that the roll lacks", "9.22", 13, 0, tx.CodeUnknownVoter, resolved(func(r *pb.Resolution) {
+		r.GetSealRoll().Struck = []pb.StruckVoter{{Voter: 8, Cause: pb.REVOCATION_PAPER}}
+	})},
+	{"a voter revoked for no cause", "2.6", 45, 0, tx.CodeInvalidField, resolved(func(r *pb.Resolution) { r.Reason = "" })},
 
 	// Key ceremony: 9.15 to 9.19.
 	{"an announcement of another attempt", "9.15", 27, 0, tx.CodeWrongAttempt, signed(func(m *pb.AnnounceDeal) { m.Attempt = 1 })},

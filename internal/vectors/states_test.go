@@ -156,6 +156,7 @@ var messages = []struct {
 	{"election/*/trial", func() election.Message { return new(pb.Trial) }},
 	{"election/*/trial/*/*", func() election.Message { return new(pb.TrialShares) }},
 	{"election/*/spoiled/*", func() election.Message { return new(pb.Spoiled) }},
+	{"election/*/roll-counts", func() election.Message { return new(pb.RollCounts) }},
 	{"election/*/partial/*/*/*", func() election.Message { return new(pb.Partial) }},
 	{"election/*/tally-queue", func() election.Message { return new(pb.TallyQueue) }},
 	{"election/*/result/*", func() election.Message { return new(pb.Result) }},

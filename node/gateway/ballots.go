@@ -8,8 +8,6 @@ import (
 
 	"votenode/app/state"
 	"votenode/app/tx"
-	"votenode/crypto/ballot"
-	pb "votenode/proto/votenode/v1"
 )
 
 // recordedBallot is what a leaf of the ballot log says, but for what is encrypted and proven: /v1/log/leaves has the whole.
@@ -19,6 +17,8 @@ type recordedBallot struct {
 	RollIndex uint64 `json:"roll_index"`
 	Sequence  uint64 `json:"sequence"`
 	Style     uint32 `json:"style"`
+	// Choices are the indices of the chosen options, by contest of the style, where it is an open choice.
+	Choices [][]uint32 `json:"choices,omitempty"`
 	// Height is that of the block that recorded it.
 	Height int64 `json:"height"`
 }
@@ -50,16 +50,30 @@ func (b *ballotReader) read(index uint64) (*recordedBallot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: leaf %d of %s: %w", state.ErrCorrupted, index, log, err)
 	}
-	cast, ok := parsed.Body().(*pb.CastBallot)
-	if !ok {
+	cast := parsed.Cast()
+	if cast == nil {
 		return nil, fmt.Errorf("%w: leaf %d of %s is no ballot", state.ErrCorrupted, index, log)
 	}
 	if b.low, err = b.heights.recorded(b.low, log, index); err != nil {
 		return nil, err
 	}
 	b.bytes += len(leaf)
-	code := ballot.ConfirmationCode(b.chain, b.id, cast.Style, cast.RollIndex, cast.Sequence, cast.Ciphertext)
-	return &recordedBallot{index, code[:], cast.RollIndex, cast.Sequence, cast.Style, b.low}, nil
+	code := cast.Code(b.chain)
+	return &recordedBallot{
+		LogIndex: index, Code: code[:], RollIndex: cast.RollIndex, Sequence: cast.Sequence, Style: cast.Style, Choices: choicesOf(cast), Height: b.low,
+	}, nil
+}
+
+// choicesOf returns the indices of the options that an open choice chooses, by contest; nil for a ballot.
+func choicesOf(c *tx.Cast) [][]uint32 {
+	if c.Choice == nil {
+		return nil
+	}
+	all := make([][]uint32, len(c.Choice.Choices))
+	for i := range all {
+		all[i] = append([]uint32{}, c.Choice.Choices[i].Options...)
+	}
+	return all
 }
 
 // ballots serves GET /v1/elections/{id}/ballots?from=I&limit=N: a page of the ballot log, superseded ballots included.

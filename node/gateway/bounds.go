@@ -62,6 +62,7 @@ func (s *Server) endpoints() map[*shares]map[string]endpoint {
 			"GET /v1/elections/{id}/polling-places": s.pollingPlaces,
 			"GET /v1/elections/{id}/extensions":     s.extensions,
 			"GET /v1/elections/{id}/removed":        s.removed,
+			"GET /v1/elections/{id}/roll-counts":    s.rollCounts,
 
 			"GET /v1/nominations/{id}/applications": s.applications,
 		},

@@ -16,6 +16,9 @@ type summary struct {
 	// Opening and Closing are block times, unix seconds; 0 where not set.
 	Opening int64 `json:"opening"`
 	Closing int64 `json:"closing"`
+	// OpenChoices says that choices are signed and not encrypted, RollOf names the election that has the roll, where that is another one.
+	OpenChoices bool   `json:"open_choices,omitempty"`
+	RollOf      string `json:"roll_of,omitempty"`
 	// Voters is the number of entries of the roll, Recorded that of ballots in the ballot log, superseded ones included.
 	Voters   uint64 `json:"voters"`
 	Recorded uint64 `json:"recorded"`
@@ -26,7 +29,8 @@ type contest struct {
 	Contest uint32   `json:"contest"`
 	Title   string   `json:"title"`
 	Options []string `json:"options"`
-	// Status is none, opened, withheld or merged; Votes are by option and Ballots counts those that were counted, where opened. MergedInto is the
+	// Status is none, opened, withheld, merged, or counted for open choices; Votes are by option and Ballots counts those that were counted, where opened or
+	// counted. MergedInto is the
 	// contest into which it is merged.
 	Status     string   `json:"status"`
 	Votes      []uint64 `json:"votes,omitempty"`
@@ -76,7 +80,7 @@ func (s *Server) elections(r *http.Request) (any, error) {
 }
 
 func summarise(e *shownElection) (*summary, error) {
-	roll, err := e.Head(state.LogRoll(e.id))
+	roll, err := e.Head(state.LogRoll(state.RollOf(e.id, e.record)))
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +90,7 @@ func summarise(e *shownElection) (*summary, error) {
 	}
 	return &summary{
 		ID: e.id, Title: e.manifest.Title, Phase: election.PhaseName(e.record.Phase), Opening: e.record.Opening, Closing: e.record.Closing,
-		Voters: roll.Size, Recorded: ballots.Size,
+		OpenChoices: e.manifest.OpenChoices, RollOf: e.record.RollOf, Voters: roll.Size, Recorded: ballots.Size,
 	}, nil
 }
 
@@ -147,6 +151,8 @@ func contestOf(e *shownElection, i uint32) (*contest, error) {
 	switch result.Status {
 	case pb.RESULT_OPENED:
 		shown.Status, shown.Votes, shown.Ballots = "opened", result.Votes, result.Ballots
+	case pb.RESULT_COUNTED:
+		shown.Status, shown.Votes, shown.Ballots = "counted", result.Votes, result.Ballots
 	case pb.RESULT_WITHHELD:
 		shown.Status = "withheld"
 	case pb.RESULT_MERGED:

@@ -219,7 +219,21 @@ func askForResults(w *world, outcome rehearsal.Outcome) {
 		w.Errorf("%+v", none)
 	}
 	w.refused(http.StatusNotFound, "/v1/elections/cancelled/tallies")
-	for _, kind := range []string{"turnout", "results", "tallies"} {
+	var counts struct {
+		Height    int64
+		Sealed    bool `json:"roll_sealed"`
+		Districts []districtCount
+		Next      *uint64
+	}
+	w.get("/v1/elections/primary/roll-counts", &counts)
+	if len(counts.Districts) != 2 || !counts.Sealed || counts.Districts[0] != (districtCount{0, "North", 6, 2}) || counts.Districts[1] != (districtCount{1, "South", 2, 0}) {
+		w.Errorf("%+v", counts)
+	}
+	w.get("/v1/elections/primary/roll-counts?from=1&limit=1", &counts)
+	if len(counts.Districts) != 1 || counts.Districts[0].District != "South" {
+		w.Errorf("%+v", counts)
+	}
+	for _, kind := range []string{"turnout", "results", "tallies", "roll-counts"} {
 		w.refused(http.StatusNotFound, "/v1/elections/none/"+kind)
 		w.refused(http.StatusBadRequest, "/v1/elections/primary/"+kind+"?limit=0")
 		w.refused(http.StatusBadRequest, "/v1/elections/primary/"+kind+"?after=x")

@@ -64,6 +64,11 @@ func (c *contract) examples() map[string][]example {
 	for _, name := range []string{"turnout", "ballots", "tallies", "results"} {
 		all[name] = []string{"/v1/elections/primary/" + name, "/v1/elections/primary/" + name + "?from=0&limit=1"}
 	}
+	all["rollCounts"] = []string{"/v1/elections/primary/roll-counts", "/v1/elections/primary/roll-counts?from=0&limit=1", "/v1/elections/cancelled/roll-counts", "/v1/elections/poll/roll-counts"}
+	for _, name := range []string{"phases", "turnout", "ballots", "results", "manifest", "trustees"} {
+		all[name] = append(all[name], "/v1/elections/poll/"+name)
+	}
+	all["election"] = append(all["election"], "/v1/elections/poll")
 	for _, name := range []string{"deals", "trial", "partials", "lists"} {
 		all[name] = []string{"/v1/elections/primary/" + name, "/v1/elections/primary/" + name + "?after=0&limit=1"}
 	}

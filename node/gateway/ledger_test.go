@@ -25,7 +25,7 @@ func TestLedgerForPeople(t *testing.T) {
 	w := serve(t, e.Ledger)
 	for name, ask := range map[string]func(*world, *rehearsal.Election){
 		"parties": askForParties, "signatures": askForSignatures, "resolutions": askForResolutions, "manifest": askForManifest,
-		"phases": askForPhases, "ceremony": askForCeremony, "ballots": askForBallots, "absence": askForAbsence, "logs": askForLogs,
+		"phases": askForPhases, "ceremony": askForCeremony, "ballots": askForBallots, "poll": askForPoll, "absence": askForAbsence, "logs": askForLogs,
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := *w
@@ -72,8 +72,8 @@ func askForParties(w *world, e *rehearsal.Election) {
 			acts = o.Documents
 		}
 	}
-	if acts != 2 {
-		w.Errorf("the officer who published two manifests has begun %d documents", acts)
+	if acts != 3 {
+		w.Errorf("the officer who published three manifests has begun %d documents", acts)
 	}
 	w.refused(http.StatusNotFound, "/v1/organisations/nobody")
 	w.refused(http.StatusNotFound, "/v1/organisations/NOBODY")
@@ -245,7 +245,7 @@ func askForResolutions(w *world, e *rehearsal.Election) {
 		decisions[r.Decision]++
 		withdrawn += len(r.Withdrawn)
 	}
-	if decisions["create_election"] != 2 || decisions["cancel_election"] != 1 || decisions["change_validators"] != 1 || withdrawn != 1 {
+	if decisions["create_election"] != 3 || decisions["cancel_election"] != 1 || decisions["change_validators"] != 1 || withdrawn != 1 {
 		w.Errorf("%v, %d withdrawn", decisions, withdrawn)
 	}
 	w.refused(http.StatusNotFound, "/v1/resolutions/"+strings.Repeat("0", 64))

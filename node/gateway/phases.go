@@ -52,9 +52,9 @@ func (s *Server) phases(r *http.Request) (any, error) {
 }
 
 // decrypting returns the block time, unix seconds, at which decryption begins at the earliest: it waits for polling places. It is 0 while no
-// closing is set.
+// closing is set, and where choices are open.
 func (e *shownElection) decrypting() int64 {
-	if e.record.Closing == 0 {
+	if e.record.Closing == 0 || e.manifest.OpenChoices {
 		return 0
 	}
 	return e.record.Closing + int64(e.manifest.ObjectionWindow)
@@ -77,9 +77,17 @@ func (e *shownElection) reached() ([]phase, error) {
 	if len(e.manifest.PollingPlaces) > 0 {
 		delete(begins, pb.PHASE_DECRYPTING) // it may have waited for the last of them
 	}
+	skipped := map[pb.Phase]bool{}
+	if e.manifest.OpenChoices {
+		begins = map[pb.Phase]int64{pb.PHASE_VOTING: e.record.Opening, pb.PHASE_FINAL: e.record.Closing}
+		skipped = map[pb.Phase]bool{pb.PHASE_KEY_CEREMONY: true, pb.PHASE_CLOSED: true, pb.PHASE_DECRYPTING: true}
+	}
 	blocks := heights{Snapshot: e.Snapshot}
 	var list []phase
 	for p := pb.PHASE_SETUP; p <= last; p++ {
+		if skipped[p] {
+			continue
+		}
 		each := phase{Phase: election.PhaseName(p)}
 		if seconds, timed := begins[p]; timed {
 			leaf, err := blocks.began(seconds)
@@ -105,7 +113,11 @@ func (e *shownElection) lastBeforeCancellation() (pb.Phase, error) {
 	if e.record.Phase != pb.PHASE_CANCELLED {
 		return e.record.Phase, nil
 	}
-	sum, err := e.Record(state.SumKey(e.id, 0))
+	counts := state.SumKey(e.id, 0)
+	if e.manifest.OpenChoices {
+		counts = state.ResultKey(e.id, 0)
+	}
+	sum, err := e.Record(counts)
 	switch {
 	case err != nil:
 		return pb.PHASE_NONE, err
@@ -114,8 +126,8 @@ func (e *shownElection) lastBeforeCancellation() (pb.Phase, error) {
 	case e.record.PlacesOpen > 0:
 		return pb.PHASE_CLOSED, nil
 	case sum != nil:
-		return pb.PHASE_VOTING, nil // the sums are written when voting begins
-	case e.record.RollSealed && e.record.TrialPassed:
+		return pb.PHASE_VOTING, nil // the sums, or the results of open choices, are written when voting begins
+	case e.record.RollSealed && (e.record.TrialPassed || e.manifest.OpenChoices):
 		return pb.PHASE_READY, nil
 	case len(e.Keys(state.CeremonyKey(e.id, ""), "", 1)) > 0:
 		return pb.PHASE_KEY_CEREMONY, nil
@@ -134,7 +146,7 @@ type turnoutOf struct {
 const leastStep = 10
 
 // turnout serves GET /v1/elections/{id}/turnout?from=I&limit=N. Until closing the ballots of a contest are shown in steps of open_min, the number
-// below which it is never opened, and at least ten: what few people do is not to be watched one by one.
+// below which it is never opened, and at least ten: what few people do is not to be watched one by one. Open choices can be watched anyway.
 func (s *Server) turnout(r *http.Request) (any, error) {
 	e, err := s.electionOf(r)
 	if err != nil {
@@ -145,11 +157,16 @@ func (s *Server) turnout(r *http.Request) (any, error) {
 		return nil, err
 	}
 	step := uint64(1)
-	if !e.closed() {
+	if !e.closed() && !e.manifest.OpenChoices {
 		step = max(leastStep, uint64(e.manifest.OpenMin))
 	}
 	page, err := contestPage(e, r, func(i uint32) (turnoutOf, int, error) {
 		shown := turnoutOf{Contest: i, Title: e.manifest.Contests[i].Title}
+		if e.manifest.OpenChoices {
+			result, err := state.Load[pb.Result](e, state.ResultKey(e.id, i))
+			shown.Ballots = result.GetBallots()
+			return shown, len(shown.Title), err
+		}
 		counted, err := loadSum(e, i)
 		if counted != nil {
 			shown.Ballots = counted.Ballots / step * step

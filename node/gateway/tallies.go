@@ -88,6 +88,9 @@ func (s *Server) tallies(r *http.Request) (any, error) {
 	if !e.closed() {
 		return nil, missing("the sums of %q are fixed when it closes; its phase is %s", e.id, election.PhaseName(e.record.Phase))
 	}
+	if e.manifest.OpenChoices {
+		return nil, missing("nothing is encrypted in %q; its counts are its results", e.id)
+	}
 	page, err := contestPage(e, r, func(i uint32) (tally, int, error) {
 		fixed, err := loadSum(e, i)
 		if err == nil && fixed == nil {

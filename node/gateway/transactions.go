@@ -103,7 +103,7 @@ func (s *Server) passOn(ctx context.Context, transactions [][]byte, found []abci
 	var ballots [][]byte
 	var at []int
 	for i, a := range found {
-		if parsed, err := tx.Parse(transactions[i]); err == nil && parsed.Kind() == tx.KindCastBallot && a.Code == tx.CodeOK && a.Slip == nil {
+		if parsed, err := tx.Parse(transactions[i]); err == nil && parsed.Kind().Casts() && a.Code == tx.CodeOK && a.Slip == nil {
 			ballots, at = append(ballots, transactions[i]), append(at, i)
 		}
 	}

@@ -116,15 +116,11 @@ func (t *tally) block(b *block, o *app.Outcome) {
 		if b.parsed[i] == nil {
 			continue
 		}
-		switch m := b.parsed[i].Body().(type) {
-		case *pb.CastBallot:
-			if r.Code != tx.CodeOK {
-				t.refuse(m.Election, name)
-			}
-		case *pb.SpoilBallot:
-			if r.Code == tx.CodeOK {
-				t.spoiled[m.Election]++
-			}
+		if cast := b.parsed[i].Cast(); cast != nil && r.Code != tx.CodeOK {
+			t.refuse(cast.Election, name)
+		}
+		if m, ok := b.parsed[i].Body().(*pb.SpoilBallot); ok && r.Code == tx.CodeOK {
+			t.spoiled[m.Election]++
 		}
 	}
 	for _, e := range o.Events {
@@ -267,10 +263,12 @@ func (e *Election) contests(view state.View, id string, m *pb.Manifest) error {
 			result = new(pb.Result)
 		}
 		c.Ballots, c.PaperBallots, c.PaperInvalid = result.Ballots, result.PaperBallots, result.PaperInvalid
-		opened := result.Status == pb.RESULT_OPENED
+		opened := result.Status == pb.RESULT_OPENED || result.Status == pb.RESULT_COUNTED
 		switch result.Status {
 		case pb.RESULT_OPENED:
 			c.Status = "opened"
+		case pb.RESULT_COUNTED:
+			c.Status = "counted"
 		case pb.RESULT_WITHHELD:
 			c.Status = "withheld"
 		case pb.RESULT_MERGED:

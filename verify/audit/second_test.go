@@ -92,6 +92,14 @@ func TestWrongRecords(t *testing.T) {
 		result.Votes[0], result.Votes[2] = result.Votes[0]+1, result.Votes[2]-1
 		return election.Encode(result)
 	}
+	twice := func(value []byte) []byte { // a choice is counted twice
+		result := new(pb.Result)
+		if err := election.Decode(value, result); err != nil {
+			t.Fatal(err)
+		}
+		result.Ballots, result.Votes[1] = result.Ballots+1, result.Votes[1]+1
+		return election.Encode(result)
+	}
 	elected := func(value []byte) []byte {
 		list := new(pb.List)
 		if err := election.Decode(value, list); err != nil {
@@ -105,6 +113,9 @@ func TestWrongRecords(t *testing.T) {
 		change func([]byte) []byte
 		want   string
 	}{
+		{state.ResultKey("poll", 0), twice, "recount: tally"},
+		{state.VotersKey("poll"), flip, "recount: ballots"},
+		{state.LogKey(state.LogBallots("poll")), flip, "recount: ballots"},
 		{state.ResultKey(e.ID, 0), vote, "recount: tally"},
 		{state.ResultKey(e.ID, 1), func([]byte) []byte { return nil }, "recount: tally"},
 		{state.PartialKey(e.ID, 0, "party", 1), flip, "recount: tally"},
@@ -120,6 +131,8 @@ func TestWrongRecords(t *testing.T) {
 		{state.DealKey(e.ID, "league", 1, 1), flip, "recount: keys"},
 		{state.TrialKey(e.ID), flip, "recount: keys"},
 		{state.LogKey(state.LogRoll(e.ID)), flip, "recount: rolls"},
+		{state.RollCountsKey(e.ID), flip, "recount: rolls"},
+		{state.RollCountsKey(e.ID), func([]byte) []byte { return nil }, "recount: rolls"},
 		{state.ElectionKey(e.ID), flip, "recount: elections"},
 		{state.ElectionKey("cancelled"), flip, "recount: elections"},
 		{state.KeyElections, flip, "recount: elections"},

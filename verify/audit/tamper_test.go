@@ -317,6 +317,27 @@ func TestChangedTransactions(t *testing.T) {
 	}
 }
 
+// A choice that is left out, that stands once more, and one of a member who is not in the part that the poll is for: another code or
+// another state than the next header attests.
+func TestChangedChoices(t *testing.T) {
+	e, _ := story()
+	height, index := find(t, tx.KindCastChoice)
+	poll := &rehearsal.Election{ID: "poll", Voters: e.Voters}
+	for name, change := range map[string]func(b *cmttypes.Block){
+		"left out":         func(b *cmttypes.Block) { b.Txs = slices.Delete(b.Txs, index, index+1) },
+		"counted twice":    func(b *cmttypes.Block) { b.Txs = append(b.Txs, b.Txs[index]) },
+		"outside the part": func(b *cmttypes.Block) { b.Txs[index] = poll.Choose(2, 1, 0) },
+		"another choice":   func(b *cmttypes.Block) { b.Txs[index] = poll.Choose(0, 1, 2) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			blocks := rehearsal.Clone(e.Blocks)
+			change(blocks[height-1])
+			e.Ledger.Seal(blocks)
+			caught(t, e.Ledger.Record(blocks), "results", "state")
+		})
+	}
+}
+
 // A transaction that is signed again by its signer takes effect differently from what the validators attested.
 func TestTransactionSignedAgain(t *testing.T) {
 	e, _ := story()
@@ -331,6 +352,37 @@ func TestTransactionSignedAgain(t *testing.T) {
 	blocks[height-1].Txs[index] = rehearsal.Sign("party officer 1", m)
 	e.Ledger.Seal(blocks)
 	caught(t, e.Ledger.Record(blocks), "results", "state")
+}
+
+// A voter is added by the registrars of one organisation, or under the signature that another's gave to another part: the sender and all
+// validators have signed it.
+func TestRollOfOneOrganisation(t *testing.T) {
+	e, _ := story()
+	height, index := find(t, tx.KindAddRollEntries)
+	for name, c := range map[string]struct {
+		change func(m *pb.AddRollEntries)
+		want   string
+	}{
+		"not signed":   {func(m *pb.AddRollEntries) { m.Signatures = m.Signatures[1:] }, "results"},
+		"signed twice": {func(m *pb.AddRollEntries) { m.Signatures[0] = m.Signatures[1] }, "results"},
+		"signed by officer": {func(m *pb.AddRollEntries) {
+			m.Signatures[0] = tx.SignRoll(rehearsal.Chain, m, rehearsal.Key("league officer 1"))
+		}, "results"},
+		"another entry": {func(m *pb.AddRollEntries) { m.Entries[1].Style ^= 1 }, "proposals"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			blocks := rehearsal.Clone(e.Blocks)
+			p, err := tx.Parse(blocks[height-1].Txs[index])
+			if err != nil {
+				t.Fatal(err)
+			}
+			m := p.Body().(*pb.AddRollEntries)
+			c.change(m)
+			blocks[height-1].Txs[index] = rehearsal.Sign("party registrar 1", m)
+			e.Ledger.Seal(blocks)
+			caught(t, e.Ledger.Record(blocks), c.want)
+		})
+	}
 }
 
 func TestBlocksOutOfPlace(t *testing.T) {

@@ -75,7 +75,7 @@ func (a *auditor) verifyPart(blocks []*block) error {
 	var at []*tx.Verdict
 	for _, b := range blocks {
 		for i, p := range b.parsed {
-			if p != nil && p.Kind() == tx.KindCastBallot && b.verdicts[i].Verified == nil && b.verdicts[i].Refusal == nil {
+			if p != nil && p.Kind().Casts() && b.verdicts[i].Verified == nil && b.verdicts[i].Refusal == nil {
 				ballots, at = append(ballots, p), append(at, &b.verdicts[i])
 			}
 		}

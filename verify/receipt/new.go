@@ -24,7 +24,7 @@ func New(ledger *pb.LedgerState, s *state.Snapshot, election string, index uint6
 	if err != nil {
 		return nil, fmt.Errorf("%w: a ballot of the log: %w", state.ErrCorrupted, err)
 	}
-	voter := parsed.Body().(*pb.CastBallot).RollIndex
+	voter := parsed.Cast().RollIndex
 	if r.BallotPath, err = s.ProveInclusion(log, index, head.Size); err != nil {
 		return nil, err
 	}

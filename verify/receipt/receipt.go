@@ -15,7 +15,6 @@ import (
 	"votenode/app/election"
 	"votenode/app/state"
 	"votenode/app/tx"
-	"votenode/crypto/ballot"
 	pb "votenode/proto/votenode/v1"
 	"votenode/verify/certified"
 )
@@ -85,13 +84,13 @@ func Verify(genesisHash [32]byte, voter uint64, now time.Time, r *pb.Receipt) (*
 	}
 	f := &Finding{
 		Chain: shown.Child.ChainID, Election: r.Election, RollIndex: voter, Sequence: cast.Sequence, LogIndex: r.LogIndex, State: shown,
-		Code: ballot.ConfirmationCode(shown.Child.ChainID, r.Election, cast.Style, voter, cast.Sequence, cast.Ciphertext),
+		Code: cast.Code(shown.Child.ChainID),
 	}
 	return f, f.stand(r)
 }
 
 // recorded verifies that the ballot stands in the log of its election, and returns it.
-func recorded(shown *certified.State, r *pb.Receipt) (*pb.CastBallot, error) {
+func recorded(shown *certified.State, r *pb.Receipt) (*tx.Cast, error) {
 	if err := included(shown, state.LogKey(state.LogBallots(r.Election)), r.Ballots, r.LogIndex, r.Ballot, r.BallotPath); err != nil {
 		return nil, fmt.Errorf("ballot log: %w", err)
 	}
@@ -99,8 +98,8 @@ func recorded(shown *certified.State, r *pb.Receipt) (*pb.CastBallot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: the ballot: %w", ErrMismatch, err)
 	}
-	cast, ok := parsed.Body().(*pb.CastBallot)
-	if !ok || cast.Election != r.Election {
+	cast := parsed.Cast()
+	if cast == nil || cast.Election != r.Election {
 		return nil, fmt.Errorf("%w: the transaction casts no ballot in %q", ErrMismatch, r.Election)
 	}
 	return cast, nil

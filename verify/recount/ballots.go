@@ -24,28 +24,13 @@ func (r *Recount) ballotSigned(verdict Verdict, m *pb.CastBallot) error {
 
 // castBallot: spec 9.30.
 func (r *Recount) castBallot(raw []byte, decoded *ballot.EncryptedBallot, m *pb.CastBallot) error {
-	e, err := r.in(m.Election, pb.PHASE_VOTING)
+	e, err := r.inVoting(m.Election, false)
 	if err != nil {
 		return err
 	}
-	v, err := e.roll.voter(m.RollIndex)
+	v, entry, err := r.eligible(e, m.RollIndex, m.Style, m.Sequence)
 	if err != nil {
 		return err
-	}
-	entry, err := e.roll.entry(m.RollIndex)
-	if err != nil {
-		return err
-	}
-	interval := int64(e.manifest.RevoteInterval) * 1_000
-	switch {
-	case v.status == pb.VOTER_REVOKED:
-		return refuse(codeRevoked, "the entry was revoked")
-	case m.Style != entry.style:
-		return refuse(codeWrongStyle, "the roll gives style %d", entry.style)
-	case m.Sequence <= v.sequence:
-		return refuse(codeSequence, "number %d is not above %d", m.Sequence, v.sequence)
-	case v.status == pb.VOTER_COUNTS && r.now/millisecond-v.time < interval:
-		return refuse(codeTooSoon, "the last ballot is too recent")
 	}
 	for _, s := range e.spoiledBy(m.RollIndex) {
 		if s.Sequence == m.Sequence || string(s.NoncePoint) == string(m.Ciphertext[:32]) {
@@ -80,8 +65,15 @@ func (e *election) fold(style uint32, c *ballot.Ciphertext, fold func(*ballot.En
 	return nil
 }
 
-// takeOut subtracts the ballot of a voter that counts. What the record gives again is compared with the confirmation code.
+// takeOut subtracts the ballot or choice of a voter that counts. What the record gives again is compared with the confirmation code.
 func (r *Recount) takeOut(e *election, index uint64, v voter) error {
+	if e.manifest.OpenChoices {
+		m, err := r.recordedChoice(e, index, v)
+		if err == nil {
+			e.tell(m, func(n *uint64) { *n-- })
+		}
+		return err
+	}
 	raw, err := r.recorded(e.id, v.index)
 	if err != nil {
 		return err
@@ -135,7 +127,7 @@ func (r *Recount) spoilSigned(signature []byte, m *pb.SpoilBallot) error {
 
 // spoilBallot: spec 9.31.
 func (r *Recount) spoilBallot(m *pb.SpoilBallot) error {
-	e, err := r.in(m.Election, pb.PHASE_VOTING)
+	e, err := r.inVoting(m.Election, false)
 	if err != nil {
 		return err
 	}
@@ -143,9 +135,13 @@ func (r *Recount) spoilBallot(m *pb.SpoilBallot) error {
 	if err != nil {
 		return err
 	}
+	gone, err := e.revoked(m.RollIndex, v)
+	if err != nil {
+		return err
+	}
 	before := e.spoiledBy(m.RollIndex)
 	switch {
-	case v.status == pb.VOTER_REVOKED:
+	case gone:
 		return refuse(codeRevoked, "the entry was revoked")
 	case m.Sequence <= v.sequence:
 		return refuse(codeRecorded, "a ballot with number %d is recorded", v.sequence)

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"votenode/app/organisation"
 	"votenode/app/tx"
 	pb "votenode/proto/votenode/v1"
 )
@@ -15,6 +16,7 @@ func TestBounds(t *testing.T) {
 		for i := range m.Entries {
 			m.Entries[i].Key = make([]byte, 32)
 		}
+		m.Signatures = []pb.RollSignature{{Key: make([]byte, 32), Signature: make([]byte, 64)}}
 		return m
 	}
 	partials := func(n int) *pb.PostPartials {
@@ -29,7 +31,21 @@ func TestBounds(t *testing.T) {
 		for i := range voters {
 			voters[i] = uint64(i)
 		}
-		return &pb.ProposeResolution{Resolution: pb.Resolution{Decision: &pb.Resolution_RevokeVoters{RevokeVoters: &pb.RevokeVoters{Voters: voters}}}}
+		return &pb.ProposeResolution{Resolution: pb.Resolution{Reason: "left", Decision: &pb.Resolution_RevokeVoters{RevokeVoters: &pb.RevokeVoters{Voters: voters}}}}
+	}
+	signatures := func(n int) *pb.AddRollEntries {
+		m := entries(1)
+		for len(m.Signatures) < n {
+			m.Signatures = append(m.Signatures, m.Signatures[0])
+		}
+		return m
+	}
+	struck := func(n int) *pb.ProposeResolution {
+		d := &pb.SealRoll{Root: make([]byte, 32), Struck: make([]pb.StruckVoter, n)}
+		for i := range d.Struck {
+			d.Struck[i] = pb.StruckVoter{Voter: uint64(i), Cause: pb.REVOCATION_PAPER}
+		}
+		return &pb.ProposeResolution{Resolution: pb.Resolution{Decision: &pb.Resolution_SealRoll{SealRoll: d}}}
 	}
 	reports := func(n int) *pb.ReportIntake {
 		m := &pb.ReportIntake{Start: 1, Height: tx.IntakeInterval, Refused: make([]pb.RefusalCount, n)}
@@ -59,6 +75,8 @@ func TestBounds(t *testing.T) {
 		"applications": {wellFormed(applications(tx.MaxApplications)), wellFormed(applications(tx.MaxApplications + 1))},
 		"decisions":    {wellFormed(decisions(tx.MaxApplications, 0)), wellFormed(decisions(tx.MaxApplications+1, 0))},
 		"reasons":      {wellFormed(decisions(1, tx.MaxRefusal)), wellFormed(decisions(1, tx.MaxRefusal+1))},
+		"signatures":   {wellFormed(signatures(organisation.MaxOrganisations)), wellFormed(signatures(organisation.MaxOrganisations + 1))},
+		"struck":       {wellFormed(struck(tx.MaxStruck)), wellFormed(struck(tx.MaxStruck + 1))},
 		"revocations":  {wellFormed(revocations(tx.MaxRevocations)), wellFormed(revocations(tx.MaxRevocations + 1))},
 	} {
 		if !c.most || c.more {

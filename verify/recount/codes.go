@@ -100,4 +100,11 @@ const (
 	codeNotSupported         = 865
 	codeSupportLimit         = 866
 	codeUnknownPost          = 867
+	codeNotCosigned          = 800
+	codeNoRoll               = 850
+	codeUnknownDistrict      = 851
+	codeNotInPart            = 852
+	codeChoice               = 853
+	codeOpenChoices          = 854
+	codeRollElsewhere        = 855
 )

@@ -120,6 +120,11 @@ func (r *Recount) effect(hash [32]byte, m *pb.Resolution) error {
 		e := r.byID[d.SealRoll.Election]
 		e.roll.keys = nil // no key comes any more
 		e.sealed, e.rollRoot = true, [32]byte(d.SealRoll.Root)
+		for _, s := range d.SealRoll.Struck {
+			if err := r.revoke(e, s.Voter); err != nil {
+				return err
+			}
+		}
 	case *pb.Resolution_ScheduleElection:
 		e := r.byID[d.ScheduleElection.Election]
 		e.opening, e.closing = d.ScheduleElection.Opening, d.ScheduleElection.Closing
@@ -146,7 +151,7 @@ func (r *Recount) effect(hash [32]byte, m *pb.Resolution) error {
 	case *pb.Resolution_RemoveCandidate:
 		r.remove(m, d.RemoveCandidate)
 	case *pb.Resolution_RevokeVoters:
-		return r.revoke(d.RevokeVoters)
+		return r.revokeEverywhere(d.RevokeVoters)
 	case *pb.Resolution_OpenInitiatives:
 		r.openInitiatives(d.OpenInitiatives)
 	case *pb.Resolution_AnswerInitiative:
@@ -180,7 +185,7 @@ func (r *Recount) mayCreate(d *pb.CreateElection) error {
 		return refuse(codeInvalidManifest, "manifest: %v", err)
 	}
 	for i, s := range rules.Styles(m) {
-		if uint64(256+s.CiphertextSize()+s.ProofSize()) > r.parameters.Limits.BallotBytes {
+		if !m.OpenChoices && uint64(256+s.CiphertextSize()+s.ProofSize()) > r.parameters.Limits.BallotBytes {
 			return refuse(codeInvalidManifest, "ballots of style %d are too long", i)
 		}
 	}
@@ -194,7 +199,7 @@ func (r *Recount) mayCreate(d *pb.CreateElection) error {
 	case m.Opening != 0 && r.reached(m.Opening):
 		return refuse(codeInvalidTimes, "the opening has passed")
 	}
-	return nil
+	return r.mayShare(m)
 }
 
 func (r *Recount) create(d *pb.CreateElection) {
@@ -203,6 +208,9 @@ func (r *Recount) create(d *pb.CreateElection) {
 		panic("recount: a manifest that passed its rule: " + err.Error())
 	}
 	e := newElection(m, [32]byte(d.Manifest), r.space)
+	if m.RollOf != "" {
+		e.share(r.byID[m.RollOf], r)
+	}
 	r.elections, r.byID[e.id] = append(r.elections, e), e
 	r.move(e, pb.PHASE_SETUP)
 }
@@ -219,6 +227,11 @@ func (r *Recount) maySeal(d *pb.SealRoll) error {
 		return refuse(codeRollSealed, "the roll is sealed")
 	case e.roll.size == 0 || e.roll.size != d.Size_ || !bytes.Equal(root[:], d.Root):
 		return refuse(codeRollMismatch, "size or root are not those of the roll")
+	}
+	for _, s := range d.Struck {
+		if s.Voter >= e.roll.size {
+			return refuse(codeUnknownVoter, "the roll has no entry %d to strike", s.Voter)
+		}
 	}
 	return nil
 }
@@ -257,6 +270,9 @@ func (r *Recount) mayAppoint(d *pb.AppointTrustees) error {
 	e, err := r.in(d.Election, pb.PHASE_SETUP)
 	if err != nil {
 		return err
+	}
+	if e.manifest.OpenChoices {
+		return refuse(codeOpenChoices, "nothing is encrypted in %q", d.Election)
 	}
 	if len(d.Boards) != len(r.organisations) {
 		return refuse(codeInvalidBoard, "there is not one board for each organisation")
@@ -365,37 +381,76 @@ func (r *Recount) mayExcuse(d *pb.ExcuseTrial) error {
 	return nil
 }
 
+// beforeResult are the phases in which the sums of an election can still change.
+var beforeResult = []pb.Phase{pb.PHASE_SETUP, pb.PHASE_KEY_CEREMONY, pb.PHASE_READY, pb.PHASE_VOTING}
+
 // mayRevoke: spec 9.28.
 func (r *Recount) mayRevoke(d *pb.RevokeVoters) error {
-	e, err := r.in(d.Election, pb.PHASE_SETUP, pb.PHASE_KEY_CEREMONY, pb.PHASE_READY, pb.PHASE_VOTING)
-	if err != nil {
-		return err
-	}
-	if !e.sealed {
+	e := r.byID[d.Election]
+	switch {
+	case e == nil:
+		return refuse(codeUnknownElection, "there is no election %q", d.Election)
+	case !e.sealed:
 		return refuse(codeWrongPhase, "the roll is not sealed")
-	}
-	if slices.Max(d.Voters) >= e.roll.size {
+	case !slices.Contains(beforeResult, e.phase) && len(r.polls(e)) == 0:
+		return refuse(codeWrongPhase, "the phase of %q is %v", d.Election, e.phase)
+	case e.owner != nil:
+		return refuse(codeRollElsewhere, "the roll is that of %q", e.owner.id)
+	case slices.Max(d.Voters) >= e.roll.size:
 		return refuse(codeUnknownVoter, "the roll has %d entries", e.roll.size)
 	}
 	return nil
 }
 
-func (r *Recount) revoke(d *pb.RevokeVoters) error {
+// revokeEverywhere revokes entries from a roll, and from the elections by it whose voting is open. Spec 9.28, 19.2.
+func (r *Recount) revokeEverywhere(d *pb.RevokeVoters) error {
 	e := r.byID[d.Election]
 	for _, index := range d.Voters {
-		v, err := e.roll.voter(index)
-		if err != nil {
+		if err := r.revoke(e, index); err != nil {
 			return err
 		}
-		if v.status == pb.VOTER_COUNTS {
-			if err := r.takeOut(e, index, v); err != nil {
+		for _, p := range r.polls(e) {
+			if p.phase != pb.PHASE_VOTING {
+				continue
+			}
+			v, err := p.roll.voter(index)
+			if err != nil {
+				return err
+			}
+			if err := r.strike(p, index, v); err != nil {
 				return err
 			}
 		}
-		v.status = pb.VOTER_REVOKED
-		if err := e.roll.setVoter(index, v); err != nil {
+	}
+	return nil
+}
+
+// revoke takes the right to vote from an entry of an election's own roll, once: by its leaf, and after the election's voting by a note
+// apart. Spec 8.4, 9.28.
+func (r *Recount) revoke(e *election, index uint64) error {
+	v, err := e.roll.voter(index)
+	if err != nil || v.status == pb.VOTER_REVOKED || e.barred[index] != 0 {
+		return err
+	}
+	entry, err := e.roll.entry(index)
+	if err != nil {
+		return err
+	}
+	e.counts.Revoked[entry.style]++
+	if !slices.Contains(beforeResult, e.phase) {
+		e.barred[index] = r.height
+		return nil
+	}
+	return r.strike(e, index, v)
+}
+
+// strike marks a voter as revoked in an election, and takes out its ballot if one counts.
+func (r *Recount) strike(e *election, index uint64, v voter) error {
+	if v.status == pb.VOTER_COUNTS {
+		if err := r.takeOut(e, index, v); err != nil {
 			return err
 		}
 	}
-	return nil
+	v.status = pb.VOTER_REVOKED
+	return e.roll.setVoter(index, v)
 }

@@ -3,11 +3,13 @@ package recount
 import (
 	"crypto/sha256"
 
+	"github.com/oasisprotocol/curve25519-voi/primitives/ed25519"
 	"github.com/transparency-dev/merkle/compact"
 	"github.com/transparency-dev/merkle/rfc6962"
 
 	"votenode/crypto/ballot"
 	"votenode/crypto/threshold"
+	"votenode/crypto/transcript"
 	pb "votenode/proto/votenode/v1"
 	"votenode/verify/cells"
 	"votenode/verify/recount/rules"
@@ -23,11 +25,16 @@ type election struct {
 	opening      int64
 	closing      int64
 
+	owner     *election      // the one that has the roll, nil where it is its own
+	districts map[string]int // styles by district, once asked for
+
 	roll     *roll
 	members  *cells.Cells // memberBytes each; nil before the roll was open to initiatives
 	rollLog  log
+	counts   pb.RollCounts // one number for each style
 	sealed   bool
 	rollRoot [32]byte
+	barred   map[uint64]int64 // heights at which entries of the roll were revoked after voting
 
 	ceremonies  []*ceremony // by organisation, sorted
 	keys        []*threshold.OrganisationKey
@@ -62,9 +69,10 @@ type election struct {
 func newElection(m *pb.Manifest, hash [32]byte, space *cells.Space) *election {
 	return &election{
 		id: m.Election, manifest: m, manifestHash: hash, slots: rules.Slots(m), opening: m.Opening, closing: m.Closing,
-		roll: newRoll(space), trialShares: map[pb.TrusteeRef]*pb.TrialShares{},
+		roll: newRoll(space), counts: pb.RollCounts{Entries: make([]uint64, len(m.Styles)), Revoked: make([]uint64, len(m.Styles))}, trialShares: map[pb.TrusteeRef]*pb.TrialShares{},
 		spoiled: map[uint64]*pb.Spoiled{}, partials: map[part]*pb.Partial{}, results: make([]*pb.Result, len(m.Contests)),
 		lists: map[uint32]*pb.List{}, joined: map[uint32]*ballot.EncryptedTally{}, paper: map[string]*place{}, onPaper: map[uint32]bool{},
+		barred: map[uint64]int64{},
 	}
 }
 
@@ -87,14 +95,22 @@ func (r *Recount) moveByTime(e *election) error {
 		case pb.PHASE_SETUP, pb.PHASE_KEY_CEREMONY:
 			e.opening, e.closing = 0, 0
 		case pb.PHASE_READY:
-			for i := range e.manifest.Contests {
-				e.sums = append(e.sums, ballot.NewEncryptedTally(len(e.manifest.Contests[i].Options)))
+			if e.manifest.OpenChoices {
+				e.beginCount()
+			} else {
+				for i := range e.manifest.Contests {
+					e.sums = append(e.sums, ballot.NewEncryptedTally(len(e.manifest.Contests[i].Options)))
+				}
 			}
 			r.move(e, pb.PHASE_VOTING)
 		}
 	}
 	if e.phase == pb.PHASE_VOTING && r.reached(e.closing) {
 		e.places = uint32(len(e.manifest.PollingPlaces))
+		if e.manifest.OpenChoices {
+			r.move(e, pb.PHASE_FINAL)
+			return r.endCount(e)
+		}
 		r.move(e, pb.PHASE_CLOSED)
 	}
 	if e.phase == pb.PHASE_CLOSED && int(e.places) == len(e.paper) && r.reached(e.closing+int64(e.manifest.ObjectionWindow)) {
@@ -106,7 +122,8 @@ func (r *Recount) moveByTime(e *election) error {
 
 // moveWhenReady: spec 8.2. An opening that has passed meanwhile is forgotten.
 func (r *Recount) moveWhenReady(e *election) {
-	if e.phase != pb.PHASE_KEY_CEREMONY || !e.sealed || !e.trialPassed || e.hasList() && len(e.lot.Parts) < len(r.organisations) {
+	made := e.phase == pb.PHASE_KEY_CEREMONY && e.trialPassed || e.phase == pb.PHASE_SETUP && e.manifest.OpenChoices
+	if !made || !e.sealed || e.hasList() && len(e.lot.Parts) < len(r.organisations) {
 		return
 	}
 	if e.opening != 0 && r.reached(e.opening) {
@@ -138,6 +155,14 @@ func (r *Recount) fix(e *election) error {
 func (r *Recount) addRollEntries(signer []byte, m *pb.AddRollEntries) error {
 	if !r.isRegistrar(signer) {
 		return refuse(codeNotAuthorised, "%x is no registrar's key", signer)
+	}
+	if len(m.Signatures) != len(r.organisations) {
+		return refuse(codeNotCosigned, "%d signatures", len(m.Signatures))
+	}
+	for i, s := range m.Signatures {
+		if !hasKey(r.organisations[i].Registrars, s.Key) {
+			return refuse(codeNotCosigned, "signature %d is of no registrar of %q", i, r.organisations[i].Id)
+		}
 	}
 	e, err := r.in(m.Election, pb.PHASE_SETUP, pb.PHASE_KEY_CEREMONY)
 	if err != nil {
@@ -182,6 +207,21 @@ func (r *Recount) addRollEntries(signer []byte, m *pb.AddRollEntries) error {
 			return err
 		}
 		e.rollLog.add(rules.Encode(entry))
+		e.counts.Entries[entry.Style]++
+	}
+	return nil
+}
+
+// rollSigned asks for the signatures that a part of a roll carries. Spec 9.14.
+func (r *Recount) rollSigned(m *pb.AddRollEntries) error {
+	part := *m
+	part.Signatures = nil
+	// Frame("votenode/v1/roll-part", chain, part)
+	message := transcript.Frame(transcript.LabelRollPart, []byte(r.chain), rules.Encode(&part))
+	for i, s := range m.Signatures {
+		if !ed25519.VerifyWithOptions(s.Key, message, s.Signature, zip215) {
+			return refuse(codeBadSignature, "registrar's signature %d does not hold", i)
+		}
 	}
 	return nil
 }

@@ -95,6 +95,12 @@ func (r *Recount) Records(id string, emit Emit) error {
 	at := "election/" + id
 	emit(Elections, at, rules.Encode(e.record()))
 	head(emit, Rolls, "log/"+at+"/roll", &e.rollLog)
+	if e.roll.size > 0 && e.owner == nil {
+		emit(Rolls, at+"/roll-counts", rules.Encode(&e.counts))
+	}
+	for index, height := range e.barred {
+		emit(Rolls, fmt.Sprintf("%s/barred/%010d", at, index), rules.Encode(&pb.Barred{Height: height}))
+	}
 	e.keyRecords(at, emit)
 	if err := e.ballotRecords(at, emit); err != nil {
 		return err
@@ -132,6 +138,9 @@ func (e *election) record() *pb.Election {
 	out := &pb.Election{Phase: e.phase, Manifest: e.manifestHash[:], Opening: e.opening, Closing: e.closing, TrialPassed: e.trialPassed}
 	if e.sealed {
 		out.RollSealed, out.RollSize, out.RollRoot = true, e.roll.size, e.rollRoot[:]
+	}
+	if e.owner != nil {
+		out.RollOf = e.owner.id
 	}
 	if e.keys != nil {
 		out.KeyDigest = e.digest[:]

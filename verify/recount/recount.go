@@ -300,3 +300,12 @@ func (r *Recount) in(id string, phases ...pb.Phase) (*election, error) {
 	}
 	return e, nil
 }
+
+// inVoting returns an election that is open for voting, with encrypted ballots or with open choices.
+func (r *Recount) inVoting(id string, open bool) (*election, error) {
+	e, err := r.in(id, pb.PHASE_VOTING)
+	if err == nil && e.manifest.OpenChoices != open {
+		err = refuse(codeOpenChoices, "open_choices is %t", e.manifest.OpenChoices)
+	}
+	return e, err
+}

@@ -129,8 +129,8 @@ func watch(t testing.TB, l *rehearsal.Ledger) *second {
 func (s *second) next() error {
 	b, results := s.Blocks[len(s.Blocks)-1], s.Results[len(s.Results)-1]
 	for i, r := range results {
-		if p, err := tx.Parse(b.Txs[i]); err == nil && p.Kind() == tx.KindCastBallot && r.Code == tx.CodeOK {
-			id := p.Body().(*pb.CastBallot).Election
+		if p, err := tx.Parse(b.Txs[i]); err == nil && p.Kind().Casts() && r.Code == tx.CodeOK {
+			id := p.Cast().Election
 			s.ballots[id] = append(s.ballots[id], b.Txs[i])
 		}
 	}

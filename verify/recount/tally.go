@@ -101,7 +101,8 @@ func (e *election) countAgain() error {
 		if err != nil {
 			return err
 		}
-		for _, contest := range e.manifest.Styles[entry.style].Contests {
+		style, _ := e.style(entry)
+		for _, contest := range e.manifest.Styles[style].Contests {
 			counts[contest]++
 		}
 		return nil

@@ -27,6 +27,8 @@ func (r *Recount) transaction(v Verdict, raw []byte) error {
 	switch body.(type) {
 	case *pb.CastBallot:
 		limit, signer = r.parameters.Limits.BallotBytes, 0
+	case *pb.CastChoice:
+		limit, signer = r.parameters.Limits.BallotBytes, 0
 	case *pb.SpoilBallot, memberBody:
 		signer = 0
 	}
@@ -67,6 +69,8 @@ func (r *Recount) transaction(v Verdict, raw []byte) error {
 		return r.castBallot(raw, v.Ballot, m)
 	case *pb.SpoilBallot:
 		return r.spoilBallot(m)
+	case *pb.CastChoice:
+		return r.castChoice(raw, m)
 	case *pb.PostPartials:
 		return r.postPartials(e.Signer, m)
 	case *pb.AuthorBlock:
@@ -100,6 +104,8 @@ func (r *Recount) signed(v Verdict, e *pb.Envelope, body rules.Message) error {
 		return r.ballotSigned(v, m)
 	case *pb.SpoilBallot:
 		return r.spoilSigned(e.Signature, m)
+	case *pb.CastChoice:
+		return r.choiceSigned(e, m)
 	case memberBody:
 		return r.memberSigned(e, m)
 	}
@@ -114,6 +120,9 @@ func (r *Recount) signed(v Verdict, e *pb.Envelope, body rules.Message) error {
 				return refuse(codeBadSignature, "the signature of candidate %d does not hold", i)
 			}
 		}
+	}
+	if m, ok := body.(*pb.AddRollEntries); ok {
+		return r.rollSigned(m)
 	}
 	return nil
 }
@@ -167,6 +176,8 @@ func newBody(kind uint32) rules.Message {
 		return new(pb.CommitLot)
 	case 20:
 		return new(pb.RevealLot)
+	case 21:
+		return new(pb.CastChoice)
 	}
 	return nil
 }
@@ -186,7 +197,8 @@ func wellFormed(body rules.Message) bool {
 	case *pb.WithdrawApproval:
 		return len(m.Resolution) == 32
 	case *pb.AddRollEntries:
-		return allOf(m.Entries, 1, 5_000, func(_, e *pb.RollEntry) bool { return len(e.Key) == 32 })
+		return allOf(m.Entries, 1, 5_000, func(_, e *pb.RollEntry) bool { return len(e.Key) == 32 }) &&
+			allOf(m.Signatures, 1, 32, func(_, s *pb.RollSignature) bool { return len(s.Key) == 32 && len(s.Signature) == 64 })
 	case *pb.AnnounceDeal:
 		return len(m.DealHash) == 32 && allOf(m.ReceiverKeys, 0, 64, func(last, k *pb.ReceiverKey) bool {
 			return len(k.Key) == 32 && k.Dealer >= 1 && k.Dealer <= 64 && (last == nil || k.Dealer > last.Dealer)
@@ -208,6 +220,10 @@ func wellFormed(body rules.Message) bool {
 	case *pb.PostPartials:
 		return allOf(m.Partials, 1, 256, func(last, p *pb.PartialDecryption) bool {
 			return rows(p.Shares) && len(p.Proof) == 64 && (last == nil || p.Contest > last.Contest)
+		})
+	case *pb.CastChoice:
+		return allOf(m.Choices, 1, 200, func(_, c *pb.Choice) bool {
+			return allOf(c.Options, 0, 200, func(last, option *uint32) bool { return *option < 200 && (last == nil || *option > *last) })
 		})
 	case *pb.AuthorBlock:
 		return len(m.Proposer) == 20 && len(m.Content) == 32
@@ -268,7 +284,9 @@ func wellFormedResolution(m *pb.Resolution) bool {
 	case *pb.Resolution_CreateElection:
 		return len(d.CreateElection.Manifest) == 32
 	case *pb.Resolution_SealRoll:
-		return len(d.SealRoll.Root) == 32
+		return len(d.SealRoll.Root) == 32 && allOf(d.SealRoll.Struck, 0, 10_000, func(last, s *pb.StruckVoter) bool {
+			return mayRevokeFor(s.Cause, m.Reason) && (last == nil || s.Voter > last.Voter)
+		})
 	case *pb.Resolution_UpgradeSoftware:
 		return len(d.UpgradeSoftware.Binary) == 32
 	case *pb.Resolution_ExtendElection:
@@ -278,7 +296,7 @@ func wellFormedResolution(m *pb.Resolution) bool {
 	case *pb.Resolution_ExcusePaper:
 		return m.Reason != "" && maybeHash(d.ExcusePaper.Corrects)
 	case *pb.Resolution_RevokeVoters:
-		return allOf(d.RevokeVoters.Voters, 1, 1_000, func(last, v *uint64) bool { return last == nil || *v > *last })
+		return mayRevokeFor(d.RevokeVoters.Cause, m.Reason) && allOf(d.RevokeVoters.Voters, 1, 1_000, func(last, v *uint64) bool { return last == nil || *v > *last })
 	case *pb.Resolution_OpenNominations:
 		return len(d.OpenNominations.Nominations) == 32
 	case *pb.Resolution_RemoveCandidate:
@@ -289,4 +307,9 @@ func wellFormedResolution(m *pb.Resolution) bool {
 		return m.Reason != ""
 	}
 	return true
+}
+
+// mayRevokeFor says whether entries of a roll may be revoked for a cause: "other" needs words.
+func mayRevokeFor(cause pb.RevocationCause, reason string) bool {
+	return cause >= 0 && cause <= 3 && (cause != 0 || reason != "")
 }

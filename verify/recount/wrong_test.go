@@ -215,7 +215,7 @@ func TestResults(t *testing.T) {
 	if err != nil || found != len(want.Votes) || uint64(len(s.ballots[e.ID])) != want.Recorded {
 		t.Errorf("%d results, %d ballots", found, len(s.ballots[e.ID]))
 	}
-	if tx.Code(recount.Code(nil)) != tx.CodeOK || len(s.Elections()) != 2 {
+	if tx.Code(recount.Code(nil)) != tx.CodeOK || len(s.Elections()) != 3 {
 		t.Error("codes or elections")
 	}
 }

@@ -69,7 +69,7 @@ func TestPromise(t *testing.T) {
 	bad["of no validator"] = signed(good, key, func(a *pb.AcceptanceSlip) { a.Validator = node.SlipKey })
 	bad["of another chain, in itself right"] = signed(good, key, func(a *pb.AcceptanceSlip) {
 		_, c, _ := slip.ParseBallot(good.Ballot)
-		code := ballot.ConfirmationCode("another", a.Election, c.Style, a.RollIndex, a.Sequence, c.Ciphertext)
+		code := ballot.ConfirmationCode("another", a.Election, c.Style, a.RollIndex, a.Sequence, c.Ballot.Ciphertext)
 		a.ChainId, a.Code = "another", code[:]
 	})
 	if err := slip.Check(bad["of another chain, in itself right"], node.SlipKey); err != nil {

@@ -136,7 +136,7 @@ func promiseBy(v pb.Validator, key string, raw []byte, issued, promised int64) *
 	if err != nil {
 		panic(err)
 	}
-	code := ballot.ConfirmationCode(rehearsal.Chain, c.Election, c.Style, c.RollIndex, c.Sequence, c.Ciphertext)
+	code := c.Code(rehearsal.Chain)
 	p := &pb.Promise{Ballot: raw, Slip: &pb.AcceptanceSlip{
 		ChainId: rehearsal.Chain, Election: c.Election, RollIndex: c.RollIndex, Sequence: c.Sequence, Code: code[:],
 		Validator: v.Key, Issued: issued, Promised: promised,
@@ -154,7 +154,7 @@ func (s *scene) spoil(raw []byte, sequence uint64) []byte {
 	voter := s.Voters[c.RollIndex]
 	m := ballot.Spoil{
 		Chain: rehearsal.Chain, Election: s.ID, RollIndex: c.RollIndex, Voter: voter.Public(), Sequence: sequence,
-		Code: sha256.Sum256([]byte("any")), C0: [32]byte(c.Ciphertext[:32]),
+		Code: sha256.Sum256([]byte("any")), C0: [32]byte(c.Ballot.Ciphertext[:32]),
 	}
 	signature := must(ballot.SignSpoil(m, voter, rand.Reader))
 	return tx.Ballot(&pb.SpoilBallot{Election: s.ID, RollIndex: c.RollIndex, Sequence: sequence, Code: m.Code[:], NoncePoint: m.C0[:]}, signature)

@@ -10,6 +10,7 @@ import (
 
 	"votenode/app/election"
 	"votenode/app/state"
+	"votenode/app/tx"
 	pb "votenode/proto/votenode/v1"
 	"votenode/verify/certified"
 )
@@ -72,7 +73,7 @@ type Finding struct {
 type judge struct {
 	c      *pb.SlipCase
 	slip   *pb.AcceptanceSlip
-	cast   *pb.CastBallot
+	cast   *tx.Cast
 	size   int // of the transaction, bytes
 	trust  *certified.Trust
 	shown  *certified.State
@@ -285,7 +286,7 @@ func (j *judge) spoiled(root state.Hash) (bool, error) {
 		return false, err
 	}
 	for i := range list.Ballots {
-		if s := &list.Ballots[i]; s.Sequence == j.slip.Sequence || bytes.Equal(s.NoncePoint, j.cast.Ciphertext[:32]) {
+		if s := &list.Ballots[i]; s.Sequence == j.slip.Sequence || j.cast.Ballot != nil && bytes.Equal(s.NoncePoint, j.cast.Ballot.Ciphertext[:32]) {
 			return true, nil
 		}
 	}

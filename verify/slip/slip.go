@@ -11,7 +11,6 @@ import (
 
 	"votenode/app/election"
 	"votenode/app/tx"
-	"votenode/crypto/ballot"
 	"votenode/crypto/transcript"
 	pb "votenode/proto/votenode/v1"
 )
@@ -56,13 +55,13 @@ func Parse(b []byte) (*pb.AcceptanceSlip, error) {
 }
 
 // ParseBallot reads the transaction that a promise is for. It fails with ErrSlip.
-func ParseBallot(raw []byte) (*tx.Parsed, *pb.CastBallot, error) {
+func ParseBallot(raw []byte) (*tx.Parsed, *tx.Cast, error) {
 	parsed, err := tx.Parse(raw)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: the ballot: %w", ErrSlip, err)
 	}
-	cast, ok := parsed.Body().(*pb.CastBallot)
-	if !ok {
+	cast := parsed.Cast()
+	if cast == nil {
 		return nil, nil, fmt.Errorf("%w: a transaction of the kind %v is no ballot", ErrSlip, parsed.Kind())
 	}
 	return parsed, cast, nil
@@ -82,7 +81,7 @@ func Check(p *pb.Promise, slipKey []byte) error {
 	if err != nil {
 		return err
 	}
-	code := ballot.ConfirmationCode(s.ChainId, cast.Election, cast.Style, cast.RollIndex, cast.Sequence, cast.Ciphertext)
+	code := cast.Code(s.ChainId)
 	if cast.Election != s.Election || cast.RollIndex != s.RollIndex || cast.Sequence != s.Sequence || !bytes.Equal(code[:], s.Code) {
 		return fmt.Errorf("%w: it is for another ballot", ErrSlip)
 	}

@@ -30,6 +30,10 @@ func ParseManifest(b []byte) (*pb.Manifest, error) {
 		return nil, errors.New("times")
 	case m.RevoteInterval < 1 || m.RevoteInterval > year || m.ObjectionWindow > year || m.CeremonyStep < 1 || m.CeremonyStep > year:
 		return nil, errors.New("durations")
+	case m.RollOf != "" && (!isID(m.RollOf, 40) || m.RollOf == m.Election):
+		return nil, errors.New("roll_of")
+	case m.OpenChoices && len(m.PollingPlaces) > 0:
+		return nil, errors.New("open_choices")
 	case m.OpenMin < 1:
 		return nil, errors.New("open_min")
 	case len(m.Nominations) != 0 && len(m.Nominations) != 32 || m.RemovedVotes != 0:
@@ -38,7 +42,7 @@ func ParseManifest(b []byte) (*pb.Manifest, error) {
 		return nil, errors.New("numbers of contests and styles")
 	}
 	for i := range m.Contests {
-		if !isContest(&m.Contests[i]) {
+		if !isContest(&m.Contests[i]) || m.OpenChoices && (m.Contests[i].List != nil || m.Contests[i].Merge != 0) {
 			return nil, fmt.Errorf("contest %d", i)
 		}
 	}

@@ -123,9 +123,22 @@ func FormManifest(n *pb.Nominations, hash [32]byte, standing []Candidate) (*pb.M
 		place[i] = len(m.Contests)
 		m.Contests = append(m.Contests, c)
 	}
-	m.Styles = slices.DeleteFunc(m.Styles, func(s pb.BallotStyle) bool {
+	gone := func(s pb.BallotStyle) bool {
 		return !slices.ContainsFunc(s.Contests, func(list uint32) bool { return place[list] >= 0 })
-	})
+	}
+	for i := range m.PollingPlaces {
+		p := &m.PollingPlaces[i]
+		p.Styles = slices.DeleteFunc(p.Styles, func(style uint32) bool { return gone(m.Styles[style]) })
+		for j, style := range p.Styles {
+			for _, before := range m.Styles[:style] {
+				if gone(before) {
+					p.Styles[j]--
+				}
+			}
+		}
+	}
+	m.PollingPlaces = slices.DeleteFunc(m.PollingPlaces, func(p pb.PollingPlace) bool { return len(p.Styles) == 0 })
+	m.Styles = slices.DeleteFunc(m.Styles, gone)
 	for i := range m.Styles {
 		s := &m.Styles[i]
 		s.Contests = slices.DeleteFunc(s.Contests, func(list uint32) bool { return place[list] < 0 })

@@ -263,6 +263,16 @@ func TestFormManifest(t *testing.T) {
 				}
 			}
 		}
+		n.Manifest.PollingPlaces = nil
+		for i := range r.IntN(3) {
+			place := pb.PollingPlace{Id: fmt.Sprint(i), Title: "Aul"}
+			for s := range n.Manifest.Styles {
+				if r.IntN(2) == 0 {
+					place.Styles = append(place.Styles, uint32(s))
+				}
+			}
+			n.Manifest.PollingPlaces = append(n.Manifest.PollingPlaces, place)
+		}
 		_, a := election.ParseNominations(election.Encode(n))
 		if _, b := rules.ParseNominations(rules.Encode(n)); (a == nil) != (b == nil) {
 			t.Fatalf("%v\nstate machine: %v\nrecount: %v", n, a, b)

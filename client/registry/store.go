@@ -1,0 +1,220 @@
+package registry
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"votenode/client/keyfile"
+	pb "votenode/proto/votenode/v1"
+)
+
+// Version is the version of the folder's format.
+const Version = 1
+
+const (
+	// MaxMembers bounds the members of one round.
+	MaxMembers = 2_000_000
+	// MaxFile bounds every file of a folder, and every file that a registrar takes from another, in bytes.
+	MaxFile = 512 << 20
+	// maxReference bounds the reference of a member, in bytes of UTF-8.
+	maxReference = 100
+	maxRounds    = 9_999
+)
+
+var (
+	// ErrFormat says that a file is damaged, or of another folder or format.
+	ErrFormat = errors.New("the file is damaged or does not belong here")
+	// ErrOrder says that a step was asked for before the one that it needs.
+	ErrOrder = errors.New("another step comes first")
+	// ErrMismatch says that what another registrar gave does not go with what this one has: one of them is wrong.
+	ErrMismatch = errors.New("what the other registrar gave does not go with this folder")
+)
+
+// Settings say what a folder is for. They never change.
+type Settings struct {
+	Version      int    `json:"votenode_registry"`
+	Chain        string `json:"chain"`
+	Election     string `json:"election"`
+	Organisation string `json:"organisation"`
+	// Organisations are the ids of all organisations of the ledger, ascending.
+	Organisations []string `json:"organisations"`
+	// Districts are those of the manifest, by ballot style.
+	Districts []string `json:"districts"`
+}
+
+// Store is an open folder. It belongs to one process at a time: another one that writes the same step is refused, and nothing is lost.
+type Store struct {
+	folder string
+	Settings
+	styles map[string]uint32
+}
+
+const settingsFile = "registry.json"
+
+// Create makes a folder that does not exist yet, or is empty.
+func Create(folder string, s Settings) (*Store, error) {
+	s.Version = Version
+	if !slices.Contains(s.Organisations, s.Organisation) || !slices.IsSorted(s.Organisations) {
+		return nil, fmt.Errorf("%w: %q is none of the organisations %q", ErrFormat, s.Organisation, s.Organisations)
+	}
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, err
+	}
+	data, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	if err := keyfile.Create(filepath.Join(folder, settingsFile), append(data, '\n')); err != nil {
+		return nil, err
+	}
+	return Open(folder)
+}
+
+// Open opens a folder. It fails with ErrFormat.
+func Open(folder string) (*Store, error) {
+	name := filepath.Join(folder, settingsFile)
+	data, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w; make the folder with: votenode registrar begin", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{folder: folder, styles: map[string]uint32{}}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&s.Settings); err != nil || s.Version != Version || !slices.Contains(s.Organisations, s.Organisation) {
+		return nil, fmt.Errorf("%s: %w", name, ErrFormat)
+	}
+	for i, d := range s.Districts {
+		s.styles[d] = uint32(i)
+	}
+	return s, nil
+}
+
+// others are the ids of the other organisations, ascending.
+func (s *Store) others() []string {
+	return slices.DeleteFunc(slices.Clone(s.Organisations), func(id string) bool { return id == s.Organisation })
+}
+
+// file names a file of a round.
+func (s *Store) file(round uint32, what string) string {
+	return filepath.Join(s.folder, fmt.Sprintf("round-%04d.%s", round, what))
+}
+
+// seal returns a file's bytes behind the checksum that binds them to its name.
+func seal(name string, data []byte) []byte {
+	sum := checksum(name, data)
+	return append(sum[:], data...)
+}
+
+func checksum(name string, data []byte) [sha256.Size]byte {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\n", filepath.Base(name))
+	h.Write(data)
+	return [sha256.Size]byte(h.Sum(nil))
+}
+
+// create writes a file that is not there yet; one with the same bytes is no error, so that a step can be repeated.
+func create(name string, data []byte) error {
+	err := keyfile.Create(name, seal(name, data))
+	if errors.Is(err, keyfile.ErrExists) {
+		if there, readErr := read(name); readErr == nil && bytes.Equal(there, data) {
+			return nil
+		}
+	}
+	return err
+}
+
+// read returns the bytes of a file that create wrote. It fails with fs.ErrNotExist, ErrFormat and keyfile.ErrPermissions.
+func read(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("%s: %w (mode %04o); if nobody has, run: chmod 600 %s", name, keyfile.ErrPermissions, info.Mode().Perm(), name)
+	}
+	data, err := readBounded(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if len(data) < sha256.Size || checksum(name, data[sha256.Size:]) != [sha256.Size]byte(data[:sha256.Size]) {
+		return nil, fmt.Errorf("%s: %w", name, ErrFormat)
+	}
+	return data[sha256.Size:], nil
+}
+
+// ReadFile reads a file that another registrar gave, at most MaxFile bytes.
+func ReadFile(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := readBounded(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return data, nil
+}
+
+func readBounded(f *os.File) ([]byte, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > MaxFile {
+		return nil, fmt.Errorf("%w: it has %d bytes, at most %d are read", ErrFormat, info.Size(), MaxFile)
+	}
+	data := make([]byte, info.Size())
+	_, err = io.ReadFull(f, data)
+	return data, err
+}
+
+// Rounds returns how many rounds of members there are.
+func (s *Store) Rounds() (uint32, error) {
+	for n := uint32(0); ; n++ {
+		switch _, err := os.Stat(s.file(n+1, "members")); {
+		case errors.Is(err, fs.ErrNotExist):
+			return n, nil
+		case err != nil:
+			return 0, err
+		}
+	}
+}
+
+// Counts returns how many entries the members of all rounds come to, by ballot style, and how many of these are struck.
+func (s *Store) Counts() (*pb.RollCounts, error) {
+	counts := &pb.RollCounts{Entries: make([]uint64, len(s.Districts)), Revoked: make([]uint64, len(s.Districts))}
+	all, err := s.all()
+	if err != nil {
+		return nil, err
+	}
+	for _, members := range all {
+		for i := range members {
+			counts.Entries[members[i].Style]++
+		}
+	}
+	struck, err := s.Struck()
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range struck {
+		counts.Revoked[all[v.Round-1][v.Slot].Style]++
+	}
+	return counts, nil
+}

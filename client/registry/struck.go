@@ -1,0 +1,153 @@
+package registry
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strconv"
+
+	"votenode/client/keyfile"
+	pb "votenode/proto/votenode/v1"
+)
+
+// Place is where a member stands: its round, from 1, and its slot there, from 0.
+type Place struct {
+	Round uint32
+	Slot  uint64
+}
+
+func (p Place) String() string { return fmt.Sprintf("slot %d of round %d", p.Slot, p.Round) }
+
+// Struck is a member whose entry is to give no right to vote.
+type Struck struct {
+	Place
+	Cause pb.RevocationCause
+}
+
+func (s *Store) struckFile() string { return filepath.Join(s.folder, "struck") }
+
+// Struck lists the struck members in the order in which they were struck.
+func (s *Store) Struck() ([]Struck, error) {
+	data, err := read(s.struckFile())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	reader := csv.NewReader(bytes.NewReader(data))
+	reader.FieldsPerRecord = 3
+	rows, err := reader.ReadAll()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: %w", s.struckFile(), ErrFormat, err)
+	}
+	list := make([]Struck, len(rows))
+	for i, row := range rows {
+		round, err1 := strconv.ParseUint(row[0], 10, 32)
+		slot, err2 := strconv.ParseUint(row[1], 10, 64)
+		cause, err3 := strconv.ParseInt(row[2], 10, 32)
+		if err := errors.Join(err1, err2, err3); err != nil {
+			return nil, fmt.Errorf("%s: %w: %w", s.struckFile(), ErrFormat, err)
+		}
+		list[i] = Struck{Place{uint32(round), slot}, pb.RevocationCause(cause)}
+	}
+	return list, nil
+}
+
+func (s *Store) struckPlaces() (map[Place]pb.RevocationCause, error) {
+	list, err := s.Struck()
+	places := make(map[Place]pb.RevocationCause, len(list))
+	for _, v := range list {
+		places[v.Place] = v.Cause
+	}
+	return places, err
+}
+
+// Found is a member with its newest place.
+type Found struct {
+	Place
+	Member
+}
+
+// Find returns members by their references, in their order. It fails where one is asked for twice or is in no round.
+func (s *Store) Find(references []string) ([]Found, error) {
+	all, err := s.all()
+	if err != nil {
+		return nil, err
+	}
+	asked := make(map[string]int, len(references))
+	for i, reference := range references {
+		if _, twice := asked[reference]; twice {
+			return nil, fmt.Errorf("member %q is named twice", reference)
+		}
+		asked[reference] = i
+	}
+	found := make([]Found, len(references))
+	for i, members := range all {
+		for slot := range members {
+			if at, ok := asked[members[slot].Reference]; ok {
+				found[at] = Found{Place{uint32(i + 1), uint64(slot)}, members[slot]}
+			}
+		}
+	}
+	for i := range found {
+		if found[i].Round == 0 {
+			return nil, fmt.Errorf("no round has a member %q", references[i])
+		}
+	}
+	return found, nil
+}
+
+// Strike notes that the entries of members are to give no right to vote, and returns them with those of the members that are struck
+// already. All are noted or none.
+func (s *Store) Strike(references []string, cause pb.RevocationCause) ([]Struck, error) {
+	list, err := s.Struck()
+	if err != nil {
+		return nil, err
+	}
+	known, err := s.struckPlaces()
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.Find(references)
+	if err != nil {
+		return nil, err
+	}
+	asked := make([]Struck, len(found))
+	for i := range found {
+		place := found[i].Place
+		if _, there := known[place]; !there {
+			known[place] = cause
+			list = append(list, Struck{place, cause})
+		}
+		asked[i] = Struck{place, known[place]}
+	}
+	var data bytes.Buffer
+	for _, v := range list {
+		fmt.Fprintf(&data, "%d,%d,%d\n", v.Round, v.Slot, v.Cause)
+	}
+	return asked, keyfile.Replace(s.struckFile(), seal(s.struckFile(), data.Bytes()))
+}
+
+// Reissue strikes the entries of members whose keys are lost and makes a round with the same members, who get new halves there. All
+// registrars reissue the same members in the same order. Asked again after a crash it goes on.
+func (s *Store) Reissue(references []string) (round uint32, struck []Struck, err error) {
+	found, err := s.Find(references)
+	if err != nil {
+		return 0, nil, err
+	}
+	list := make([]Member, len(found))
+	for i := range found {
+		list[i] = Member{Reference: found[i].Reference, Style: found[i].Style}
+	}
+	if struck, err = s.Strike(references, pb.REVOCATION_KEY_LOST); err != nil {
+		return 0, nil, err
+	}
+	if round, err = s.Rounds(); err != nil {
+		return 0, nil, err
+	}
+	return round + 1, struck, s.writeMembers(round+1, list)
+}

@@ -542,10 +542,10 @@ func (l *ledger) partial(t *trustee, contests ...uint32) []byte {
 
 // sumToOpen returns the sum of a contest, with those of the contests that are merged into it.
 func (l *ledger) sumToOpen(contest uint32) ([]byte, error) {
-	if merged := must(l.view().Record(state.MergedSumKey(id, contest))); merged != nil {
+	if merged := must(l.view().Record(state.MergedSumKey(l.id, contest))); merged != nil {
 		return merged, nil
 	}
-	return l.view().Record(state.SumKey(id, contest))
+	return l.view().Record(state.SumKey(l.id, contest))
 }
 
 func (l *ledger) schedule(opening, closing int64) {

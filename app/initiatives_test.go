@@ -254,7 +254,7 @@ func TestOpenInitiatives(t *testing.T) {
 	second.Election = "second"
 	f.resolve(createElectionOf(f.publish(second)))
 	key := must(ballot.GenerateKey(rand.Reader))
-	f.accept(sign("party registrar 1", &pb.AddRollEntries{Election: "second", Entries: []pb.RollEntry{{Key: key.Public().Bytes()}}}))
+	f.accept(enrol("party registrar 1", &pb.AddRollEntries{Election: "second", Entries: []pb.RollEntry{{Key: key.Public().Bytes()}}}))
 	head := must(f.view().Head(state.LogRoll("second")))
 	f.resolve(pb.Resolution{Decision: &pb.Resolution_SealRoll{SealRoll: &pb.SealRoll{Election: "second", Size_: head.Size, Root: head.Root[:]}}})
 	f.open("second")

@@ -195,7 +195,7 @@ func TestRevokedInPolls(t *testing.T) {
 
 	l.resolve(createElectionOf(l.publish(pollRules("later"))))
 	l.resolve(scheduleOf("later", l.now+20, l.now+2000))
-	l.resolve(pb.Resolution{Decision: &pb.Resolution_ExtendElection{ExtendElection: &pb.ExtendElection{Election: "poll", Closing: l.now + 3000}}})
+	l.resolve(pb.Resolution{Decision: &pb.Resolution_ExtendElection{ExtendElection: &pb.ExtendElection{Election: "poll", Cause: pb.EXTENSION_OTHER, Closing: l.now + 3000}}})
 	l.block(l.election().Closing - l.now)
 	l.block(window)
 	l.expectPhase(pb.PHASE_FINAL)

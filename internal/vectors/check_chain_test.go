@@ -215,7 +215,7 @@ func (v *vectors) checkTransactions() error {
 	for _, x := range v.transactions.Transactions {
 		envelope := message{}.varint(1, int64(x.Kind)).bytes(2, x.Body).bytes(3, x.Signer).bytes(4, x.Signature)
 		errs := []error{same("bytes", x.Bytes, envelope), same("hash", x.Hash, hash(x.Bytes)), shown(x.Fields, x.Body)}
-		if voter := slices.Contains([]uint32{11, 12, 22, 23, 24}, x.Kind); voter != (len(x.Signer) == 0) {
+		if voter := slices.Contains([]uint32{11, 12, 21, 22, 23, 24}, x.Kind); voter != (len(x.Signer) == 0) {
 			errs = append(errs, errors.New("it has a signer, or none"))
 		} else if !voter {
 			signed := framed("votenode/v1/transaction", []byte(v.transactions.Chain), number(uint64(x.Kind)), x.Body)

@@ -134,7 +134,7 @@ func (w *world) refusedConsistencies() (list []refusedConsistency) {
 }
 
 func (w *world) refusedRecords() (list []refusedRecord) {
-	const height = 73
+	const height = 88
 	s := w.at(height)
 	prove := func(key string) *pb.RecordProof { return must(s.ProveRecord(key)) }
 	asked := state.SpoiledKey(primary, 5)

@@ -52,7 +52,7 @@ type recordProofVector struct {
 
 // sizes are those between which proofs of a log are shown.
 var sizes = map[string][]uint64{
-	state.LogBlocks:           {1, 2, 3, 6, 8, 13, 32, 33, 64, 73},
+	state.LogBlocks:           {1, 2, 3, 6, 8, 13, 32, 33, 64, 88},
 	state.LogRoll(primary):    {1, 2, 3, 4, 5, 6, 7, 8},
 	state.LogBallots(primary): {1, 2, 3, 4, 5, 6, 7},
 }
@@ -63,7 +63,7 @@ var (
 		"a", "chain", "validators", state.LogKey(state.LogBlocks), state.LogKey(state.LogBallots(primary)), state.ElectionKey(primary),
 		state.VotersKey(primary), state.SpoiledKey(primary, 4), state.ResultKey(primary, 1), "zzz",
 	}
-	shownHeights = []int64{0, 1, 34, 48, 73}
+	shownHeights = []int64{0, 1, 34, 48, 88}
 )
 
 func (w *world) proofsFile() any {

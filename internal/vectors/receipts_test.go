@@ -95,7 +95,7 @@ const later = rehearsal.Start + 1_000_000
 var shownReceipts = []struct {
 	index  uint64
 	height int64
-}{{3, 35}, {3, 36}, {0, 36}, {0, 45}, {1, 71}, {5, 71}, {3, 65}}
+}{{3, 35}, {3, 36}, {0, 36}, {0, 45}, {1, 86}, {5, 86}, {3, 80}}
 
 // promises are made by validators of the record, whose keys follow from their names. The record has the ballots; nobody promised them.
 // author stands for the validator that made block 34.
@@ -108,9 +108,9 @@ var promises = []struct {
 }{
 	{"recorded", place{34, 4}, "league validator 1", 33, 63, 45},
 	{"another ballot of the voter recorded since", place{37, 0}, "league validator 2", 37, 67, 45},
-	{"the voter was revoked", place{47, 0}, "party validator 1", 40, 60, 71},
+	{"the voter was revoked", place{47, 0}, "party validator 1", 40, 60, 86},
 	{"the number was spoiled", place{41, 0}, "league validator 1", 38, 41, 50},
-	{"voting ended", place{37, 0}, "league validator 2", 50, 66, 71},
+	{"voting ended", place{37, 0}, "league validator 2", 64, 81, 86},
 	{"not yet", place{42, 0}, "party validator 1", 39, 69, 41},
 	{"left out by its block", place{41, 0}, "author", 33, 38, 45},
 	{"no block of the validator", place{41, 0}, "not author", 33, 36, 45},
@@ -123,7 +123,7 @@ func (w *world) receiptsFile() any {
 		Comment:     "states, receipts, promises and what became of them as files, in both forms: chapter 12 and section 6.10",
 		GenesisHash: genesisHash[:], Now: later,
 	}
-	for _, h := range []int64{1, 36, 71} {
+	for _, h := range []int64{1, 36, 86} {
 		_, s, err := certified.FromLedgerState(genesisHash, w.LedgerState(h))
 		w.must(err)
 		f.States = append(f.States, stateFile{shownOf(s), fileOf(prooffile.OfState(w.LedgerState(h)))})

@@ -69,23 +69,23 @@ var refusals = []struct {
 	{"closing at the opening", "9.23", 31, 0, tx.CodeInvalidTimes, resolved(func(r *pb.Resolution) {
 		r.GetScheduleElection().Closing = r.GetScheduleElection().Opening
 	})},
-	{"an extension to an earlier closing", "9.24", 63, 0, tx.CodeInvalidTimes, resolved(func(r *pb.Resolution) { r.GetExtendElection().Closing -= 61 })},
+	{"an extension to an earlier closing", "9.24", 78, 0, tx.CodeInvalidTimes, resolved(func(r *pb.Resolution) { r.GetExtendElection().Closing -= 61 })},
 	{"a voter revoked whom the roll lacks", "9.28", 45, 0, tx.CodeUnknownVoter, resolved(func(r *pb.Resolution) { r.GetRevokeVoters().Voters[1] = 8 })},
-	{"power above the cap", "9.26", 49, 0, tx.CodePowerCap, resolved(func(r *pb.Resolution) { r.GetChangeValidators().Validators[0].Power++ })},
-	{"validators out of order", "9.26", 49, 0, tx.CodeInvalidValidators, resolved(func(r *pb.Resolution) {
+	{"power above the cap", "9.26", 63, 0, tx.CodePowerCap, resolved(func(r *pb.Resolution) { r.GetChangeValidators().Validators[0].Power++ })},
+	{"validators out of order", "9.26", 63, 0, tx.CodeInvalidValidators, resolved(func(r *pb.Resolution) {
 		list := r.GetChangeValidators().Validators
 		list[0], list[1] = list[1], list[0]
 	})},
-	{"an officers' quorum above their number", "9.33", 59, 0, tx.CodeInvalidOrganisation, resolved(func(r *pb.Resolution) {
+	{"an officers' quorum above their number", "9.33", 73, 0, tx.CodeInvalidOrganisation, resolved(func(r *pb.Resolution) {
 		r.GetChangeOfficers().Organisation.OfficerQuorum = 5
 	})},
-	{"another handover", "9.34", 61, 0, tx.CodeInvalidParameters, resolved(func(r *pb.Resolution) { r.GetChangeParameters().Parameters.Handover++ })},
-	{"an upgrade to the version after the next", "9.37", 72, 2, tx.CodeInvalidUpgrade, resolved(func(r *pb.Resolution) { r.GetUpgradeSoftware().Version++ })},
-	{"an upgrade at the height of its own block", "9.37", 72, 2, tx.CodeInvalidUpgrade, resolved(func(r *pb.Resolution) { r.GetUpgradeSoftware().Height = 72 })},
-	{"an upgrade to a binary with a hash of 31 bytes", "2.6", 72, 2, tx.CodeInvalidField, resolved(func(r *pb.Resolution) {
+	{"another handover", "9.34", 75, 0, tx.CodeInvalidParameters, resolved(func(r *pb.Resolution) { r.GetChangeParameters().Parameters.Handover++ })},
+	{"an upgrade to the version after the next", "9.37", 87, 2, tx.CodeInvalidUpgrade, resolved(func(r *pb.Resolution) { r.GetUpgradeSoftware().Version++ })},
+	{"an upgrade at the height of its own block", "9.37", 87, 2, tx.CodeInvalidUpgrade, resolved(func(r *pb.Resolution) { r.GetUpgradeSoftware().Height = 87 })},
+	{"an upgrade to a binary with a hash of 31 bytes", "2.6", 87, 2, tx.CodeInvalidField, resolved(func(r *pb.Resolution) {
 		r.GetUpgradeSoftware().Binary = r.GetUpgradeSoftware().Binary[1:]
 	})},
-	{"no upgrade to cancel", "9.38", 72, 2, tx.CodeNoUpgrade, resolved(func(r *pb.Resolution) {
+	{"no upgrade to cancel", "9.38", 87, 2, tx.CodeNoUpgrade, resolved(func(r *pb.Resolution) {
 		r.Decision = &pb.Resolution_CancelUpgrade{CancelUpgrade: &pb.CancelUpgrade{Height: 1_000}}
 	})},
 
@@ -144,7 +144,7 @@ var refusals = []struct {
 	{"another election", "9.30", 34, 1, tx.CodeUnknownElection, voted(func(m *pb.CastBallot) { m.Election = "another" })},
 	{"an election without keys", "9.30", 34, 1, tx.CodeWrongPhase, voted(func(m *pb.CastBallot) { m.Election = "cancelled" })},
 	{"a ballot twice in a block", "9.30", 34, 2, tx.CodeSequence, another(34, 1)},
-	{"a ballot after closing", "9.30", 68, 0, tx.CodeWrongPhase, another(44, 0)},
+	{"a ballot after closing", "9.30", 83, 0, tx.CodeWrongPhase, another(44, 0)},
 	{"a challenge of a recorded ballot", "9.31", 44, 1, tx.CodeRecorded, another(40, 0)},
 	{"a challenge of another number", "3.11", 40, 0, tx.CodeBadSignature, func(_ *world, p *tx.Parsed) []byte {
 		m := p.Body().(*pb.SpoilBallot)
@@ -153,13 +153,13 @@ var refusals = []struct {
 	}},
 
 	// Decryption: 9.32.
-	{"a partial decryption with another response", "4.10", 68, 0, tx.CodeDecryptionProof, signed(func(m *pb.PostPartials) { m.Partials[0].Proof[32] ^= 1 })},
-	{"the shares of another contest", "4.10", 68, 0, tx.CodeDecryptionProof, signed(func(m *pb.PostPartials) {
+	{"a partial decryption with another response", "4.10", 83, 0, tx.CodeDecryptionProof, signed(func(m *pb.PostPartials) { m.Partials[0].Proof[32] ^= 1 })},
+	{"the shares of another contest", "4.10", 83, 0, tx.CodeDecryptionProof, signed(func(m *pb.PostPartials) {
 		m.Partials[0].Shares, m.Partials[1].Shares = m.Partials[1].Shares, m.Partials[0].Shares
 	})},
-	{"a contest that the manifest lacks", "9.32", 68, 0, tx.CodeUnknownContest, signed(func(m *pb.PostPartials) { m.Partials[1].Contest = 2 })},
-	{"another trustee's decryption", "4.10", 68, 0, tx.CodeDecryptionProof, by("league trustee 2")},
-	{"a decryption by an ejected trustee", "9.32", 68, 0, tx.CodeTrusteeEjected, by("league trustee 3")},
+	{"a contest that the manifest lacks", "9.32", 83, 0, tx.CodeUnknownContest, signed(func(m *pb.PostPartials) { m.Partials[1].Contest = 2 })},
+	{"another trustee's decryption", "4.10", 83, 0, tx.CodeDecryptionProof, by("league trustee 2")},
+	{"a decryption by an ejected trustee", "9.32", 83, 0, tx.CodeTrusteeEjected, by("league trustee 3")},
 
 	// Lots: 9.45, 9.46.
 	{"a commitment by a registrar", "9.45", 30, 6, tx.CodeNotAuthorised, by("league registrar 1")},
@@ -169,36 +169,36 @@ var refusals = []struct {
 	{"a secret while voting", "9.46", 34, 1, tx.CodeWrongPhase, func(*world, *tx.Parsed) []byte {
 		return tx.Sign(rehearsal.Chain, &pb.RevealLot{Election: primary, Secret: rehearsal.LotSecret(primary, "party")}, rehearsal.Key("party officer 2"))
 	}},
-	{"another organisation's secret", "9.46", 68, 2, tx.CodeLotSecret, by("party officer 1")},
-	{"a secret with another bit", "9.46", 71, 0, tx.CodeLotSecret, signed(func(m *pb.RevealLot) { m.Secret[31] ^= 1 })},
-	{"a secret once more", "9.46", 71, 0, tx.CodeAlreadyDone, another(68, 2)},
+	{"another organisation's secret", "9.46", 83, 2, tx.CodeLotSecret, by("party officer 1")},
+	{"a secret with another bit", "9.46", 86, 0, tx.CodeLotSecret, signed(func(m *pb.RevealLot) { m.Secret[31] ^= 1 })},
+	{"a secret once more", "9.46", 86, 0, tx.CodeAlreadyDone, another(83, 2)},
 
 	// Authors of blocks: 9.35.
 	{"an author of another height", "9.35", 34, 0, tx.CodeAuthorship, signed(func(m *pb.AuthorBlock) { m.Height++ })},
 	{"another validator's author", "9.35", 34, 0, tx.CodeAuthorship, by("league validator 1 slip")},
 
 	// Reports: 9.36.
-	{"a report that is not due yet", "9.36", 72, 0, tx.CodeReportHeight, signed(func(m *pb.ReportIntake) { m.Height += 60 })},
-	{"a report between two multiples", "2.6", 72, 0, tx.CodeInvalidField, signed(func(m *pb.ReportIntake) { m.Height++ })},
-	{"a report without a start", "2.6", 72, 0, tx.CodeInvalidField, signed(func(m *pb.ReportIntake) { m.Start = 0 })},
-	{"refusals out of order", "2.6", 72, 0, tx.CodeInvalidField, signed(func(m *pb.ReportIntake) { m.Refused[0], m.Refused[1] = m.Refused[1], m.Refused[0] })},
-	{"a report by a validator that left", "9.36", 72, 0, tx.CodeNotAuthorised, by("party validator 2 slip")},
-	{"a report by an officer", "9.36", 72, 0, tx.CodeNotAuthorised, by("party officer 1")},
-	{"a second report of a height", "9.36", 73, 0, tx.CodeAlreadyDone, signed(func(m *pb.ReportIntake) { m.Taken++ })},
+	{"a report that is not due yet", "9.36", 87, 0, tx.CodeReportHeight, signed(func(m *pb.ReportIntake) { m.Height += 60 })},
+	{"a report between two multiples", "2.6", 87, 0, tx.CodeInvalidField, signed(func(m *pb.ReportIntake) { m.Height++ })},
+	{"a report without a start", "2.6", 87, 0, tx.CodeInvalidField, signed(func(m *pb.ReportIntake) { m.Start = 0 })},
+	{"refusals out of order", "2.6", 87, 0, tx.CodeInvalidField, signed(func(m *pb.ReportIntake) { m.Refused[0], m.Refused[1] = m.Refused[1], m.Refused[0] })},
+	{"a report by a validator that left", "9.36", 87, 0, tx.CodeNotAuthorised, by("party validator 2 slip")},
+	{"a report by an officer", "9.36", 87, 0, tx.CodeNotAuthorised, by("party officer 1")},
+	{"a second report of a height", "9.36", 88, 0, tx.CodeAlreadyDone, signed(func(m *pb.ReportIntake) { m.Taken++ })},
 
 	// Initiatives: chapter 20, 9.52 to 9.57.
-	{"a text with a carriage return", "2.6", 77, 0, tx.CodeInvalidField, envelope(func(e *pb.Envelope) {
+	{"a text with a carriage return", "2.6", 92, 0, tx.CodeInvalidField, envelope(func(e *pb.Envelope) {
 		e.Body = bytes.Replace(e.Body, []byte("\n\n"), []byte("\r\n"), 1)
 	})},
-	{"a member's signature with another s", "3.16", 79, 0, tx.CodeBadSignature, envelope(func(e *pb.Envelope) { e.Signature[32] ^= 1 })},
-	{"an initiative a second time", "20.2", 79, 0, tx.CodeMemberNumber, another(77, 0)},
-	{"a support by a revoked member", "20.2", 82, 0, tx.CodeRevoked, another(81, 0)},
-	{"a second support under another number", "9.53", 82, 1, tx.CodeAlreadyDone, another(80, 0)},
-	{"a roll that is open already", "9.55", 84, 0, tx.CodeAlreadyDone, resolved(func(r *pb.Resolution) {
+	{"a member's signature with another s", "3.16", 94, 0, tx.CodeBadSignature, envelope(func(e *pb.Envelope) { e.Signature[32] ^= 1 })},
+	{"an initiative a second time", "20.2", 94, 0, tx.CodeMemberNumber, another(92, 0)},
+	{"a support by a revoked member", "20.2", 97, 0, tx.CodeRevoked, another(96, 0)},
+	{"a second support under another number", "9.53", 97, 1, tx.CodeAlreadyDone, another(95, 0)},
+	{"a roll that is open already", "9.55", 99, 0, tx.CodeAlreadyDone, resolved(func(r *pb.Resolution) {
 		r.Decision = &pb.Resolution_OpenInitiatives{OpenInitiatives: &pb.OpenInitiatives{Election: primary}}
 	})},
-	{"an answer to a comment", "9.56", 84, 0, tx.CodeUnknownInitiative, resolved(func(r *pb.Resolution) { r.GetAnswerInitiative().Initiative = 2 })},
-	{"an answer without words", "2.6", 84, 0, tx.CodeInvalidField, resolved(func(r *pb.Resolution) { r.Reason = "" })},
-	{"a removal without a reason", "2.6", 87, 0, tx.CodeInvalidField, resolved(func(r *pb.Resolution) { r.Reason = "" })},
-	{"a removal of what there is not", "9.57", 87, 0, tx.CodeUnknownPost, resolved(func(r *pb.Resolution) { r.GetRemovePost().Post = 4 })},
+	{"an answer to a comment", "9.56", 99, 0, tx.CodeUnknownInitiative, resolved(func(r *pb.Resolution) { r.GetAnswerInitiative().Initiative = 2 })},
+	{"an answer without words", "2.6", 99, 0, tx.CodeInvalidField, resolved(func(r *pb.Resolution) { r.Reason = "" })},
+	{"a removal without a reason", "2.6", 102, 0, tx.CodeInvalidField, resolved(func(r *pb.Resolution) { r.Reason = "" })},
+	{"a removal of what there is not", "9.57", 102, 0, tx.CodeUnknownPost, resolved(func(r *pb.Resolution) { r.GetRemovePost().Post = 4 })},
 }

@@ -63,7 +63,7 @@ func TestAnswersAreDescribed(t *testing.T) {
 	for _, id := range []string{"block", "header"} {
 		c.ask(c.operations[id], example{late, examples[id][0].target, ""}, http.StatusGone)
 	}
-	c.ask(c.operations["initiativeText"], examples["removed"][0], http.StatusGone)
+	c.ask(c.operations["initiativeText"], examples["initiativeText removed"][0], http.StatusGone)
 	c.bodies(examples["submit"][0].world)
 	c.streams(examples["events"][0])
 	c.calls(examples["comet"][0])

@@ -150,10 +150,7 @@ func (c *contract) promises(made map[string][]example) {
 
 // paper adds examples from an election in which polling places have reported and a contest was merged, and from one that waits for paper.
 func (c *contract) paper(made map[string][]example) {
-	m := rehearsal.OnPaper(rehearsal.Manifest("primary"))
-	m.Contests[1].Candidates = []pb.Candidate{{Application: make([]byte, sha256.Size), Young: true}, {Woman: true}}
-	m.Contests[1].List = &pb.ListRule{Seats: 2, Outside: 1, YoungPercent: 20, WomanPercent: 30}
-	waiting := rehearsal.Open(c.T, m, 3)
+	waiting := rehearsal.Open(c.T, rehearsal.OnPaper(rehearsal.Manifest("primary")), 3)
 	waiting.Make(waiting.Record().Closing - waiting.Now())
 	for _, e := range []*rehearsal.Election{rehearsal.Paper(c.T), waiting} {
 		w := serve(c.T, e.Ledger)
@@ -214,7 +211,7 @@ func (c *contract) rarities(made map[string][]example) {
 	e.Accept(back)
 	w := serve(c.T, l)
 	w.indexAll()
-	made["removed"] = []example{{w, "/v1/initiatives/1/text", ""}}
+	made["initiativeText removed"] = []example{{w, "/v1/initiatives/1/text", ""}}
 	made["initiative"] = append(made["initiative"], example{w, "/v1/initiatives/1", ""})
 	for _, target := range eachResolution(w) {
 		made["resolution"] = append(made["resolution"], example{w, target, ""})

@@ -25,11 +25,12 @@ func askForPoll(w *world, e *rehearsal.Election) {
 			Status  string
 			Votes   []uint64
 			Ballots uint64
+			Sum     []uint64
 		}
 	}
 	w.get("/v1/elections/poll", &shown)
 	if shown.Phase != "final" || !shown.OpenChoices || shown.RollOf != "primary" || shown.Voters != 8 || shown.Recorded != 4 ||
-		fmt.Sprint(shown.Contests) != "[{0 Place [Almaty Astana Shymkent] counted [0 3 1] 3}]" {
+		fmt.Sprint(shown.Contests) != "[{0 Place [Almaty Astana Shymkent] counted [0 3 1] 3 [0 3 1]}]" {
 		w.Errorf("%+v", shown)
 	}
 	var p shownPhases

@@ -81,10 +81,7 @@ const (
 	CodeReportHeight Code = 700
 	CodeReportShrunk Code = 701
 
-	CodeNoList               Code = 830
-	CodeLotCommitted         Code = 831
-	CodeLotEarly             Code = 832
-	CodeLotSecret            Code = 833
+	CodeNotCosigned          Code = 800
 	CodeInvalidNominations   Code = 810
 	CodeNominationsExist     Code = 811
 	CodeUnknownNominations   Code = 812
@@ -99,6 +96,10 @@ const (
 	CodeApplicationWithdrawn Code = 821
 	CodeManifestMismatch     Code = 822
 	CodeUnknownCandidate     Code = 823
+	CodeNoList               Code = 830
+	CodeLotCommitted         Code = 831
+	CodeLotEarly             Code = 832
+	CodeLotSecret            Code = 833
 	CodeUnknownPlace         Code = 840
 	CodePaperContests        Code = 841
 	CodePaperIssued          Code = 842
@@ -107,6 +108,12 @@ const (
 	CodePaperCorrects        Code = 845
 	CodeInvalidSpan          Code = 846
 	CodeExtensionLimit       Code = 847
+	CodeNoRoll               Code = 850
+	CodeUnknownDistrict      Code = 851
+	CodeNotInPart            Code = 852
+	CodeChoice               Code = 853
+	CodeOpenChoices          Code = 854
+	CodeRollElsewhere        Code = 855
 	CodeOtherRoll            Code = 860
 	CodeUnknownInitiative    Code = 861
 	CodeInitiativeClosed     Code = 862
@@ -115,13 +122,6 @@ const (
 	CodeNotSupported         Code = 865
 	CodeSupportLimit         Code = 866
 	CodeUnknownPost          Code = 867
-	CodeNotCosigned          Code = 800
-	CodeNoRoll               Code = 850
-	CodeUnknownDistrict      Code = 851
-	CodeNotInPart            Code = 852
-	CodeChoice               Code = 853
-	CodeOpenChoices          Code = 854
-	CodeRollElsewhere        Code = 855
 
 	// CodeRetryLater says that the node is full; the transaction was neither refused nor kept.
 	CodeRetryLater Code = 32000
@@ -202,10 +202,7 @@ var codes = map[Code]struct{ name, advice string }{
 	CodeReportHeight: {"report_height", "nothing: the node reports again at the next multiple of 60 heights"},
 	CodeReportShrunk: {"report_shrunk", "count on from the report on the ledger, or under a greater number of the start"},
 
-	CodeNoList:               {"no_list", "nothing: no contest of this election has a list, so there is no lot"},
-	CodeLotCommitted:         {"lot_committed", "nothing: this organisation has committed, and a commitment is never replaced"},
-	CodeLotEarly:             {"lot_early", "keep the secret until the lot block is fixed, which follows the closing, and reveal it then"},
-	CodeLotSecret:            {"lot_secret", "reveal the secret to which this organisation has committed"},
+	CodeNotCosigned:          {"not_cosigned", "have a registrar of every organisation sign the part, in the order of their ids"},
 	CodeInvalidNominations:   {"invalid_nominations", "correct the nominations, publish them and propose them anew"},
 	CodeNominationsExist:     {"nominations_exist", "choose an election id that no nominations on this chain have"},
 	CodeUnknownNominations:   {"unknown_nominations", "check the id of the nominations"},
@@ -220,6 +217,10 @@ var codes = map[Code]struct{ name, advice string }{
 	CodeApplicationWithdrawn: {"application_withdrawn", "leave it out: the candidate has withdrawn"},
 	CodeManifestMismatch:     {"manifest_mismatch", "publish the manifest that was formed of the nominations, and nothing else"},
 	CodeUnknownCandidate:     {"unknown_candidate", "name a contest with candidates and one of its options"},
+	CodeNoList:               {"no_list", "nothing: no contest of this election has a list, so there is no lot"},
+	CodeLotCommitted:         {"lot_committed", "nothing: this organisation has committed, and a commitment is never replaced"},
+	CodeLotEarly:             {"lot_early", "keep the secret until the lot block is fixed, which follows the closing, and reveal it then"},
+	CodeLotSecret:            {"lot_secret", "reveal the secret to which this organisation has committed"},
 	CodeUnknownPlace:         {"unknown_place", "name a polling place of the manifest"},
 	CodePaperContests:        {"paper_contests", "bring all contests of the styles that the polling place serves, in order, with a number for each option"},
 	CodePaperIssued:          {"paper_issued", "count again: of the ballots issued some are spoiled or cast, and each entitled member keeps at most one"},
@@ -228,6 +229,12 @@ var codes = map[Code]struct{ name, advice string }{
 	CodePaperCorrects:        {"paper_corrects", "name the resolution about this polling place that stands, or none where there is none"},
 	CodeInvalidSpan:          {"invalid_span", "name heights of which the ledger still holds who signed, the last one below the present height"},
 	CodeExtensionLimit:       {"extension_limit", "nothing: this election was extended as often as one may be"},
+	CodeNoRoll:               {"no_roll", "name an election that has a roll of its own, and seal that first"},
+	CodeUnknownDistrict:      {"unknown_district", "use districts of the election whose roll it is"},
+	CodeNotInPart:            {"not_in_part", "nothing: this election is for other districts of the roll"},
+	CodeChoice:               {"choice", "choose in each contest of the ballot style as many options as it allows"},
+	CodeOpenChoices:          {"open_choices", "look at open_choices of the manifest: encrypted ballots and trustees are for elections without, choices for those with it"},
+	CodeRollElsewhere:        {"roll_elsewhere", "revoke in the election whose roll it is: that holds for its polls, too"},
 	CodeOtherRoll:            {"other_roll", "act as a member of the roll that is open to initiatives; for one that runs already, of its own roll"},
 	CodeUnknownInitiative:    {"unknown_initiative", "check the initiative's number"},
 	CodeInitiativeClosed:     {"initiative_closed", "nothing: the initiative was answered or removed"},
@@ -236,13 +243,6 @@ var codes = map[Code]struct{ name, advice string }{
 	CodeNotSupported:         {"not_supported", "nothing: this member does not support the initiative"},
 	CodeSupportLimit:         {"support_limit", "take back the support of an initiative that is still open"},
 	CodeUnknownPost:          {"unknown_post", "name the index of a leaf of the log of initiatives"},
-	CodeNotCosigned:          {"not_cosigned", "have a registrar of every organisation sign the part, in the order of their ids"},
-	CodeNoRoll:               {"no_roll", "name an election that has a roll of its own, and seal that first"},
-	CodeUnknownDistrict:      {"unknown_district", "use districts of the election whose roll it is"},
-	CodeNotInPart:            {"not_in_part", "nothing: this election is for other districts of the roll"},
-	CodeChoice:               {"choice", "choose in each contest of the ballot style as many options as it allows"},
-	CodeOpenChoices:          {"open_choices", "look at open_choices of the manifest: encrypted ballots and trustees are for elections without, choices for those with it"},
-	CodeRollElsewhere:        {"roll_elsewhere", "revoke in the election whose roll it is: that holds for its polls, too"},
 
 	CodeRetryLater: {"retry_later", "send the same bytes again in a moment"},
 }

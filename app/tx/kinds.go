@@ -12,31 +12,30 @@ type Kind uint32
 
 // The kinds. A number is never used again.
 const (
-	KindPublishDocument   Kind = 1
-	KindProposeResolution Kind = 2
-	KindApproveResolution Kind = 3
-	KindWithdrawApproval  Kind = 4
-	KindAddRollEntries    Kind = 5
-	KindAnnounceDeal      Kind = 6
-	KindPublishDeal       Kind = 7
-	KindConfirmDeals      Kind = 8
-	KindComplainDeal      Kind = 9
-	KindPostTrial         Kind = 10
-	KindCastBallot        Kind = 11
-	KindSpoilBallot       Kind = 12
-	KindPostPartials      Kind = 13
-	KindAuthorBlock       Kind = 14
-	KindReportIntake      Kind = 15
-
+	KindPublishDocument     Kind = 1
+	KindProposeResolution   Kind = 2
+	KindApproveResolution   Kind = 3
+	KindWithdrawApproval    Kind = 4
+	KindAddRollEntries      Kind = 5
+	KindAnnounceDeal        Kind = 6
+	KindPublishDeal         Kind = 7
+	KindConfirmDeals        Kind = 8
+	KindComplainDeal        Kind = 9
+	KindPostTrial           Kind = 10
+	KindCastBallot          Kind = 11
+	KindSpoilBallot         Kind = 12
+	KindPostPartials        Kind = 13
+	KindAuthorBlock         Kind = 14
+	KindReportIntake        Kind = 15
 	KindSubmitApplications  Kind = 16
 	KindDecideApplications  Kind = 17
 	KindWithdrawApplication Kind = 18
-	KindPublishInitiative   Kind = 22
-	KindSupportInitiative   Kind = 23
-	KindPostComment         Kind = 24
 	KindCommitLot           Kind = 19
 	KindRevealLot           Kind = 20
 	KindCastChoice          Kind = 21
+	KindPublishInitiative   Kind = 22
+	KindSupportInitiative   Kind = 23
+	KindPostComment         Kind = 24
 )
 
 // kinds is the one table of kinds, ascending: the message that a transaction of the kind carries, and its name.
@@ -63,12 +62,12 @@ var kinds = []struct {
 	{KindSubmitApplications, "SubmitApplications", empty[pb.SubmitApplications]},
 	{KindDecideApplications, "DecideApplications", empty[pb.DecideApplications]},
 	{KindWithdrawApplication, "WithdrawApplication", empty[pb.WithdrawApplication]},
-	{KindPublishInitiative, "PublishInitiative", empty[pb.PublishInitiative]},
-	{KindSupportInitiative, "SupportInitiative", empty[pb.SupportInitiative]},
-	{KindPostComment, "PostComment", empty[pb.PostComment]},
 	{KindCommitLot, "CommitLot", empty[pb.CommitLot]},
 	{KindRevealLot, "RevealLot", empty[pb.RevealLot]},
 	{KindCastChoice, "CastChoice", empty[pb.CastChoice]},
+	{KindPublishInitiative, "PublishInitiative", empty[pb.PublishInitiative]},
+	{KindSupportInitiative, "SupportInitiative", empty[pb.SupportInitiative]},
+	{KindPostComment, "PostComment", empty[pb.PostComment]},
 }
 
 func empty[M any, P interface {

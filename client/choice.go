@@ -27,20 +27,24 @@ type Choice struct {
 // Choose signs an open choice: for each contest of the voter's ballot style the indices of the selected options. Manifest and roll entry are
 // proven; the choice's number is one above the last recorded one. random is the operating system's. It fails with ErrOpenChoices.
 func (r Voter) Choose(ctx context.Context, selections [][]int, random io.Reader) (*Choice, error) {
-	own, err := r.ready(ctx)
+	v, err := r.Ledger.Certified(ctx)
 	if err != nil {
 		return nil, err
 	}
-	e, err := LoadElection(ctx, own.view, r.Election)
+	e, err := LoadElection(ctx, v, r.Election)
 	if err != nil {
 		return nil, err
 	}
-	m, err := LoadManifest(ctx, own.view, e)
+	m, err := LoadManifest(ctx, v, e)
 	if err != nil {
 		return nil, err
 	}
 	if !m.OpenChoices {
 		return nil, fmt.Errorf("%q: %w", r.Election, ErrOpenChoices)
+	}
+	own, err := r.ready(ctx, v)
+	if err != nil {
+		return nil, err
 	}
 	body, err := choiceOf(m, own, selections)
 	if err != nil {

@@ -76,11 +76,7 @@ type ready struct {
 }
 
 // ready looks the voter up. It fails with ErrNotYourKey, ErrNotInPart or ErrAbsent.
-func (r Voter) ready(ctx context.Context) (*ready, error) {
-	v, err := r.Ledger.Certified(ctx)
-	if err != nil {
-		return nil, err
-	}
+func (r Voter) ready(ctx context.Context, v *View) (*ready, error) {
 	entry, err := v.RollEntry(ctx, r.Election, r.Index)
 	if err != nil {
 		return nil, err
@@ -95,11 +91,15 @@ func (r Voter) ready(ctx context.Context) (*ready, error) {
 // Prepare encrypts selections, for each contest of the voter's ballot style the indices of the selected options. Manifest, keys
 // and roll entry are proven; the ballot's number is one above the last recorded or spoiled one. random is the operating system's.
 func (r Voter) Prepare(ctx context.Context, selections [][]int, random io.Reader) (*Prepared, error) {
-	own, err := r.ready(ctx)
+	v, err := r.Ledger.Certified(ctx)
 	if err != nil {
 		return nil, err
 	}
-	shared, _, err := LoadBallotElection(ctx, own.view, r.Election)
+	shared, _, err := LoadBallotElection(ctx, v, r.Election)
+	if err != nil {
+		return nil, err
+	}
+	own, err := r.ready(ctx, v)
 	if err != nil {
 		return nil, err
 	}

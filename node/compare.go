@@ -101,8 +101,8 @@ func ReadRecords(from io.Reader) (*Records, error) {
 			break
 		}
 		hash, hexErr := hex.DecodeString(next.Hash)
-		if err == nil && (hexErr != nil || len(hash) != sha256.Size) {
-			err = fmt.Errorf("%q is no SHA-256 in hexadecimal digits", next.Hash)
+		if err == nil && (hexErr != nil || len(hash) != sha256.Size || hex.EncodeToString(hash) != next.Hash) {
+			err = fmt.Errorf("%q is no SHA-256 in lower-case hexadecimal digits", next.Hash)
 		}
 		if err == nil {
 			err = root.Add(next.Key, state.Hash(hash))

@@ -30,7 +30,8 @@ func TestHonest(t *testing.T) {
 	a, b := newGateway(t, l), newGateway(t, l)
 	a.tip, b.tip = 3, 3
 	w := observe(t, a, b)
-	promise(t, w, recorded(t, l), l.Height()/2)
+	ballot, height := recorded(t, l)
+	promise(t, w, ballot, height-1)
 	last := l.Height()
 	for height := int64(3); height <= last; height++ {
 		a.tip = height
@@ -71,10 +72,14 @@ func TestHonest(t *testing.T) {
 	}
 }
 
-// recorded returns a ballot that stands on a ledger.
-func recorded(t *testing.T, l *rehearsal.Ledger) []byte {
+// recorded returns the first ballot of a ledger, and the height at which it was recorded.
+func recorded(t *testing.T, l *rehearsal.Ledger) (ballot []byte, height int64) {
 	t.Helper()
-	return must(l.View().Leaf(state.LogBallots("primary"), 0))
+	ballots := state.LogBallots("primary")
+	for must(must(l.StateAt(height)).Head(ballots)).Size == 0 {
+		height++
+	}
+	return must(l.View().Leaf(ballots, 0)), height
 }
 
 // promise has a validator of the party promise a ballot at a height, and hands the file to the observer.

@@ -224,13 +224,13 @@ func (d revokeVoters) check(r *reading) error {
 	if !e.RollSealed {
 		return tx.Refuse(tx.CodeWrongPhase, "the roll of %q is not sealed", d.Election)
 	}
-	if !revocable(e.Phase) {
+	if !revocable(e.Phase) && r.Voters(state.MembersTree(d.Election)) == 0 {
 		polls, err := r.polls(d.Election)
 		if err != nil {
 			return err
 		}
 		if len(polls) == 0 {
-			return tx.Refuse(tx.CodeWrongPhase, "the phase of %q is %s, and nothing else votes by its roll", d.Election, election.PhaseName(e.Phase))
+			return tx.Refuse(tx.CodeWrongPhase, "the phase of %q is %s, and nobody else goes by its roll", d.Election, election.PhaseName(e.Phase))
 		}
 	}
 	if e.RollOf != "" {

@@ -16,6 +16,8 @@ func (d openInitiatives) check(r *reading) error {
 		return tx.Refuse(tx.CodeUnknownElection, "there is no election %q", d.Election)
 	case !e.RollSealed:
 		return tx.Refuse(tx.CodeWrongPhase, "the roll of %q is not sealed", d.Election)
+	case e.RollOf != "":
+		return tx.Refuse(tx.CodeRollElsewhere, "the roll of %q is that of %q", d.Election, e.RollOf)
 	}
 	open, err := state.Load[pb.Initiatives](r, state.KeyInitiatives)
 	if err != nil {

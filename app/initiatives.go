@@ -41,6 +41,11 @@ func (r *reading) activity(m fromMember, roll string) (*pb.MemberActivity, error
 	if _, err := r.voter(id, e, index); err != nil {
 		return nil, err
 	}
+	if barred, err := r.barred(id, index); err != nil {
+		return nil, err
+	} else if barred {
+		return nil, tx.Refuse(tx.CodeRevoked, "entry %d of the roll of %q was revoked", index, id)
+	}
 	a, err := state.LoadMember(r, id, index)
 	if err != nil {
 		return nil, err

@@ -64,6 +64,9 @@ func CheckManifest(m *pb.Manifest) error {
 	if m.RollOf != "" && (CheckID(m.RollOf) != nil || m.RollOf == m.Election) {
 		return fmt.Errorf("roll_of is the id of another election, %q is not", m.RollOf)
 	}
+	if m.RollOf != "" && len(m.PollingPlaces) > 0 {
+		return fmt.Errorf("polling places go with no roll_of: nobody can be struck for paper from the roll of another election")
+	}
 	if m.OpenChoices && (len(m.PollingPlaces) > 0 || slices.ContainsFunc(m.Contests, func(c pb.Contest) bool { return c.List != nil || c.Merge != 0 })) {
 		return fmt.Errorf("open choices go with no polling places, lists or contests that are merged")
 	}

@@ -45,6 +45,9 @@ func CheckNominations(n *pb.Nominations) error {
 	if len(n.Manifest.Styles) > MaxStyles {
 		return fmt.Errorf("there are %d ballot styles, at most %d are allowed", len(n.Manifest.Styles), MaxStyles)
 	}
+	if err := checkPlaces(&n.Manifest); err != nil {
+		return err
+	}
 	if len(n.Manifest.Nominations) != 0 {
 		return fmt.Errorf("the manifest names nominations; it is formed of these")
 	}

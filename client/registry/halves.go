@@ -224,6 +224,11 @@ func (s *Store) parseHalves(round uint32, organisation string, file []byte) (*pb
 	if m.Chain != s.Chain || m.Election != s.Election || m.Round != round || m.Organisation != organisation {
 		return nil, fmt.Errorf("%w: half keys of %q for round %d of %q on %q", ErrMismatch, m.Organisation, m.Round, m.Election, m.Chain)
 	}
+	for slot := range m.Halves {
+		if h := &m.Halves[slot]; len(h.Key) != group.PointSize || len(h.Application) != 0 && len(h.Application) != group.PointSize+group.ScalarSize {
+			return nil, fmt.Errorf("%w: half keys of %q: slot %d has a key of %d bytes and an application of %d", ErrMismatch, organisation, slot, len(h.Key), len(h.Application))
+		}
+	}
 	return m, nil
 }
 

@@ -78,7 +78,7 @@ func (e *Election) poll() *Election {
 }
 
 // polls: a secret and two open polls by one roll, one of them begun after the election itself is over, with members who are revoked before,
-// between and after; and open choices by a roll of their own.
+// between and after, also from what members send; and open choices by a roll of their own.
 func polls(t testing.TB, watch func(*Ledger)) {
 	e := stage(t, watch, Manifest("primary"), 6, 3)
 	e.MakeKeys()
@@ -127,6 +127,17 @@ func polls(t testing.TB, watch func(*Ledger)) {
 	later.Expect(pb.PHASE_FINAL)
 	e.Make(2_000)
 	open.Expect(pb.PHASE_FINAL)
+
+	onInitiatives := func(id string) *pb.Resolution {
+		return &pb.Resolution{Decision: &pb.Resolution_OpenInitiatives{OpenInitiatives: &pb.OpenInitiatives{Election: id}}}
+	}
+	raw, _ := e.Propose("party officer 1", onInitiatives("open"))
+	e.Refuse(tx.CodeRollElsewhere, raw)
+	e.Resolve(onInitiatives(e.ID))
+	e.Refuse(tx.CodeRevoked, e.Initiative(3, 1, "by one who was revoked after voting"))
+	e.Accept(e.Initiative(2, 1, "by a member"))
+	e.Revoke(2) // nothing votes by the roll any more, but members send by it
+	e.Refuse(tx.CodeRevoked, e.Initiative(2, 2, "by a former member"))
 
 	rules = PollManifest("own", "")
 	own := e.Create(rules)

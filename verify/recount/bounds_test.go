@@ -47,6 +47,9 @@ func TestBounds(t *testing.T) {
 		}
 		return &pb.ProposeResolution{Resolution: pb.Resolution{Decision: &pb.Resolution_SealRoll{SealRoll: d}}}
 	}
+	removal := func(reason string) *pb.ProposeResolution {
+		return &pb.ProposeResolution{Resolution: pb.Resolution{Reason: reason, Decision: &pb.Resolution_RemoveCandidate{RemoveCandidate: &pb.RemoveCandidate{}}}}
+	}
 	reports := func(n int) *pb.ReportIntake {
 		m := &pb.ReportIntake{Start: 1, Height: tx.IntakeInterval, Refused: make([]pb.RefusalCount, n)}
 		for i := range m.Refused {
@@ -77,6 +80,7 @@ func TestBounds(t *testing.T) {
 		"reasons":      {wellFormed(decisions(1, tx.MaxRefusal)), wellFormed(decisions(1, tx.MaxRefusal+1))},
 		"signatures":   {wellFormed(signatures(organisation.MaxOrganisations)), wellFormed(signatures(organisation.MaxOrganisations + 1))},
 		"struck":       {wellFormed(struck(tx.MaxStruck)), wellFormed(struck(tx.MaxStruck + 1))},
+		"a reason":     {wellFormed(removal("a court says so")), wellFormed(removal(""))},
 		"revocations":  {wellFormed(revocations(tx.MaxRevocations)), wellFormed(revocations(tx.MaxRevocations + 1))},
 	} {
 		if !c.most || c.more {

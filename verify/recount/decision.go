@@ -392,7 +392,7 @@ func (r *Recount) mayRevoke(d *pb.RevokeVoters) error {
 		return refuse(codeUnknownElection, "there is no election %q", d.Election)
 	case !e.sealed:
 		return refuse(codeWrongPhase, "the roll is not sealed")
-	case !slices.Contains(beforeResult, e.phase) && len(r.polls(e)) == 0:
+	case !slices.Contains(beforeResult, e.phase) && e.members == nil && len(r.polls(e)) == 0:
 		return refuse(codeWrongPhase, "the phase of %q is %v", d.Election, e.phase)
 	case e.owner != nil:
 		return refuse(codeRollElsewhere, "the roll is that of %q", e.owner.id)

@@ -117,7 +117,7 @@ func (r *Recount) sender(m memberBody, roll string) (member, error) {
 	if err != nil {
 		return member{}, err
 	}
-	if v.status == pb.VOTER_REVOKED {
+	if v.status == pb.VOTER_REVOKED || e.barred[m.GetRollIndex()] != 0 {
 		return member{}, refuse(codeRevoked, "the entry was revoked")
 	}
 	var b [memberBytes]byte
@@ -241,6 +241,8 @@ func (r *Recount) mayOpenInitiatives(d *pb.OpenInitiatives) error {
 		return refuse(codeUnknownElection, "there is no election %q", d.Election)
 	case !e.sealed:
 		return refuse(codeWrongPhase, "the roll is not sealed")
+	case e.owner != nil:
+		return refuse(codeRollElsewhere, "the roll is that of %q", e.owner.id)
 	case e.id == r.initiatives.open:
 		return refuse(codeAlreadyDone, "the roll is open")
 	}

@@ -299,11 +299,10 @@ func wellFormedResolution(m *pb.Resolution) bool {
 		return mayRevokeFor(d.RevokeVoters.Cause, m.Reason) && allOf(d.RevokeVoters.Voters, 1, 1_000, func(last, v *uint64) bool { return last == nil || *v > *last })
 	case *pb.Resolution_OpenNominations:
 		return len(d.OpenNominations.Nominations) == 32
-	case *pb.Resolution_RemoveCandidate:
 	case *pb.Resolution_AnswerInitiative:
 		document := d.AnswerInitiative.Document
 		return len(document) == 32 || len(document) == 0 && m.Reason != ""
-	case *pb.Resolution_RemovePost:
+	case *pb.Resolution_RemoveCandidate, *pb.Resolution_RemovePost:
 		return m.Reason != ""
 	}
 	return true

@@ -32,8 +32,8 @@ func ParseManifest(b []byte) (*pb.Manifest, error) {
 		return nil, errors.New("durations")
 	case m.RollOf != "" && (!isID(m.RollOf, 40) || m.RollOf == m.Election):
 		return nil, errors.New("roll_of")
-	case m.OpenChoices && len(m.PollingPlaces) > 0:
-		return nil, errors.New("open_choices")
+	case (m.OpenChoices || m.RollOf != "") && len(m.PollingPlaces) > 0:
+		return nil, errors.New("polling places")
 	case m.OpenMin < 1:
 		return nil, errors.New("open_min")
 	case len(m.Nominations) != 0 && len(m.Nominations) != 32 || m.RemovedVotes != 0:

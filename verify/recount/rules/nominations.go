@@ -44,6 +44,9 @@ func ParseNominations(b []byte) (*pb.Nominations, error) {
 	if all > 20_000 {
 		return nil, errors.New("number of candidates")
 	}
+	if err := places(m); err != nil {
+		return nil, err
+	}
 	return n, fits(n)
 }
 
@@ -126,15 +129,18 @@ func FormManifest(n *pb.Nominations, hash [32]byte, standing []Candidate) (*pb.M
 	gone := func(s pb.BallotStyle) bool {
 		return !slices.ContainsFunc(s.Contests, func(list uint32) bool { return place[list] >= 0 })
 	}
+	number, remain := make([]int, len(m.Styles)), 0 // of the styles that remain, -1 for the others
+	for i, s := range m.Styles {
+		if number[i] = -1; !gone(s) {
+			number[i] = remain
+			remain++
+		}
+	}
 	for i := range m.PollingPlaces {
 		p := &m.PollingPlaces[i]
-		p.Styles = slices.DeleteFunc(p.Styles, func(style uint32) bool { return gone(m.Styles[style]) })
+		p.Styles = slices.DeleteFunc(p.Styles, func(style uint32) bool { return number[style] < 0 })
 		for j, style := range p.Styles {
-			for _, before := range m.Styles[:style] {
-				if gone(before) {
-					p.Styles[j]--
-				}
-			}
+			p.Styles[j] = uint32(number[style])
 		}
 	}
 	m.PollingPlaces = slices.DeleteFunc(m.PollingPlaces, func(p pb.PollingPlace) bool { return len(p.Styles) == 0 })

@@ -271,6 +271,9 @@ func TestFormManifest(t *testing.T) {
 					place.Styles = append(place.Styles, uint32(s))
 				}
 			}
+			if len(place.Styles) == 0 || r.IntN(20) == 0 {
+				place.Styles = append(place.Styles, uint32(r.IntN(2)*(len(n.Manifest.Styles)-1)+r.IntN(2))) // now and then unknown, or out of order
+			}
 			n.Manifest.PollingPlaces = append(n.Manifest.PollingPlaces, place)
 		}
 		_, a := election.ParseNominations(election.Encode(n))

@@ -107,8 +107,8 @@ func (d removeCandidate) check(r *reading) error {
 	if _, known := d.find(removed); known {
 		return tx.Refuse(tx.CodeAlreadyDone, "candidate %d of contest %d is removed", d.Option, d.Contest)
 	}
-	if len(removed.Removed) >= maxRemoved {
-		return tx.Refuse(tx.CodeTooLarge, "%d candidates of %q are removed", maxRemoved, d.Election)
+	if len(removed.Removed)+len(election.Joined(m, d.Contest)) > maxRemoved {
+		return tx.Refuse(tx.CodeTooLarge, "at most %d candidates of %q are removed, by contest", maxRemoved, d.Election)
 	}
 	return nil
 }
@@ -120,15 +120,27 @@ func (d removeCandidate) find(removed *pb.RemovedCandidates) (int, bool) {
 	})
 }
 
+// apply removes the candidate from all contests that merge joins with the named one: they have the same candidates, and which of them are merged
+// only the votes decide.
 func (d removeCandidate) apply(w *writing) error {
+	e, err := state.MustLoad[pb.Election](w, state.ElectionKey(d.Election))
+	if err != nil {
+		return err
+	}
+	m, err := w.manifest(w, e.Manifest)
+	if err != nil {
+		return err
+	}
 	removed, err := removedCandidates(w, d.Election)
 	if err != nil {
 		return err
 	}
-	at, _ := d.find(removed)
 	hash := ResolutionHash(w.chain, d.resolution)
-	removed.Removed = slices.Insert(removed.Removed, at, pb.RemovedCandidate{
-		Contest: d.Contest, Option: d.Option, Height: w.height, Resolution: hash[:],
+	for _, contest := range election.Joined(m, d.Contest) {
+		removed.Removed = append(removed.Removed, pb.RemovedCandidate{Contest: contest, Option: d.Option, Height: w.height, Resolution: hash[:]})
+	}
+	slices.SortFunc(removed.Removed, func(a, b pb.RemovedCandidate) int {
+		return cmp.Or(cmp.Compare(a.Contest, b.Contest), cmp.Compare(a.Option, b.Option))
 	})
 	w.save(state.RemovedKey(d.Election), removed)
 	w.emit("candidate-removed", "election", d.Election, "contest", fmt.Sprint(d.Contest), "option", fmt.Sprint(d.Option))

@@ -153,19 +153,28 @@ func TestPaperIsMissing(t *testing.T) {
 	l.expectPhase(pb.PHASE_DECRYPTING)
 }
 
-// TestWithheldWithPaper: the part on paper is public in any case, and says nothing of the rest.
+// TestWithheldWithPaper: the part on paper is public in any case, and says nothing of the rest. Where there is no rest it is the result.
 func TestWithheldWithPaper(t *testing.T) {
-	l := newLedger(t)
-	l.rules = paperRules()
-	l.rules.OpenMin = 3
-	l.voting(3)
-	l.block(l.election().Closing - l.now)
-	l.resolve(paperResolution(campTotals()))
-	l.resolve(excuse("aul", nil))
-	l.block(window)
-	want := &pb.Result{Status: pb.RESULT_WITHHELD, PaperBallots: 8, PaperVotes: []uint64{3, 5}, PaperInvalid: 1}
-	if got := l.result(1); !reflect.DeepEqual(got, want) || app.VotesOf(got) != nil {
-		t.Errorf("%v, want %v", got, want)
+	for ballots, want := range []*pb.Result{
+		{Status: pb.RESULT_OPENED, Votes: []uint64{0, 0}, PaperBallots: 8, PaperVotes: []uint64{3, 5}, PaperInvalid: 1},
+		{Status: pb.RESULT_WITHHELD, Ballots: 1, PaperBallots: 8, PaperVotes: []uint64{3, 5}, PaperInvalid: 1},
+	} {
+		l := newLedger(t)
+		l.rules = paperRules()
+		l.rules.OpenMin = 3
+		voters, _ := l.voting(3)
+		shared := l.shared()
+		for i, key := range voters[:ballots] {
+			l.accept(cast(draft(shared, i, key, 1, []int{0}, []int{0}), i, 1))
+		}
+		l.block(l.election().Closing - l.now)
+		l.resolve(paperResolution(campTotals()))
+		l.resolve(excuse("aul", nil))
+		l.block(window)
+		got := l.result(1)
+		if votes := app.VotesOf(got); !reflect.DeepEqual(got, want) || (votes != nil) != (ballots == 0) {
+			t.Errorf("%v with the votes %v, want %v", got, votes, want)
+		}
 	}
 }
 

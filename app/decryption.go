@@ -318,6 +318,9 @@ func (x *execution) decide(id string, e *pb.Election, m *pb.Manifest, contest ui
 			addPaper(result, &pb.PaperSum{Ballots: part.PaperBallots, Votes: part.PaperVotes, Invalid: part.PaperInvalid})
 		}
 	}
+	if result.Status == pb.RESULT_WITHHELD && result.Ballots == 0 && result.PaperVotes != nil { // there is nothing electronic to keep secret
+		result.Status, result.Votes = pb.RESULT_OPENED, make([]uint64, len(result.PaperVotes))
+	}
 	x.save(state.ResultKey(id, contest), result)
 	e.ContestsOpen--
 	return nil

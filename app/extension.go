@@ -81,7 +81,7 @@ func (w *writing) attach(e *pb.Extension) error {
 		}
 		first := before[string(v.SlipKey)]
 		span.Before, span.After = refOf(first), refOf(last)
-		if first != nil && last != nil && first.Report.Start == last.Report.Start {
+		if first != nil && last != nil && first.Report.Start == last.Report.Start && !IntakeShrinks(&first.Report, &last.Report) {
 			span.Intake = intakeDifference(&first.Report, &last.Report)
 		}
 		e.Validators = append(e.Validators, span)

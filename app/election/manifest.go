@@ -253,6 +253,23 @@ func checkStyle(m *pb.Manifest, s *pb.BallotStyle, used []bool) error {
 	return nil
 }
 
+// Joined returns the contests that Contest.merge joins with one, itself among them, ascending. Spec 8.10.
+func Joined(m *pb.Manifest, contest uint32) (joined []uint32) {
+	first := make([]uint32, len(m.Contests)) // the target of all targets of a contest; targets are earlier
+	for c := range m.Contests {
+		first[c] = uint32(c)
+		if target := m.Contests[c].Merge; target != 0 {
+			first[c] = first[target-1]
+		}
+	}
+	for c := range first {
+		if first[c] == first[contest] {
+			joined = append(joined, uint32(c))
+		}
+	}
+	return joined
+}
+
 // checkMerges refuses contests that would be merged into another that is not earlier, or asks something else. Spec 8.10.
 func checkMerges(m *pb.Manifest) error {
 	following := make([]int, len(m.Contests)) // how many follow one another from this contest on

@@ -3,6 +3,7 @@ package rehearsal
 import (
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"testing"
 
 	"votenode/app/election"
@@ -92,6 +93,38 @@ func tooFew(t testing.TB, watch func(*Ledger)) {
 		t.Fatalf("list %v", list)
 	}
 	if list := e.List(1); len(list.Places) != 1 || len(list.Ties) != 0 || len(list.Substitutions) != 0 {
+		t.Fatalf("list %v", list)
+	}
+}
+
+// removedAndMerged: a candidate who is removed from a contest that is merged into another takes no place on the list of that; and a contest in
+// which all votes are on paper has a result and a list.
+func removedAndMerged(t testing.TB, watch func(*Ledger)) {
+	e := stage(t, watch, OnPaper(Listed(Manifest("primary"))), 6, 3)
+	e.Accept(e.CommitLot("party"), e.CommitLot("league"))
+	e.MakeKeys()
+	e.Begin()
+	e.Resolve(&pb.Resolution{Reason: "a court says so", Decision: &pb.Resolution_RemoveCandidate{
+		RemoveCandidate: &pb.RemoveCandidate{Election: e.ID, Contest: 2, Option: 1},
+	}})
+	again, _ := e.Propose("party officer 1", &pb.Resolution{Reason: "once more", Decision: &pb.Resolution_RemoveCandidate{
+		RemoveCandidate: &pb.RemoveCandidate{Election: e.ID, Contest: 0, Option: 1},
+	}})
+	e.Refuse(tx.CodeAlreadyDone, again)
+	e.Make(e.Record().Closing - e.Now())
+	e.Expect(pb.PHASE_CLOSED)
+	e.ResolveTotals(e.Totals("aul", 4))
+	e.ResolveTotals(e.Totals("camp", 3))
+	e.Make(int64(e.Manifest.ObjectionWindow))
+	e.Make(1)
+	for e.Record().Phase != pb.PHASE_FINAL {
+		e.Make(1)
+	}
+	if r := e.Result(0); r.Status != pb.RESULT_OPENED || r.Ballots != 0 || len(r.Votes) != 3 || r.PaperBallots != 11 {
+		t.Fatalf("result %v", r)
+	}
+	list := e.List(0)
+	if list == nil || e.List(2) != nil || len(list.Places) != 2 || slices.ContainsFunc(list.Places, func(p pb.ListPlace) bool { return p.Option == 1 }) {
 		t.Fatalf("list %v", list)
 	}
 }

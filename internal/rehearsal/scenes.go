@@ -24,6 +24,7 @@ var Scenes = map[string]func(t testing.TB, watch func(*Ledger)){
 	"challenge":        challenge,
 	"paper":            func(t testing.TB, watch func(*Ledger)) { Paper(t, watch) },
 	"nominations":      nominate,
+	"removed, merged":  removedAndMerged,
 	"too few":          tooFew,
 	"many lists":       manyLists,
 	"many initiatives": manyInitiatives,

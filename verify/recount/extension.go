@@ -114,7 +114,7 @@ func (r *Recount) inSpan(v pb.Validator, from, to int64) pb.ValidatorSpan {
 			*end.ref = &pb.ReportRef{Index: end.report.Index, Height: end.report.Report.Height, Start: end.report.Report.Start}
 		}
 	}
-	if first != nil && last != nil && first.Report.Start == last.Report.Start {
+	if first != nil && last != nil && first.Report.Start == last.Report.Start && counted(&first.Report, &last.Report) {
 		span.Intake = grown(&first.Report, &last.Report)
 	}
 	return span

@@ -265,7 +265,7 @@ func (r *Recount) mayRemove(d *pb.RemoveCandidate) error {
 		return refuse(codeUnknownCandidate, "contest %d has no candidate %d", d.Contest, d.Option)
 	case slices.ContainsFunc(e.removed, func(c pb.RemovedCandidate) bool { return c.Contest == d.Contest && c.Option == d.Option }):
 		return refuse(codeAlreadyDone, "the candidate is removed")
-	case len(e.removed) >= 10_000:
+	case len(e.removed)+len(e.together(d.Contest)) > 10_000:
 		return refuse(codeTooLarge, "%d candidates are removed", len(e.removed))
 	}
 	return nil
@@ -274,10 +274,28 @@ func (r *Recount) mayRemove(d *pb.RemoveCandidate) error {
 func (r *Recount) remove(m *pb.Resolution, d *pb.RemoveCandidate) {
 	e := r.byID[d.Election]
 	hash := r.resolutionHash(m)
-	e.removed = append(e.removed, pb.RemovedCandidate{Contest: d.Contest, Option: d.Option, Height: r.height, Resolution: hash[:]})
+	for _, contest := range e.together(d.Contest) {
+		e.removed = append(e.removed, pb.RemovedCandidate{Contest: contest, Option: d.Option, Height: r.height, Resolution: hash[:]})
+	}
 	slices.SortFunc(e.removed, func(a, b pb.RemovedCandidate) int {
 		return cmp.Or(cmp.Compare(a.Contest, b.Contest), cmp.Compare(a.Option, b.Option))
 	})
+}
+
+// together returns all contests from which merge leads to the same contest as from one. Spec 8.10.
+func (e *election) together(contest uint32) (all []uint32) {
+	end := func(c uint32) uint32 {
+		for e.manifest.Contests[c].Merge > 0 {
+			c = e.manifest.Contests[c].Merge - 1
+		}
+		return c
+	}
+	for c := range e.manifest.Contests {
+		if end(uint32(c)) == end(contest) {
+			all = append(all, uint32(c))
+		}
+	}
+	return all
 }
 
 // nominationRecords tells the records about nominations. Spec 5.2.

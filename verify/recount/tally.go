@@ -88,6 +88,9 @@ func (e *election) decided(contest uint32, result *pb.Result) {
 			}
 		}
 	}
+	if result.Ballots == 0 && result.Status == pb.RESULT_WITHHELD && len(result.PaperVotes) > 0 {
+		result.Status, result.Votes = pb.RESULT_OPENED, make([]uint64, len(result.PaperVotes))
+	}
 }
 
 // countAgain compares the number of ballots in every sum with the voters' list: as many voters count whose style has the contest.

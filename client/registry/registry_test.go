@@ -391,6 +391,9 @@ func TestReissue(t *testing.T) {
 	if got := must(s.Strike([]string{"0-a"}, pb.REVOCATION_PAPER)); got[0].Cause != pb.REVOCATION_LEFT {
 		t.Error("the cause changed")
 	}
+	if _, _, err := s.Reissue([]string{"0-a"}); err == nil || must(s.Rounds()) != 2 {
+		t.Error("a member who was struck for another cause was reissued:", err)
+	}
 	s.mustImport(t, "member,district\n0-a,North\n")
 	if found := must(s.Find([]string{"0-a"})); found[0].Place != (Place{3, 0}) {
 		t.Error(found)

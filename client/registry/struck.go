@@ -133,14 +133,22 @@ func (s *Store) Strike(references []string, cause pb.RevocationCause) ([]Struck,
 }
 
 // Reissue strikes the entries of members whose keys are lost and makes a round with the same members, who get new halves there. All
-// registrars reissue the same members in the same order. Asked again after a crash it goes on.
+// registrars reissue the same members in the same order. Asked again after a crash it goes on. Nobody is reissued who was struck for another
+// cause: whoever votes on paper would vote twice.
 func (s *Store) Reissue(references []string) (round uint32, struck []Struck, err error) {
 	found, err := s.Find(references)
 	if err != nil {
 		return 0, nil, err
 	}
+	known, err := s.struckPlaces()
+	if err != nil {
+		return 0, nil, err
+	}
 	list := make([]Member, len(found))
 	for i := range found {
+		if cause, struck := known[found[i].Place]; struck && cause != pb.REVOCATION_KEY_LOST {
+			return 0, nil, fmt.Errorf("member %q was struck for another cause than a lost key, and gets no new one", references[i])
+		}
 		list[i] = Member{Reference: found[i].Reference, Style: found[i].Style}
 	}
 	if struck, err = s.Strike(references, pb.REVOCATION_KEY_LOST); err != nil {

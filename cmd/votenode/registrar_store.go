@@ -425,22 +425,33 @@ func newRegistrarRevokeCommand() *cobra.Command {
 	var ledger ledgerFlags
 	var cause string
 	c := &cobra.Command{
-		Use:   "revoke REFERENCE... --cause CAUSE",
+		Use:   "revoke [REFERENCE... --cause CAUSE]",
 		Short: "Note that members are not to vote with their entries, and print the list for the officers",
 		Long: `Note in the folder that members are not to vote with their entries, and print these entries for the officers: CSV with the header
 roll_index,cause. Before the roll is sealed the list goes into the resolution that seals it (votenode resolution propose seal-roll --struck FILE),
-afterwards into one that revokes (votenode resolution propose revoke-voters --list FILE). CAUSE is paper, key-lost, left or other.`,
-		Args: cobra.MinimumNArgs(1),
+afterwards into one that revokes (votenode resolution propose revoke-voters --list FILE). CAUSE is paper, key-lost, left or other.
+Without a reference all members who were ever struck or reissued are printed: do so when the roll is complete, and seal it with that list.`,
+		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
-			why, err := parseCause(cause)
-			if err != nil {
-				return err
+			if (len(args) == 0) != (cause == "") {
+				return usagef("references and --cause go together")
 			}
 			s, err := registry.Open(folder.folder)
 			if err != nil {
 				return err
 			}
 			l, err := ledger.open(c)
+			if err != nil {
+				return err
+			}
+			if len(args) == 0 {
+				all, err := s.Struck()
+				if err != nil {
+					return err
+				}
+				return showStruck(c, s, l, all)
+			}
+			why, err := parseCause(cause)
 			if err != nil {
 				return err
 			}
@@ -454,7 +465,6 @@ afterwards into one that revokes (votenode resolution propose revoke-voters --li
 	folder.add(c)
 	ledger.add(c)
 	c.Flags().StringVar(&cause, "cause", "", "paper, key-lost, left or other")
-	require(c, "cause")
 	return c
 }
 
@@ -487,7 +497,7 @@ func showStruck(c *cobra.Command, s *registry.Store, l *client.Ledger, struck []
 		if rounds[member.Round] == nil {
 			keys, err := s.Keys(member.Round)
 			if errors.Is(err, registry.ErrOrder) {
-				say(c, "%v has no key yet: it comes into no roll as long as its round is not finished", member.Place)
+				say(c, "%v has no key yet, and stands in no roll. Once its round is there, print all struck entries again: votenode registrar revoke --store FOLDER", member.Place)
 				continue
 			}
 			if err != nil {
@@ -497,7 +507,7 @@ func showStruck(c *cobra.Command, s *registry.Store, l *client.Ledger, struck []
 		}
 		at, there := index[string(rounds[member.Round][member.Slot])]
 		if !there {
-			say(c, "%v is not in the roll: do not bring it there", member.Place)
+			say(c, "%v does not stand in the roll yet. Once its round is there, print all struck entries again: votenode registrar revoke --store FOLDER", member.Place)
 			continue
 		}
 		list = append(list, shownStruck{at, causeName(member.Cause)})

@@ -221,8 +221,8 @@ func bodyOf(k tx.Kind) election.Message {
 		tx.KindReportIntake:       new(pb.ReportIntake),
 		tx.KindSubmitApplications: new(pb.SubmitApplications), tx.KindDecideApplications: new(pb.DecideApplications),
 		tx.KindWithdrawApplication: new(pb.WithdrawApplication),
-		tx.KindCastChoice:          new(pb.CastChoice),
-		tx.KindPublishInitiative:   new(pb.PublishInitiative),
-		tx.KindSupportInitiative:   new(pb.SupportInitiative), tx.KindPostComment: new(pb.PostComment),
+		tx.KindCommitLot:           new(pb.CommitLot), tx.KindRevealLot: new(pb.RevealLot), tx.KindCastChoice: new(pb.CastChoice),
+		tx.KindPublishInitiative: new(pb.PublishInitiative),
+		tx.KindSupportInitiative: new(pb.SupportInitiative), tx.KindPostComment: new(pb.PostComment),
 	}[k]
 }

@@ -211,8 +211,12 @@ func (d cancelElection) apply(w *writing) error {
 	return nil
 }
 
+// maxSubtracted bounds the ballots that one RevokeVoters subtracts: one of each voter in each election.
+const maxSubtracted = 4_000
+
 // RevokeVoters: a counted ballot of a revoked voter is subtracted and stays in the log, in the election that has the roll and in all that
-// vote by it. After its own voting an election's roll can be revoked from as long as others vote by it. Spec 9.28.
+// vote by it. After its own voting an election's roll can be revoked from as long as others vote by it, and always where members
+// send by it. Spec 9.28.
 func (d revokeVoters) check(r *reading) error {
 	e, err := state.LoadElection(r, d.Election)
 	if err != nil {
@@ -224,20 +228,21 @@ func (d revokeVoters) check(r *reading) error {
 	if !e.RollSealed {
 		return tx.Refuse(tx.CodeWrongPhase, "the roll of %q is not sealed", d.Election)
 	}
-	if !revocable(e.Phase) && r.Voters(state.MembersTree(d.Election)) == 0 {
-		polls, err := r.polls(d.Election)
-		if err != nil {
-			return err
-		}
-		if len(polls) == 0 {
-			return tx.Refuse(tx.CodeWrongPhase, "the phase of %q is %s, and nobody else goes by its roll", d.Election, election.PhaseName(e.Phase))
-		}
+	polls, err := r.polls(d.Election)
+	if err != nil {
+		return err
+	}
+	if !revocable(e.Phase) && len(polls) == 0 && r.Voters(state.MembersTree(d.Election)) == 0 {
+		return tx.Refuse(tx.CodeWrongPhase, "the phase of %q is %s, and nobody else goes by its roll", d.Election, election.PhaseName(e.Phase))
 	}
 	if e.RollOf != "" {
 		return tx.Refuse(tx.CodeRollElsewhere, "the roll of %q is that of %q", d.Election, e.RollOf)
 	}
 	if last := d.Voters[len(d.Voters)-1]; last >= e.RollSize {
 		return tx.Refuse(tx.CodeUnknownVoter, "the roll of %q has no entry %d", d.Election, last)
+	}
+	if elections := 1 + len(polls); elections*len(d.Voters) > maxSubtracted {
+		return tx.Refuse(tx.CodeTooLarge, "%d elections go by this roll: at most %d voters are revoked at once", elections, maxSubtracted/elections)
 	}
 	return nil
 }

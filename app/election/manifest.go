@@ -22,6 +22,7 @@ const (
 	MaxSeats      = 1_000        // places of a list
 	MaxPlaces     = 10_000       // polling places of an election
 	MaxMerges     = 8            // contests that follow one another by Contest.merge
+	MaxJoined     = 50_000       // options of all contests that are merged or merged into: one block adds their sums up
 	MaxSeconds    = 366 * 86_400 // any duration of a manifest
 	MaxManifest   = 8 << 20      // bytes of a manifest
 )
@@ -273,6 +274,7 @@ func Joined(m *pb.Manifest, contest uint32) (joined []uint32) {
 // checkMerges refuses contests that would be merged into another that is not earlier, or asks something else. Spec 8.10.
 func checkMerges(m *pb.Manifest) error {
 	following := make([]int, len(m.Contests)) // how many follow one another from this contest on
+	options, named := 0, make([]bool, len(m.Contests))
 	for i := range m.Contests {
 		c := &m.Contests[i]
 		if c.Merge == 0 {
@@ -288,6 +290,14 @@ func checkMerges(m *pb.Manifest) error {
 		if following[i] = following[target] + 1; following[i] > MaxMerges {
 			return fmt.Errorf("contest %d: more than %d contests follow one another by merge", i, MaxMerges)
 		}
+		options += len(c.Options)
+		if c = &m.Contests[target]; c.Merge == 0 && !named[target] {
+			options += len(c.Options)
+		}
+		named[target] = true
+	}
+	if options > MaxJoined {
+		return fmt.Errorf("contests that are merged or merged into have %d options together, at most %d are allowed", options, MaxJoined)
 	}
 	return nil
 }

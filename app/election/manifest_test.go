@@ -100,15 +100,45 @@ func TestManifestRules(t *testing.T) {
 			c := primary(m)
 			c.Candidates[0].Application, c.Candidates[1].Application = nil, nil
 		}},
-		"application twice":    {false, func(m *pb.Manifest) { c := primary(m); c.Candidates[1].Application = c.Candidates[0].Application }},
-		"a list without seats": {false, func(m *pb.Manifest) { c := primary(m); c.List.Seats, c.List.Outside = 0, 0 }},
-		"most seats":           {true, func(m *pb.Manifest) { primary(m).List.Seats = MaxSeats }},
-		"too many seats":       {false, func(m *pb.Manifest) { primary(m).List.Seats = MaxSeats + 1 }},
-		"all seats outside":    {true, func(m *pb.Manifest) { primary(m).List.Outside = 2 }},
-		"more seats outside":   {false, func(m *pb.Manifest) { primary(m).List.Outside = 3 }},
-		"all young, all women": {true, func(m *pb.Manifest) { l := primary(m).List; l.YoungPercent, l.WomanPercent = 100, 100 }},
-		"young above all":      {false, func(m *pb.Manifest) { primary(m).List.YoungPercent = 101 }},
-		"women above all":      {false, func(m *pb.Manifest) { primary(m).List.WomanPercent = 101 }},
+		"application twice":         {false, func(m *pb.Manifest) { c := primary(m); c.Candidates[1].Application = c.Candidates[0].Application }},
+		"a list without seats":      {false, func(m *pb.Manifest) { c := primary(m); c.List.Seats, c.List.Outside = 0, 0 }},
+		"most seats":                {true, func(m *pb.Manifest) { primary(m).List.Seats = MaxSeats }},
+		"too many seats":            {false, func(m *pb.Manifest) { primary(m).List.Seats = MaxSeats + 1 }},
+		"all seats outside":         {true, func(m *pb.Manifest) { primary(m).List.Outside = 2 }},
+		"more seats outside":        {false, func(m *pb.Manifest) { primary(m).List.Outside = 3 }},
+		"all young, all women":      {true, func(m *pb.Manifest) { l := primary(m).List; l.YoungPercent, l.WomanPercent = 100, 100 }},
+		"young above all":           {false, func(m *pb.Manifest) { primary(m).List.YoungPercent = 101 }},
+		"women above all":           {false, func(m *pb.Manifest) { primary(m).List.WomanPercent = 101 }},
+		"eight merges in a row":     {true, func(m *pb.Manifest) { chain(m, MaxMerges+1) }},
+		"nine merges in a row":      {false, func(m *pb.Manifest) { chain(m, MaxMerges+2) }},
+		"merged into itself":        {false, func(m *pb.Manifest) { chain(m, 2); m.Contests[1].Merge = 2 }},
+		"merged into a later one":   {false, func(m *pb.Manifest) { chain(m, 3); m.Contests[1].Merge = 3 }},
+		"merged into none":          {false, func(m *pb.Manifest) { chain(m, 2); m.Contests[1].Merge = 1<<32 - 1 }},
+		"merged with other options": {false, func(m *pb.Manifest) { chain(m, 2); m.Contests[1].Options = []string{"y"} }},
+		"merged with other slots":   {false, func(m *pb.Manifest) { chain(m, 2); m.Contests[1].FirstSlot = 1 }},
+		"merged, fewer selections":  {false, func(m *pb.Manifest) { chain(m, 2); m.Contests[1].MinSelections = 1 }},
+		"merged with a list":        {false, func(m *pb.Manifest) { chain(m, 2); candidate(&m.Contests[1]) }},
+		"most options merged":       {true, func(m *pb.Manifest) { star(m, MaxJoined/200) }},
+		"too many options merged":   {false, func(m *pb.Manifest) { star(m, MaxJoined/200+1) }},
+		"polling places":            {true, func(m *pb.Manifest) { village(m) }},
+		"polling places unordered":  {false, func(m *pb.Manifest) { p := village(m); p[0], p[1] = p[1], p[0] }},
+		"polling place twice":       {false, func(m *pb.Manifest) { p := village(m); p[1].Id = p[0].Id }},
+		"polling place without id":  {false, func(m *pb.Manifest) { village(m)[0].Id = "" }},
+		"polling place, no title":   {false, func(m *pb.Manifest) { village(m)[0].Title = "" }},
+		"polling place for nobody":  {false, func(m *pb.Manifest) { village(m)[0].Styles = nil }},
+		"polling place, styles":     {false, func(m *pb.Manifest) { village(m)[0].Styles = []uint32{1, 0} }},
+		"polling place, far style":  {false, func(m *pb.Manifest) { village(m)[0].Styles = []uint32{2} }},
+		"roll of another election":  {true, func(m *pb.Manifest) { m.RollOf = "another" }},
+		"roll of itself":            {false, func(m *pb.Manifest) { m.RollOf = m.Election }},
+		"roll of no id":             {false, func(m *pb.Manifest) { m.RollOf = "An other" }},
+		"another roll, and paper":   {false, func(m *pb.Manifest) { m.RollOf = "another"; village(m) }},
+		"open choices":              {true, func(m *pb.Manifest) { m.OpenChoices = true }},
+		"open choices and paper":    {false, func(m *pb.Manifest) { m.OpenChoices = true; village(m) }},
+		"open choices and a list":   {false, func(m *pb.Manifest) { m.OpenChoices = true; primary(m) }},
+		"open choices, merged":      {false, func(m *pb.Manifest) { m.OpenChoices = true; chain(m, 2) }},
+		"hash of nominations":       {true, func(m *pb.Manifest) { m.Nominations = make([]byte, 32) }},
+		"short hash of nominations": {false, func(m *pb.Manifest) { m.Nominations = make([]byte, 31) }},
+		"unknown removed_votes":     {false, func(m *pb.Manifest) { m.RemovedVotes = 1 }},
 		"a style too many": {false, func(m *pb.Manifest) {
 			districts(m, MaxStyles)
 			m.Styles = append(m.Styles, pb.BallotStyle{District: "one more", Contests: []uint32{0}})
@@ -134,6 +164,37 @@ func primary(m *pb.Manifest) *pb.Contest {
 	}
 	c.List = &pb.ListRule{Seats: 2, Outside: 1, YoungPercent: 20, WomanPercent: 30}
 	return c
+}
+
+// candidate makes the one option of a contest a candidate for a list.
+func candidate(c *pb.Contest) {
+	c.Candidates, c.List = []pb.Candidate{{}}, &pb.ListRule{Seats: 1}
+}
+
+// chain makes n contests, each merged into the one before.
+func chain(m *pb.Manifest, n int) {
+	districts(m, n)
+	for i := range m.Contests {
+		m.Contests[i].Merge = uint32(i)
+	}
+}
+
+// star makes n contests of 200 options, of which the first is the target of all others.
+func star(m *pb.Manifest, n int) {
+	districts(m, n)
+	var options []string
+	for i := range 200 {
+		options = append(options, fmt.Sprint(i))
+	}
+	for i := range m.Contests {
+		m.Contests[i].Options, m.Contests[i].MinSelections, m.Contests[i].Merge = options, 1, min(uint32(i), 1)
+	}
+}
+
+// village gives a manifest two polling places.
+func village(m *pb.Manifest) []pb.PollingPlace {
+	m.PollingPlaces = []pb.PollingPlace{{Id: "aul", Title: "Aul", Styles: []uint32{0, 1}}, {Id: "camp", Title: "Camp", Styles: []uint32{1}}}
+	return m.PollingPlaces
 }
 
 // checkShapes checks that what passes the rules is what ballots can be made for.

@@ -48,8 +48,8 @@ func CheckNominations(n *pb.Nominations) error {
 	if err := checkPlaces(&n.Manifest); err != nil {
 		return err
 	}
-	if len(n.Manifest.Nominations) != 0 {
-		return fmt.Errorf("the manifest names nominations; it is formed of these")
+	if len(n.Manifest.Nominations) != 0 || n.Manifest.RollOf != "" {
+		return fmt.Errorf("the manifest names nominations, or roll_of; it is formed of these, and its election has a roll of its own")
 	}
 	ids, most := make(map[string]bool, len(n.Lists)), uint64(0)
 	for i := range n.Lists {
@@ -103,8 +103,8 @@ func checkNominationTimes(n *pb.Nominations) error {
 	if n.ApplicationsUntil <= 0 || n.DecisionsUntil <= n.ApplicationsUntil || n.WithdrawalsUntil < n.DecisionsUntil || n.WithdrawalsUntil > MaxTime {
 		return fmt.Errorf("0 < applications_until < decisions_until <= withdrawals_until <= %d does not hold", int64(MaxTime))
 	}
-	if n.Manifest.Opening != 0 && n.Manifest.Opening <= n.WithdrawalsUntil {
-		return fmt.Errorf("the opening is not later than withdrawals_until")
+	if n.Manifest.Opening != 0 || n.Manifest.Closing != 0 {
+		return fmt.Errorf("opening and closing are set by a resolution, once the election is there")
 	}
 	if n.YoungAge == 0 && n.YoungOn == "" {
 		return nil

@@ -113,6 +113,33 @@ func (e *Election) totalling(d *pb.PaperTotals) []byte {
 	return raw
 }
 
+// oneSlipKey: a validator takes the place of another with its slip key, and reports less than that did. An extension tells no difference of the two.
+func oneSlipKey(t testing.TB, watch func(*Ledger)) {
+	e := stage(t, watch, Manifest("primary"), 2, 3)
+	e.MakeKeys()
+	e.Begin()
+	report := func(taken uint64) {
+		for e.Height()%tx.IntakeInterval != 1 {
+			e.Make(0)
+		}
+		e.Accept(e.Report("league validator 1", 1, taken))
+	}
+	report(9)
+	from := e.Height()
+	heir := Validator("league", 3)
+	heir.SlipKey = Validator("league", 1).SlipKey
+	e.Change(Validator("league", 2), heir, Validator("party", 1), Validator("party", 2))
+	report(4)
+	e.Resolve(&pb.Resolution{Reason: "no connection", Decision: &pb.Resolution_ExtendElection{ExtendElection: &pb.ExtendElection{
+		Election: e.ID, Closing: e.Record().Closing + 60, Cause: pb.EXTENSION_OUTAGE, From: from, To: from + 1,
+	}}})
+	x := must(state.MustLoad[pb.Extension](e.View(), state.ExtensionKey(e.ID, 1)))
+	at := slices.IndexFunc(x.Validators, func(v pb.ValidatorSpan) bool { return string(v.Key) == string(heir.Key) })
+	if at < 0 || x.Validators[at].Before == nil || x.Validators[at].After == nil || x.Validators[at].Intake != nil {
+		t.Fatalf("extension %v", x)
+	}
+}
+
 // extended goes through an outage in which a validator is away and the network stands still, and makes up for it.
 func (e *Election) extended() {
 	e.t.Helper()

@@ -2,6 +2,7 @@ package rehearsal
 
 import (
 	"crypto/rand"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -75,6 +76,23 @@ func (e *Election) poll() *Election {
 	e.Refuse(tx.CodeChoice, p.Choose(4, 2))
 	p.expectVotes(3, 0, 3, 1)
 	return p
+}
+
+// manyPolls: how many members are revoked at once depends on how many elections go by their roll.
+func manyPolls(t testing.TB, watch func(*Ledger)) {
+	e := stage(t, watch, Manifest("primary"), 1_000, 3)
+	var voters []uint64
+	for i := range 801 {
+		voters = append(voters, uint64(i))
+	}
+	for i := range 4 {
+		e.Poll(PollManifest(fmt.Sprint("poll-", i), e.ID))
+	}
+	raw, _ := e.Propose("party officer 1", &pb.Resolution{Decision: &pb.Resolution_RevokeVoters{
+		RevokeVoters: &pb.RevokeVoters{Election: e.ID, Voters: voters, Cause: pb.REVOCATION_LEFT},
+	}})
+	e.Refuse(tx.CodeTooLarge, raw)
+	e.Revoke(voters[:800]...)
 }
 
 // polls: a secret and two open polls by one roll, one of them begun after the election itself is over, with members who are revoked before,

@@ -29,6 +29,8 @@ var Scenes = map[string]func(t testing.TB, watch func(*Ledger)){
 	"many lists":       manyLists,
 	"many initiatives": manyInitiatives,
 	"polls":            polls,
+	"many polls":       manyPolls,
+	"one slip key":     oneSlipKey,
 }
 
 // stage founds a ledger with an election whose roll is sealed and whose trustees are appointed.

@@ -398,6 +398,8 @@ func (r *Recount) mayRevoke(d *pb.RevokeVoters) error {
 		return refuse(codeRollElsewhere, "the roll is that of %q", e.owner.id)
 	case slices.Max(d.Voters) >= e.roll.size:
 		return refuse(codeUnknownVoter, "the roll has %d entries", e.roll.size)
+	case (1+len(r.polls(e)))*len(d.Voters) > 4_000:
+		return refuse(codeTooLarge, "%d voters in %d elections", len(d.Voters), 1+len(r.polls(e)))
 	}
 	return nil
 }

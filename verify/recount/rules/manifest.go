@@ -64,10 +64,27 @@ func ParseManifest(b []byte) (*pb.Manifest, error) {
 			return nil, fmt.Errorf("contest %d is merged wrongly", i)
 		}
 	}
+	if merging(m) > 50_000 {
+		return nil, errors.New("options of contests that are merged")
+	}
 	if err := places(m); err != nil {
 		return nil, err
 	}
 	return m, nil
+}
+
+// merging counts the options of all contests that are merged or merged into. Spec 8.10.
+func merging(m *pb.Manifest) int {
+	concerned, options := map[uint32]bool{}, 0
+	for i := range m.Contests {
+		if into := m.Contests[i].Merge; into > 0 {
+			concerned[uint32(i)], concerned[into-1] = true, true
+		}
+	}
+	for i := range concerned {
+		options += len(m.Contests[i].Options)
+	}
+	return options
 }
 
 // mayMerge follows the contests into which one may be merged: each is earlier and asks the same, and there are at most eight. Spec 8.10.

@@ -24,10 +24,10 @@ func ParseNominations(b []byte) (*pb.Nominations, error) {
 	switch {
 	case n.ApplicationsUntil < 1 || n.ApplicationsUntil >= n.DecisionsUntil || n.DecisionsUntil > n.WithdrawalsUntil || n.WithdrawalsUntil > LastMoment:
 		return nil, errors.New("deadlines")
-	case m.Opening != 0 && m.Opening <= n.WithdrawalsUntil:
-		return nil, errors.New("opening")
-	case len(n.Lists) != len(m.Contests) || len(m.Styles) > 20_000 || len(m.Nominations) != 0:
-		return nil, errors.New("lists, styles or nominations of the manifest")
+	case m.Opening != 0 || m.Closing != 0:
+		return nil, errors.New("opening or closing")
+	case len(n.Lists) != len(m.Contests) || len(m.Styles) > 20_000 || len(m.Nominations) != 0 || m.RollOf != "":
+		return nil, errors.New("lists, styles, nominations or roll of the manifest")
 	case (n.YoungAge != 0 || n.YoungOn != "") && (n.YoungAge < 1 || n.YoungAge > 150 || !isDate(n.YoungOn)):
 		return nil, errors.New("who is young")
 	}

@@ -232,11 +232,32 @@ func TestManifest(t *testing.T) {
 		func(m *pb.Manifest) error { return second(rules.ParseManifest(rules.Encode(m))) })
 }
 
+// TestMerging: the contests that merge joins have 50,000 options together and no more.
+func TestMerging(t *testing.T) {
+	m := newManifest(nil)
+	m.Contests, m.Styles = nil, nil
+	var options []string
+	for i := range 200 {
+		options = append(options, fmt.Sprint(i))
+	}
+	for i := range uint32(251) {
+		m.Contests = append(m.Contests, pb.Contest{Title: "T", Options: options, MinSelections: 1, MaxSelections: 1, Merge: min(i, 1)})
+		m.Styles = append(m.Styles, pb.BallotStyle{District: fmt.Sprint(i), Contests: []uint32{i}})
+	}
+	if _, err := rules.ParseManifest(rules.Encode(m)); err == nil {
+		t.Error("50,200 options are merged")
+	}
+	m.Contests[250].Merge = 0
+	if _, err := rules.ParseManifest(rules.Encode(m)); err != nil {
+		t.Error(err)
+	}
+}
+
 func second(_ *pb.Manifest, err error) error { return err }
 
 func newNominations(*rand.Rand) *pb.Nominations {
 	n := rehearsal.Nominations("primary", 1_000)
-	n.Manifest.Opening, n.Manifest.Closing = 2_000, 3_000
+	n.Manifest.Opening, n.Manifest.Closing = 0, 0
 	return n
 }
 

@@ -135,9 +135,8 @@ func (d removeCandidate) apply(w *writing) error {
 	if err != nil {
 		return err
 	}
-	hash := ResolutionHash(w.chain, d.resolution)
 	for _, contest := range election.Joined(m, d.Contest) {
-		removed.Removed = append(removed.Removed, pb.RemovedCandidate{Contest: contest, Option: d.Option, Height: w.height, Resolution: hash[:]})
+		removed.Removed = append(removed.Removed, pb.RemovedCandidate{Contest: contest, Option: d.Option, Height: w.height, Resolution: w.resolution})
 	}
 	slices.SortFunc(removed.Removed, func(a, b pb.RemovedCandidate) int {
 		return cmp.Or(cmp.Compare(a.Contest, b.Contest), cmp.Compare(a.Option, b.Option))

@@ -35,10 +35,7 @@ type (
 	paperTotals      struct{ *pb.PaperTotals }
 	excusePaper      struct{ *pb.ExcusePaper }
 	openNominations  struct{ *pb.OpenNominations }
-	removeCandidate  struct {
-		*pb.RemoveCandidate
-		resolution *pb.Resolution
-	}
+	removeCandidate  struct{ *pb.RemoveCandidate }
 	openInitiatives  struct{ *pb.OpenInitiatives }
 	answerInitiative struct{ *pb.AnswerInitiative }
 	removePost       struct{ *pb.RemovePost }
@@ -83,7 +80,7 @@ func decisionOf(r *pb.Resolution) (d decision, kind uint32, err error) {
 	case *pb.Resolution_OpenNominations:
 		return openNominations{d.OpenNominations}, 20, nil
 	case *pb.Resolution_RemoveCandidate:
-		return removeCandidate{d.RemoveCandidate, r}, 21, nil
+		return removeCandidate{d.RemoveCandidate}, 21, nil
 	case *pb.Resolution_OpenInitiatives:
 		return openInitiatives{d.OpenInitiatives}, 24, nil
 	case *pb.Resolution_AnswerInitiative:

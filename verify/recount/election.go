@@ -55,9 +55,10 @@ type election struct {
 	results  []*pb.Result                      // by contest, nil before
 	joined   map[uint32]*ballot.EncryptedTally // sums that are opened with those of others, by contest
 
-	paper      map[string]*place // about which a resolution stands, by id
-	onPaper    map[uint32]bool   // contests of which there were totals
-	places     uint32            // that were open at the closing
+	paper      map[string]*place       // about which a resolution stands, by id
+	onPaper    map[uint32]bool         // contests of which there were totals
+	paperSums  map[uint32]*pb.PaperSum // what stands on paper when decryption begins
+	places     uint32                  // that were open at the closing
 	extensions []*pb.Extension
 
 	removed   []pb.RemovedCandidate // sorted

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/oasisprotocol/curve25519-voi/primitives/ed25519"
@@ -20,7 +21,9 @@ type nominations struct {
 	lists        map[string]int // by id
 	state        pb.NominationsState
 	applications map[[32]byte]*pb.ApplicationState
-	standing     map[string]uint32 // by list; none where nobody ever stood
+	keys         map[string]bool    // of candidates, and
+	names        map[[2]string]bool // by list, of live applications
+	standing     map[string]uint32  // by list; none where nobody ever stood
 }
 
 // live says whether an application is neither refused nor withdrawn.
@@ -66,7 +69,7 @@ func (r *Recount) openNominations(d *pb.OpenNominations) {
 	}
 	n := &nominations{
 		id: parsed.Manifest.Election, rules: parsed, lists: map[string]int{}, state: pb.NominationsState{Document: d.Nominations},
-		applications: map[[32]byte]*pb.ApplicationState{}, standing: map[string]uint32{},
+		applications: map[[32]byte]*pb.ApplicationState{}, keys: map[string]bool{}, names: map[[2]string]bool{}, standing: map[string]uint32{},
 	}
 	for i := range parsed.Lists {
 		n.lists[parsed.Lists[i].Id] = i
@@ -109,20 +112,22 @@ func (r *Recount) submitApplications(signer []byte, m *pb.SubmitApplications) er
 	case len(n.applications)+len(fresh) > 65_536:
 		return refuse(codeNominationsFull, "there would be more than %d applications", 65_536)
 	}
-	keys, names := n.taken()
+	keys, names := map[string]bool{}, map[[2]string]bool{} // of the transaction
 	for _, s := range fresh {
 		a := &s.Application
-		switch name := [2]string{a.List, a.Name}; {
+		key, name := string(a.Key), [2]string{a.List, a.Name}
+		switch {
 		case !n.allows(a):
 			return refuse(codeInvalidApplication, "the application of %q", a.Name)
-		case keys[string(a.Key)]:
+		case n.keys[key] || keys[key]:
 			return refuse(codeCandidateTwice, "the candidate %q has a live application", a.Name)
-		case names[name]:
+		case n.names[name] || names[name]:
 			return refuse(codeNameTwice, "the name %q stands on the list", a.Name)
-		default:
-			keys[string(a.Key)], names[name] = true, true
 		}
+		keys[key], names[name] = true, true
 	}
+	maps.Copy(n.keys, keys)
+	maps.Copy(n.names, names)
 	for _, s := range fresh {
 		n.applications[r.applicationHash(&s.Application)] = &pb.ApplicationState{
 			Signed: *s, Submitted: r.height, Organisation: r.organisations[at].Id,
@@ -131,15 +136,14 @@ func (r *Recount) submitApplications(signer []byte, m *pb.SubmitApplications) er
 	return nil
 }
 
-// taken returns the keys, and the names by list, of live applications.
-func (n *nominations) taken() (keys map[string]bool, names map[[2]string]bool) {
-	keys, names = map[string]bool{}, map[[2]string]bool{}
-	for _, a := range n.applications {
-		if own := &a.Signed.Application; live(a) {
-			keys[string(own.Key)], names[[2]string{own.List, own.Name}] = true, true
-		}
+// end changes an application; one that is live no more lets key and name go.
+func (n *nominations) end(a *pb.ApplicationState, change func()) {
+	was := live(a)
+	change()
+	if own := &a.Signed.Application; was && !live(a) {
+		delete(n.keys, string(own.Key))
+		delete(n.names, [2]string{own.List, own.Name})
 	}
-	return keys, names
 }
 
 // allows says whether an application keeps the rules of spec 16.2.
@@ -189,7 +193,9 @@ func (r *Recount) decideApplications(signer []byte, m *pb.DecideApplications) er
 		if last(a, d.Refused) {
 			n.standing[a.Signed.Application.List]++
 		}
-		a.Decisions = append(a.Decisions, pb.DecidedApplication{Organisation: id, Registrar: signer, Refused: d.Refused, Height: r.height})
+		n.end(a, func() {
+			a.Decisions = append(a.Decisions, pb.DecidedApplication{Organisation: id, Registrar: signer, Refused: d.Refused, Height: r.height})
+		})
 		slices.SortFunc(a.Decisions, func(a, b pb.DecidedApplication) int { return cmp.Compare(a.Organisation, b.Organisation) })
 	}
 	return nil
@@ -215,7 +221,7 @@ func (r *Recount) withdrawApplication(signer []byte, m *pb.WithdrawApplication) 
 	if r.stands(a) {
 		n.standing[a.Signed.Application.List]--
 	}
-	a.Withdrawn = r.height
+	n.end(a, func() { a.Withdrawn = r.height })
 	return nil
 }
 

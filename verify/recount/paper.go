@@ -96,32 +96,33 @@ func (e *election) stand(name string, hash [32]byte, totals *pb.PaperTotals) {
 	}
 }
 
-// onPaperOf adds up what stands of a contest on paper.
-func (e *election) onPaperOf(contest uint32) *pb.PaperSum {
-	sum := &pb.PaperSum{Votes: make([]uint64, len(e.manifest.Contests[contest].Options))}
+// addUpPaper adds up what stands on paper, by contest, for those of which there ever were totals.
+func (e *election) addUpPaper() map[uint32]*pb.PaperSum {
+	sums := map[uint32]*pb.PaperSum{}
+	for contest := range e.onPaper {
+		sums[contest] = &pb.PaperSum{Votes: make([]uint64, len(e.manifest.Contests[contest].Options))}
+	}
 	for _, p := range e.paper {
 		if p.totals == nil {
 			continue
 		}
 		for _, c := range p.totals.Contests {
-			if c.Contest != contest {
-				continue
-			}
+			sum := sums[c.Contest]
 			sum.Ballots, sum.Invalid = sum.Ballots+c.Valid, sum.Invalid+c.Invalid
 			for option, votes := range c.Votes {
 				sum.Votes[option] += votes
 			}
 		}
 	}
-	return sum
+	return sums
 }
 
 // addPaper adds what stands of a contest on paper to a result.
 func (e *election) addPaper(contest uint32, to *pb.Result) {
-	if !e.onPaper[contest] {
+	sum := e.paperSums[contest]
+	if sum == nil {
 		return
 	}
-	sum := e.onPaperOf(contest)
 	to.PaperBallots, to.PaperInvalid = to.PaperBallots+sum.Ballots, to.PaperInvalid+sum.Invalid
 	if to.PaperVotes == nil {
 		to.PaperVotes = make([]uint64, len(sum.Votes))
@@ -136,7 +137,7 @@ func (e *election) paperRecords(at string, emit Emit) {
 	for name, p := range e.paper {
 		emit(Elections, at+"/paper/"+name, rules.Encode(&pb.PaperPlace{Resolution: p.resolution[:], Excused: p.totals == nil}))
 	}
-	for contest := range e.onPaper {
-		emit(Tally, fmt.Sprintf("%s/paper-sum/%05d", at, contest), rules.Encode(e.onPaperOf(contest)))
+	for contest, sum := range e.addUpPaper() {
+		emit(Tally, fmt.Sprintf("%s/paper-sum/%05d", at, contest), rules.Encode(sum))
 	}
 }

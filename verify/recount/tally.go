@@ -18,7 +18,7 @@ func (r *Recount) beginTally(e *election) error {
 	if err := e.countAgain(); err != nil {
 		return err
 	}
-	e.tallying = true
+	e.tallying, e.paperSums = true, e.addUpPaper()
 	ballots := e.merge()
 	for contest := range e.sums {
 		switch {

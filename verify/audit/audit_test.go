@@ -1,8 +1,10 @@
 package audit_test
 
 import (
+	"bytes"
 	"context"
 	"io/fs"
+	"regexp"
 	"slices"
 	"sync"
 	"testing"
@@ -49,6 +51,13 @@ func TestStoryPasses(t *testing.T) {
 		}
 		if !slices.Equal(votes, want.Votes[i]) {
 			t.Errorf("contest %d: %v, want %v", i, votes, want.Votes[i])
+		}
+	}
+	var text bytes.Buffer
+	report.Write(&text)
+	for _, want := range []string{`(?m)^Place +3 ballots +counted$`, `(?m)^  Astana +3 *$`, `(?m)^list of Mazhilis$`} {
+		if !regexp.MustCompile(want).Match(text.Bytes()) {
+			t.Errorf("no %s in\n%s", want, &text)
 		}
 	}
 }

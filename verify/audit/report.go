@@ -69,7 +69,7 @@ type Election struct {
 // Contest is a contest with its result.
 type Contest struct {
 	Title string `json:"title"`
-	// Status is open, withheld, merged or opened; MergedInto is the index of the contest into which it is merged.
+	// Status is open, withheld, merged, opened, or counted for open choices; MergedInto is the index of the contest into which it is merged.
 	Status     string   `json:"status"`
 	MergedInto *uint32  `json:"merged_into,omitempty"`
 	Ballots    uint64   `json:"ballots"`
@@ -81,7 +81,7 @@ type Contest struct {
 	List []string `json:"list,omitempty"`
 }
 
-// Option is an option with its electronic votes, which are 0 unless the contest was opened, and those on paper.
+// Option is an option with its electronic votes, which are 0 unless the contest was opened or counted, and those on paper.
 type Option struct {
 	Name  string `json:"name"`
 	Votes uint64 `json:"votes"`

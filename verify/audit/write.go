@@ -60,7 +60,7 @@ func (e *Election) write(w io.Writer) {
 			switch {
 			case c.Status == "opened" && paper:
 				fmt.Fprintf(table, "  %s\t%d\tand %d on paper: %d\n", o.Name, o.Votes, o.Paper, o.Votes+o.Paper)
-			case c.Status == "opened":
+			case c.Status == "opened" || c.Status == "counted":
 				fmt.Fprintf(table, "  %s\t%d\t\n", o.Name, o.Votes)
 			case paper:
 				fmt.Fprintf(table, "  %s\t\t%d on paper\n", o.Name, o.Paper)

@@ -145,16 +145,11 @@ func (s *Server) deals(r *http.Request) (any, error) {
 
 // electionRecords reads a page of the records of one kind of the election that the path names, as after and limit of the request say.
 func electionRecords[M any, P recordOf[M], T any](s *Server, r *http.Request, kind string, show func(rest string, m P) (T, error)) (height int64, list []T, next string, err error) {
-	q := queryOf(r)
-	after, limit := q.text("after"), q.limit(maxRecords)
-	if err := q.done(); err != nil {
-		return 0, nil, "", err
-	}
 	e, err := s.electionOf(r)
 	if err != nil {
 		return 0, nil, "", err
 	}
-	list, next, err = recordPage(e.Snapshot, state.ElectionKey(e.id)+"/"+kind+"/", after, limit, show)
+	list, next, err = askedPage(r, e.Snapshot, state.ElectionKey(e.id)+"/"+kind+"/", show)
 	return e.Height(), list, next, err
 }
 

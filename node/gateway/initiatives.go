@@ -120,11 +120,6 @@ func (s *Server) pathInitiative(r *http.Request) (posts, *readable.Initiative, *
 
 // initiative serves GET /v1/initiatives/{number}?from=I&limit=N: with a page of its comments.
 func (s *Server) initiative(r *http.Request) (any, error) {
-	q := queryOf(r)
-	from, limit := q.number("from", 0), q.limit(maxRecords)
-	if err := q.done(); err != nil {
-		return nil, err
-	}
 	p, i, _, err := s.pathInitiative(r)
 	if err != nil {
 		return nil, err
@@ -134,17 +129,15 @@ func (s *Server) initiative(r *http.Request) (any, error) {
 		*readable.Initiative
 		List []*readable.Post `json:"comment_list"`
 		Next *uint64          `json:"next,omitempty"`
-	}{Height: p.Height(), Initiative: i, List: []*readable.Post{}}
-	bytes := 0
-	for at := from; at < i.Comments && len(answer.List) < limit && bytes <= maxAnswer; at++ {
+	}{Height: p.Height(), Initiative: i}
+	answer.List, answer.Next, err = listPage(r, i.Comments, func(at uint64) (*readable.Post, int, error) {
 		comment, err := readable.LoadComment(r.Context(), p, i.Number, at)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
-		bytes += escaped * len(comment.Text)
-		answer.List, answer.Next = append(answer.List, comment), nextOf(at+1, i.Comments)
-	}
-	return answer, nil
+		return comment, escaped * len(comment.Text), nil
+	})
+	return answer, err
 }
 
 // initiativeText serves GET /v1/initiatives/{number}/text: the Markdown as it is, never as anything that a browser runs.

@@ -13,11 +13,6 @@ import (
 
 // lists serves GET /v1/elections/{id}/lists?after=K&limit=N: the lists that are formed, by contest.
 func (s *Server) lists(r *http.Request) (any, error) {
-	q := queryOf(r)
-	after, limit := q.text("after"), q.limit(maxRecords)
-	if err := q.done(); err != nil {
-		return nil, err
-	}
 	e, err := s.electionOf(r)
 	if err != nil {
 		return nil, err
@@ -27,7 +22,7 @@ func (s *Server) lists(r *http.Request) (any, error) {
 		Lists  []*readable.List `json:"lists"`
 		Next   string           `json:"next,omitempty"`
 	}{Height: e.Height()}
-	answer.Lists, answer.Next, err = recordPage(e.Snapshot, state.ListPrefix(e.id), after, limit, func(rest string, l *pb.List) (*readable.List, error) {
+	answer.Lists, answer.Next, err = askedPage(r, e.Snapshot, state.ListPrefix(e.id), func(rest string, l *pb.List) (*readable.List, error) {
 		contest, err := strconv.ParseUint(rest, 10, 32)
 		if err != nil || contest >= uint64(len(e.manifest.Contests)) {
 			return nil, fmt.Errorf("%w: a list of contest %q", state.ErrCorrupted, rest)

@@ -126,11 +126,17 @@ func TestDamage(t *testing.T) {
 	if _, err := s.Members(2); !errors.Is(err, ErrFormat) {
 		t.Errorf("under another name: %v", err)
 	}
+	if err := create(s.file(3, "members"), make([]byte, MaxFile)); err == nil {
+		t.Error("a file is written that nobody reads")
+	}
 	if err := os.Chmod(name, 0o640); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Members(1); !errors.Is(err, keyfile.ErrPermissions) {
 		t.Errorf("readable by others: %v", err)
+	}
+	if err := create(name, whole[sha256.Size:]); !errors.Is(err, keyfile.ErrPermissions) {
+		t.Errorf("written again while others may read it: %v", err)
 	}
 }
 

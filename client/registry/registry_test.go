@@ -48,7 +48,7 @@ func (s *Store) mustImport(t *testing.T, list string) {
 }
 
 // application is what a member with a key of its own brings.
-func application(t *testing.T, key *ballot.SecretKey, election string) string {
+func application(t testing.TB, key *ballot.SecretKey, election string) string {
 	t.Helper()
 	a := ballot.Application{Chain: "chain", Election: election, Key: key.Public()}
 	return fmt.Sprintf("%x%x", key.Public().Bytes(), must(a.Sign(key, rand.Reader)))
@@ -75,6 +75,7 @@ func TestImport(t *testing.T) {
 		"too long":     {"member,district\n" + strings.Repeat("x", 101) + ",North\n", "1 to 100 bytes"},
 		"control":      {"member,district\ne\x01,North\n", "control characters"},
 		"many faults":  {"member,district\n" + strings.Repeat("a,North\n", 300), "perhaps others"},
+		"two a line":   {"member,district,key\na,North,\n" + strings.Repeat("a,North,"+brought+"\n", maxFaults), "perhaps others"},
 		"fault behind": {"member,district\n" + strings.Repeat("x,East\n", 2), "line 3"},
 	} {
 		_, _, err := s.Import(strings.NewReader(c.list), nil)

@@ -215,32 +215,37 @@ func (s *Store) Prove(round uint32, files [][]byte, random io.Reader) ([]byte, e
 	return election.Encode(proof), nil
 }
 
-// parseHalves decodes a half-key file and checks what needs no other file.
+// parseHalves decodes a half-key file and checks what needs no other file. It fails with ErrFormat and ErrMismatch.
 func (s *Store) parseHalves(round uint32, organisation string, file []byte) (*pb.HalfKeys, error) {
 	m := new(pb.HalfKeys)
 	if err := election.Decode(file, m); err != nil {
 		return nil, fmt.Errorf("half keys of %q: %w: %w", organisation, ErrFormat, err)
 	}
+	return m, s.checkHalves(round, organisation, m)
+}
+
+// checkHalves checks of a half-key file what needs no other file: what it is for, and the lengths in all of its slots. It fails with ErrMismatch.
+func (s *Store) checkHalves(round uint32, organisation string, m *pb.HalfKeys) error {
 	if m.Chain != s.Chain || m.Election != s.Election || m.Round != round || m.Organisation != organisation {
-		return nil, fmt.Errorf("%w: half keys of %q for round %d of %q on %q", ErrMismatch, m.Organisation, m.Round, m.Election, m.Chain)
+		return fmt.Errorf("%w: half keys of %q for round %d of %q on %q", ErrMismatch, m.Organisation, m.Round, m.Election, m.Chain)
 	}
 	for slot := range m.Halves {
-		if h := &m.Halves[slot]; len(h.Key) != group.PointSize || len(h.Application) != 0 && len(h.Application) != group.PointSize+group.ScalarSize {
-			return nil, fmt.Errorf("%w: half keys of %q: slot %d has a key of %d bytes and an application of %d", ErrMismatch, organisation, slot, len(h.Key), len(h.Application))
+		if h := &m.Halves[slot]; len(h.Key) != group.PointSize || len(h.Application) != 0 && len(h.Application) != ballot.SignatureSize {
+			return fmt.Errorf("%w: half keys of %q: slot %d has a key of %d bytes and an application of %d", ErrMismatch, organisation, slot, len(h.Key), len(h.Application))
 		}
 	}
-	return m, nil
+	return nil
 }
 
 // maxDifferences bounds the slots that are told.
 const maxDifferences = 20
 
-// checkOther holds another registrar's half-key file against its commitment and against the own members.
+// checkOther holds another registrar's half-key file, m decoded, against its commitment and against the own members.
 func (s *Store) checkOther(round uint32, m *pb.HalfKeys, file []byte, mine *pb.HalfKeys) error {
 	if !slices.Contains(s.others(), m.Organisation) {
 		return fmt.Errorf("%w: half keys of %q, which is none of the other organisations", ErrMismatch, m.Organisation)
 	}
-	if _, err := s.parseHalves(round, m.Organisation, file); err != nil {
+	if err := s.checkHalves(round, m.Organisation, m); err != nil {
 		return err
 	}
 	commitment, err := read(s.file(round, m.Organisation+".commitment"))

@@ -320,19 +320,28 @@ func TestDishonestRegistrar(t *testing.T) {
 		}
 	}
 	// Committed to beforehand, and not what the own members say.
-	for name, f := range map[string]func(m *pb.HalfKeys){
-		"district":    func(m *pb.HalfKeys) { m.Halves[2].Style = 0 },
-		"fewer":       func(m *pb.HalfKeys) { m.Halves = m.Halves[:2] },
-		"application": func(m *pb.HalfKeys) { m.Halves[0].Application = make([]byte, 64) },
+	for name, c := range map[string]struct {
+		alter func(m *pb.HalfKeys)
+		want  string
+	}{
+		"district":    {func(m *pb.HalfKeys) { m.Halves[2].Style = 0 }, "slot 2 has district 0 there, 1 here"},
+		"fewer":       {func(m *pb.HalfKeys) { m.Halves = m.Halves[:2] }, "2 members in round 1, this folder 3"},
+		"application": {func(m *pb.HalfKeys) { m.Halves[0].Application = make([]byte, 64) }, "slot 0 has another key"},
+		// The row of the proof would be the same.
+		"two keys in one slot": {func(m *pb.HalfKeys) {
+			m.Halves[0].Key, m.Halves[1].Key = slices.Concat(m.Halves[0].Key, m.Halves[1].Key), nil
+		}, "slot 0 has a key of 64 bytes and an application of 0"},
+		"a key of no bytes":          {func(m *pb.HalfKeys) { m.Halves[2].Key = nil }, "slot 2 has a key of 0 bytes and an application of 0"},
+		"an application of 63 bytes": {func(m *pb.HalfKeys) { m.Halves[1].Application = make([]byte, 63) }, "slot 1 has a key of 32 bytes and an application of 63"},
 	} {
 		cheated := two("league")
 		cheated.mustImport(t, "member,district\na,North\nb,North\nc,\"South, by the sea\"\n")
 		must(cheated.Issue(1, rand.Reader, nil))
-		file := alter(f)
+		file := alter(c.alter)
 		if err := cheated.Expect(1, "party", sha256.Sum256(file)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := cheated.Prove(1, [][]byte{file}, rand.Reader); !errors.Is(err, ErrMismatch) {
+		if _, err := cheated.Prove(1, [][]byte{file}, rand.Reader); !errors.Is(err, ErrMismatch) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if _, err := cheated.halfKeys(1, "party"); !errors.Is(err, fs.ErrNotExist) {

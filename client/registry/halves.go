@@ -302,7 +302,8 @@ func (s *Store) statement(round uint32, organisation string) (*ballot.Halves, er
 	return h, nil
 }
 
-// Accept verifies another registrar's proof of possession and keeps it. It fails with ErrOrder, ErrMismatch or ballot.ErrHalfProof.
+// Accept verifies another registrar's proof of possession and keeps it. It fails with ErrOrder, or with ErrMismatch where the proof does not
+// hold or a half is no key. progress, if not nil, is told how many halves of all are checked.
 func (s *Store) Accept(file []byte, progress func(done, all int)) (organisation string, round uint32, err error) {
 	m := new(pb.HalfProof)
 	if err := election.Decode(file, m); err != nil {
@@ -325,7 +326,7 @@ func (s *Store) Accept(file []byte, progress func(done, all int)) (organisation 
 				progress(done, all)
 			}
 		}); err != nil {
-			return "", 0, fmt.Errorf("%q, round %d: %w", m.Organisation, m.Round, err)
+			return "", 0, fmt.Errorf("%w: proof of %q for round %d: %w", ErrMismatch, m.Organisation, m.Round, err)
 		}
 	}
 	return m.Organisation, m.Round, create(s.file(m.Round, m.Organisation+".proof"), file)

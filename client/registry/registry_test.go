@@ -363,8 +363,12 @@ func TestDishonestRegistrar(t *testing.T) {
 		t.Fatal(err)
 	}
 	replayed.Organisation = "party"
-	if _, _, err := s.Accept(election.Encode(replayed), nil); !errors.Is(err, ballot.ErrHalfProof) {
+	if _, _, err := s.Accept(election.Encode(replayed), nil); !errors.Is(err, ErrMismatch) || !errors.Is(err, ballot.ErrHalfProof) {
 		t.Errorf("the own proof under the other's name: %v", err)
+	}
+	replayed.Proof = replayed.Proof[:63]
+	if _, _, err := s.Accept(election.Encode(replayed), nil); !errors.Is(err, ErrMismatch) || !errors.Is(err, ballot.ErrLength) {
+		t.Errorf("a proof of 63 bytes: %v", err)
 	}
 	if _, err := s.Entries(1); !errors.Is(err, ErrOrder) {
 		t.Errorf("entries without the other's proof: %v", err)

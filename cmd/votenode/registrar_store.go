@@ -272,7 +272,7 @@ all of your own halves: so none of them was chosen to cancel another's.`,
 
 // asVerification makes what another registrar did wrong a failed verification.
 func asVerification(err error) error {
-	if errors.Is(err, registry.ErrMismatch) || errors.Is(err, ballot.ErrHalfProof) {
+	if errors.Is(err, registry.ErrMismatch) {
 		return fmt.Errorf("%w: %w", client.ErrVerification, err)
 	}
 	return err

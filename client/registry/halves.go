@@ -187,8 +187,8 @@ func (s *Store) Prove(round uint32, files [][]byte, random io.Reader) ([]byte, e
 			return nil, fmt.Errorf("%w: the half-key file of %q is missing", ErrOrder, o)
 		}
 	}
-	for o, file := range given {
-		if err := create(s.halfKeysFile(round, o), file); err != nil {
+	for _, o := range s.others() {
+		if err := create(s.halfKeysFile(round, o), given[o]); err != nil {
 			return nil, err
 		}
 	}

@@ -76,10 +76,21 @@ func (s *Server) initiatives(r *http.Request) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		bytes += len(post.Title) + len(post.Text)
+		bytes += len(post.Text) + escaped*(len(i.Title)+reasons(i.Answer, i.Removed)) // the text is read, and not shown
 		answer.Initiatives = append(answer.Initiatives, i)
 	}
 	return answer, nil
+}
+
+// reasons counts the bytes of the reasons that are shown with a post.
+func reasons(a *readable.Answer, r *readable.Removal) (n int) {
+	if a != nil {
+		n += len(a.Reason)
+	}
+	if r != nil {
+		n += len(r.Reason)
+	}
+	return n
 }
 
 // maxOverdue is how many overdue answers a status names.
@@ -135,7 +146,7 @@ func (s *Server) initiative(r *http.Request) (any, error) {
 		if err != nil {
 			return nil, 0, err
 		}
-		return comment, escaped * len(comment.Text), nil
+		return comment, escaped * (len(comment.Text) + reasons(nil, comment.Removed)), nil
 	})
 	return answer, err
 }

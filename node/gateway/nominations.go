@@ -139,7 +139,7 @@ func (s *Server) applications(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, next, err := askedPage(r, view, state.ApplicationPrefix(id), func(hash string, a *pb.ApplicationState) (application, error) {
+	list, next, err := askedPage(r, view, state.ApplicationPrefix(id), func(hash string, a *pb.ApplicationState) (application, int, error) {
 		own := &a.Signed.Application
 		shown := application{
 			Hash: hash, List: own.List, District: own.District, Name: own.Name, Key: own.Key, Young: own.Young, Woman: own.Woman,
@@ -150,7 +150,7 @@ func (s *Server) applications(r *http.Request) (any, error) {
 			d := &a.Decisions[i]
 			shown.Decisions[i] = decision{d.Organisation, d.Registrar, readable.DecisionWord(d), d.Refused, d.Height}
 		}
-		return shown, nil
+		return shown, 0, nil
 	})
 	return struct {
 		Height       int64         `json:"height"`

@@ -33,8 +33,9 @@ type recordOf[M any] interface {
 }
 
 // recordPage reads one page of records of one kind: of those whose keys begin with prefix the first ones whose rest of the key is
-// greater than after, at most limit, and fewer where they would be too long. next is the rest of the last key where more follow.
-func recordPage[M any, P recordOf[M], T any](view *state.Snapshot, prefix, after string, limit int, show func(rest string, m P) (T, error)) (shown []T, next string, err error) {
+// greater than after, at most limit, and fewer where they would be too long: show says of how many bytes of text, beside the record, what it
+// shows is made. next is the rest of the last key where more follow.
+func recordPage[M any, P recordOf[M], T any](view *state.Snapshot, prefix, after string, limit int, show func(rest string, m P) (shown T, beside int, err error)) (shown []T, next string, err error) {
 	shown, bytes := []T{}, 0
 	for _, key := range view.Keys(prefix, prefix+after, limit+1) {
 		value, err := view.Record(key)
@@ -49,17 +50,18 @@ func recordPage[M any, P recordOf[M], T any](view *state.Snapshot, prefix, after
 			return nil, "", fmt.Errorf("%w: record %q is %v", state.ErrCorrupted, key, err)
 		}
 		rest := strings.TrimPrefix(key, prefix)
-		each, err := show(rest, m)
+		each, beside, err := show(rest, m)
 		if err != nil {
 			return nil, "", err
 		}
+		bytes += escaped * beside
 		shown, next = append(shown, each), rest
 	}
 	return shown, "", nil
 }
 
 // askedPage is recordPage as a request asks for it: with after and limit.
-func askedPage[M any, P recordOf[M], T any](r *http.Request, view *state.Snapshot, prefix string, show func(rest string, m P) (T, error)) (shown []T, next string, err error) {
+func askedPage[M any, P recordOf[M], T any](r *http.Request, view *state.Snapshot, prefix string, show func(rest string, m P) (shown T, beside int, err error)) (shown []T, next string, err error) {
 	q := queryOf(r)
 	after, limit := q.text("after"), q.limit(maxRecords)
 	if err := q.done(); err != nil {

@@ -46,16 +46,16 @@ func (s *Server) extensions(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	height, list, next, err := electionRecords(s, r, "extension", func(rest string, x *pb.Extension) (readable.Extension, error) {
+	height, list, next, err := electionRecords(s, r, "extension", func(rest string, x *pb.Extension) (readable.Extension, int, error) {
 		n, err := strconv.Atoi(rest)
 		if err != nil {
-			return readable.Extension{}, err
+			return readable.Extension{}, 0, err
 		}
 		record, err := state.MustLoad[pb.ResolutionRecord](view, state.ResolutionKey(x.Resolution))
 		if err != nil {
-			return readable.Extension{}, err
+			return readable.Extension{}, 0, err
 		}
-		return readable.ShowExtension(n, x, record.Resolution.Reason), nil
+		return readable.ShowExtension(n, x, record.Resolution.Reason), len(record.Resolution.Reason), nil
 	})
 	return struct {
 		Height     int64                `json:"height"`

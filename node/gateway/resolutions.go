@@ -91,8 +91,8 @@ func (s *Server) resolutions(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, next, err := askedPage(r, view, state.ResolutionPrefix, func(hash string, record *pb.ResolutionRecord) (resolution, error) {
-		return resolutionOf(view, hash, record, waiting), nil
+	list, next, err := askedPage(r, view, state.ResolutionPrefix, func(hash string, record *pb.ResolutionRecord) (resolution, int, error) {
+		return resolutionOf(view, hash, record, waiting), 0, nil
 	})
 	return struct {
 		Height      int64        `json:"height"`

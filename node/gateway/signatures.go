@@ -171,8 +171,9 @@ func (s *Server) misbehaviours(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, next, err := askedPage(r, view, state.MisbehaviourPrefix, func(rest string, m *pb.Misbehaviour) (misbehaviour, error) {
-		return misbehaviourOf(known, rest, m)
+	list, next, err := askedPage(r, view, state.MisbehaviourPrefix, func(rest string, m *pb.Misbehaviour) (misbehaviour, int, error) {
+		shown, err := misbehaviourOf(known, rest, m)
+		return shown, 0, err
 	})
 	return struct {
 		Height   int64          `json:"height"`

@@ -1,6 +1,7 @@
 package keyfile
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -9,7 +10,7 @@ import (
 	"path/filepath"
 )
 
-// MaxSize bounds every file that this package reads, in bytes.
+// MaxSize bounds the key files, and every file that Read reads, in bytes.
 const MaxSize = 16 << 20
 
 var (
@@ -39,6 +40,16 @@ func Create(path string, data []byte) error {
 	return syncDirectory(path)
 }
 
+// CreateOnce is Create, but that it is no error where the same bytes stand there already: a step that was interrupted can be repeated. It
+// fails with ErrPermissions where others may read what stands there.
+func CreateOnce(path string, data []byte) error {
+	there, err := ReadAtMost(path, len(data))
+	if err == nil && bytes.Equal(there, data) || errors.Is(err, ErrPermissions) {
+		return err
+	}
+	return Create(path, data)
+}
+
 // Replace writes a file with mode 0600 over what stood under path before and returns once it is on disk: after a crash the old or
 // the new bytes stand there, whole.
 func Replace(path string, data []byte) error {
@@ -63,7 +74,10 @@ func Remove(path string) error {
 }
 
 // Read returns a secret file of at most MaxSize bytes. It fails with ErrPermissions where group or others may read or write it.
-func Read(path string) ([]byte, error) {
+func Read(path string) ([]byte, error) { return ReadAtMost(path, MaxSize) }
+
+// ReadAtMost is Read with another bound, in bytes.
+func ReadAtMost(path string, size int) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -76,12 +90,12 @@ func Read(path string) ([]byte, error) {
 	if info.Mode().Perm()&0o077 != 0 {
 		return nil, fmt.Errorf("%s: %w (mode %04o); if nobody has, run: chmod 600 %s", path, ErrPermissions, info.Mode().Perm(), path)
 	}
-	data, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
+	data, err := io.ReadAll(io.LimitReader(f, int64(size)+1))
 	if err != nil {
 		return nil, err
 	}
-	if len(data) > MaxSize {
-		return nil, fmt.Errorf("%s: longer than %d bytes", path, MaxSize)
+	if len(data) > size {
+		return nil, fmt.Errorf("%s: longer than %d bytes", path, size)
 	}
 	return data, nil
 }

@@ -186,6 +186,33 @@ func TestRefusesReadableFiles(t *testing.T) {
 	}
 }
 
+// TestCreateOnce: the same bytes can be written again, other ones cannot, and nobody else may read them.
+func TestCreateOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	for range 2 {
+		if err := CreateOnce(path, []byte("bytes")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, other := range []string{"", "byte", "bytez", "bytes and more"} {
+		if err := CreateOnce(path, []byte(other)); !errors.Is(err, ErrExists) {
+			t.Errorf("%q: %v", other, err)
+		}
+	}
+	if data, err := ReadAtMost(path, 5); err != nil || string(data) != "bytes" {
+		t.Errorf("%q: %v", data, err)
+	}
+	if data, err := ReadAtMost(path, 4); err == nil {
+		t.Errorf("more than asked for: %q", data)
+	}
+	if err := os.Chmod(path, 0o604); err != nil {
+		t.Fatal(err)
+	}
+	if err := CreateOnce(path, []byte("bytes")); !errors.Is(err, ErrPermissions) {
+		t.Errorf("others may read it: %v", err)
+	}
+}
+
 func TestRefusesDamagedFiles(t *testing.T) {
 	k, other := generate(t, Officer), generate(t, Officer)
 	good := map[string]any{"votenode_key": 1, "role": "officer", "public_key": hex.EncodeToString(k.public), "secret_key": hex.EncodeToString(k.secret)}

@@ -187,8 +187,8 @@ func (s *Store) Prove(round uint32, files [][]byte, random io.Reader) ([]byte, e
 			return nil, fmt.Errorf("%w: the half-key file of %q is missing", ErrOrder, o)
 		}
 	}
-	for o, file := range given {
-		if err := create(s.halfKeysFile(round, o), file); err != nil {
+	for _, o := range s.others() {
+		if err := create(s.halfKeysFile(round, o), given[o]); err != nil {
 			return nil, err
 		}
 	}
@@ -215,32 +215,37 @@ func (s *Store) Prove(round uint32, files [][]byte, random io.Reader) ([]byte, e
 	return election.Encode(proof), nil
 }
 
-// parseHalves decodes a half-key file and checks what needs no other file.
+// parseHalves decodes a half-key file and checks what needs no other file. It fails with ErrFormat and ErrMismatch.
 func (s *Store) parseHalves(round uint32, organisation string, file []byte) (*pb.HalfKeys, error) {
 	m := new(pb.HalfKeys)
 	if err := election.Decode(file, m); err != nil {
 		return nil, fmt.Errorf("half keys of %q: %w: %w", organisation, ErrFormat, err)
 	}
+	return m, s.checkHalves(round, organisation, m)
+}
+
+// checkHalves checks of a half-key file what needs no other file: what it is for, and the lengths in all of its slots. It fails with ErrMismatch.
+func (s *Store) checkHalves(round uint32, organisation string, m *pb.HalfKeys) error {
 	if m.Chain != s.Chain || m.Election != s.Election || m.Round != round || m.Organisation != organisation {
-		return nil, fmt.Errorf("%w: half keys of %q for round %d of %q on %q", ErrMismatch, m.Organisation, m.Round, m.Election, m.Chain)
+		return fmt.Errorf("%w: half keys of %q for round %d of %q on %q", ErrMismatch, m.Organisation, m.Round, m.Election, m.Chain)
 	}
 	for slot := range m.Halves {
-		if h := &m.Halves[slot]; len(h.Key) != group.PointSize || len(h.Application) != 0 && len(h.Application) != group.PointSize+group.ScalarSize {
-			return nil, fmt.Errorf("%w: half keys of %q: slot %d has a key of %d bytes and an application of %d", ErrMismatch, organisation, slot, len(h.Key), len(h.Application))
+		if h := &m.Halves[slot]; len(h.Key) != group.PointSize || len(h.Application) != 0 && len(h.Application) != ballot.SignatureSize {
+			return fmt.Errorf("%w: half keys of %q: slot %d has a key of %d bytes and an application of %d", ErrMismatch, organisation, slot, len(h.Key), len(h.Application))
 		}
 	}
-	return m, nil
+	return nil
 }
 
 // maxDifferences bounds the slots that are told.
 const maxDifferences = 20
 
-// checkOther holds another registrar's half-key file against its commitment and against the own members.
+// checkOther holds another registrar's half-key file, m decoded, against its commitment and against the own members.
 func (s *Store) checkOther(round uint32, m *pb.HalfKeys, file []byte, mine *pb.HalfKeys) error {
 	if !slices.Contains(s.others(), m.Organisation) {
 		return fmt.Errorf("%w: half keys of %q, which is none of the other organisations", ErrMismatch, m.Organisation)
 	}
-	if _, err := s.parseHalves(round, m.Organisation, file); err != nil {
+	if err := s.checkHalves(round, m.Organisation, m); err != nil {
 		return err
 	}
 	commitment, err := read(s.file(round, m.Organisation+".commitment"))
@@ -297,7 +302,8 @@ func (s *Store) statement(round uint32, organisation string) (*ballot.Halves, er
 	return h, nil
 }
 
-// Accept verifies another registrar's proof of possession and keeps it. It fails with ErrOrder, ErrMismatch or ballot.ErrHalfProof.
+// Accept verifies another registrar's proof of possession and keeps it. It fails with ErrOrder, or with ErrMismatch where the proof does not
+// hold or a half is no key. progress, if not nil, is told how many halves of all are checked.
 func (s *Store) Accept(file []byte, progress func(done, all int)) (organisation string, round uint32, err error) {
 	m := new(pb.HalfProof)
 	if err := election.Decode(file, m); err != nil {
@@ -320,7 +326,7 @@ func (s *Store) Accept(file []byte, progress func(done, all int)) (organisation 
 				progress(done, all)
 			}
 		}); err != nil {
-			return "", 0, fmt.Errorf("%q, round %d: %w", m.Organisation, m.Round, err)
+			return "", 0, fmt.Errorf("%w: proof of %q for round %d: %w", ErrMismatch, m.Organisation, m.Round, err)
 		}
 	}
 	return m.Organisation, m.Round, create(s.file(m.Round, m.Organisation+".proof"), file)

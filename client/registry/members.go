@@ -130,7 +130,7 @@ func (s *Store) parse(r io.Reader, taken map[string]string, progress func(int64)
 			continue
 		}
 		for _, name := range m.names() {
-			if place, twice := taken[name]; twice {
+			if place, twice := taken[name]; twice && more {
 				more = faults.add(line, "its %s is that of %s", strings.SplitN(name, " ", 2)[0], place)
 			}
 			taken[name] = fmt.Sprintf("line %d", line)

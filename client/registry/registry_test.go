@@ -48,7 +48,7 @@ func (s *Store) mustImport(t *testing.T, list string) {
 }
 
 // application is what a member with a key of its own brings.
-func application(t *testing.T, key *ballot.SecretKey, election string) string {
+func application(t testing.TB, key *ballot.SecretKey, election string) string {
 	t.Helper()
 	a := ballot.Application{Chain: "chain", Election: election, Key: key.Public()}
 	return fmt.Sprintf("%x%x", key.Public().Bytes(), must(a.Sign(key, rand.Reader)))
@@ -75,6 +75,7 @@ func TestImport(t *testing.T) {
 		"too long":     {"member,district\n" + strings.Repeat("x", 101) + ",North\n", "1 to 100 bytes"},
 		"control":      {"member,district\ne\x01,North\n", "control characters"},
 		"many faults":  {"member,district\n" + strings.Repeat("a,North\n", 300), "perhaps others"},
+		"two a line":   {"member,district,key\na,North,\n" + strings.Repeat("a,North,"+brought+"\n", maxFaults), "perhaps others"},
 		"fault behind": {"member,district\n" + strings.Repeat("x,East\n", 2), "line 3"},
 	} {
 		_, _, err := s.Import(strings.NewReader(c.list), nil)
@@ -126,11 +127,17 @@ func TestDamage(t *testing.T) {
 	if _, err := s.Members(2); !errors.Is(err, ErrFormat) {
 		t.Errorf("under another name: %v", err)
 	}
+	if err := create(s.file(3, "members"), make([]byte, MaxFile)); err == nil {
+		t.Error("a file is written that nobody reads")
+	}
 	if err := os.Chmod(name, 0o640); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Members(1); !errors.Is(err, keyfile.ErrPermissions) {
 		t.Errorf("readable by others: %v", err)
+	}
+	if err := create(name, whole[sha256.Size:]); !errors.Is(err, keyfile.ErrPermissions) {
+		t.Errorf("written again while others may read it: %v", err)
 	}
 }
 
@@ -313,19 +320,28 @@ func TestDishonestRegistrar(t *testing.T) {
 		}
 	}
 	// Committed to beforehand, and not what the own members say.
-	for name, f := range map[string]func(m *pb.HalfKeys){
-		"district":    func(m *pb.HalfKeys) { m.Halves[2].Style = 0 },
-		"fewer":       func(m *pb.HalfKeys) { m.Halves = m.Halves[:2] },
-		"application": func(m *pb.HalfKeys) { m.Halves[0].Application = make([]byte, 64) },
+	for name, c := range map[string]struct {
+		alter func(m *pb.HalfKeys)
+		want  string
+	}{
+		"district":    {func(m *pb.HalfKeys) { m.Halves[2].Style = 0 }, "slot 2 has district 0 there, 1 here"},
+		"fewer":       {func(m *pb.HalfKeys) { m.Halves = m.Halves[:2] }, "2 members in round 1, this folder 3"},
+		"application": {func(m *pb.HalfKeys) { m.Halves[0].Application = make([]byte, 64) }, "slot 0 has another key"},
+		// The row of the proof would be the same.
+		"two keys in one slot": {func(m *pb.HalfKeys) {
+			m.Halves[0].Key, m.Halves[1].Key = slices.Concat(m.Halves[0].Key, m.Halves[1].Key), nil
+		}, "slot 0 has a key of 64 bytes and an application of 0"},
+		"a key of no bytes":          {func(m *pb.HalfKeys) { m.Halves[2].Key = nil }, "slot 2 has a key of 0 bytes and an application of 0"},
+		"an application of 63 bytes": {func(m *pb.HalfKeys) { m.Halves[1].Application = make([]byte, 63) }, "slot 1 has a key of 32 bytes and an application of 63"},
 	} {
 		cheated := two("league")
 		cheated.mustImport(t, "member,district\na,North\nb,North\nc,\"South, by the sea\"\n")
 		must(cheated.Issue(1, rand.Reader, nil))
-		file := alter(f)
+		file := alter(c.alter)
 		if err := cheated.Expect(1, "party", sha256.Sum256(file)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := cheated.Prove(1, [][]byte{file}, rand.Reader); !errors.Is(err, ErrMismatch) {
+		if _, err := cheated.Prove(1, [][]byte{file}, rand.Reader); !errors.Is(err, ErrMismatch) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if _, err := cheated.halfKeys(1, "party"); !errors.Is(err, fs.ErrNotExist) {
@@ -347,8 +363,12 @@ func TestDishonestRegistrar(t *testing.T) {
 		t.Fatal(err)
 	}
 	replayed.Organisation = "party"
-	if _, _, err := s.Accept(election.Encode(replayed), nil); !errors.Is(err, ballot.ErrHalfProof) {
+	if _, _, err := s.Accept(election.Encode(replayed), nil); !errors.Is(err, ErrMismatch) || !errors.Is(err, ballot.ErrHalfProof) {
 		t.Errorf("the own proof under the other's name: %v", err)
+	}
+	replayed.Proof = replayed.Proof[:63]
+	if _, _, err := s.Accept(election.Encode(replayed), nil); !errors.Is(err, ErrMismatch) || !errors.Is(err, ballot.ErrLength) {
+		t.Errorf("a proof of 63 bytes: %v", err)
 	}
 	if _, err := s.Entries(1); !errors.Is(err, ErrOrder) {
 		t.Errorf("entries without the other's proof: %v", err)

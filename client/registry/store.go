@@ -123,34 +123,20 @@ func checksum(name string, data []byte) [sha256.Size]byte {
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
-// create writes a file that is not there yet; one with the same bytes is no error, so that a step can be repeated.
+// create writes a file that is not there yet; one with the same bytes is no error, so that a step can be repeated. It fails where read would
+// refuse the file for its length.
 func create(name string, data []byte) error {
-	err := keyfile.Create(name, seal(name, data))
-	if errors.Is(err, keyfile.ErrExists) {
-		if there, readErr := read(name); readErr == nil && bytes.Equal(there, data) {
-			return nil
-		}
+	if size := sha256.Size + len(data); size > MaxFile {
+		return fmt.Errorf("%s would have %d bytes, at most %d are read; import the members in parts", name, size, MaxFile)
 	}
-	return err
+	return keyfile.CreateOnce(name, seal(name, data))
 }
 
 // read returns the bytes of a file that create wrote. It fails with fs.ErrNotExist, ErrFormat and keyfile.ErrPermissions.
 func read(name string) ([]byte, error) {
-	f, err := os.Open(name)
+	data, err := keyfile.ReadAtMost(name, MaxFile)
 	if err != nil {
 		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("%s: %w (mode %04o); if nobody has, run: chmod 600 %s", name, keyfile.ErrPermissions, info.Mode().Perm(), name)
-	}
-	data, err := readBounded(f)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if len(data) < sha256.Size || checksum(name, data[sha256.Size:]) != [sha256.Size]byte(data[:sha256.Size]) {
 		return nil, fmt.Errorf("%s: %w", name, ErrFormat)
@@ -158,31 +144,21 @@ func read(name string) ([]byte, error) {
 	return data[sha256.Size:], nil
 }
 
-// ReadFile reads a file that another registrar gave, at most MaxFile bytes.
+// ReadFile reads a file that another registrar gave, at most MaxFile bytes. It fails with ErrFormat for a longer one.
 func ReadFile(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := readBounded(f)
+	data, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
+	if err == nil && len(data) > MaxFile {
+		err = fmt.Errorf("%w: it is longer than %d bytes", ErrFormat, MaxFile)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return data, nil
-}
-
-func readBounded(f *os.File) ([]byte, error) {
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() > MaxFile {
-		return nil, fmt.Errorf("%w: it has %d bytes, at most %d are read", ErrFormat, info.Size(), MaxFile)
-	}
-	data := make([]byte, info.Size())
-	_, err = io.ReadFull(f, data)
-	return data, err
 }
 
 // Rounds returns how many rounds of members there are.

@@ -272,7 +272,7 @@ all of your own halves: so none of them was chosen to cancel another's.`,
 
 // asVerification makes what another registrar did wrong a failed verification.
 func asVerification(err error) error {
-	if errors.Is(err, registry.ErrMismatch) || errors.Is(err, ballot.ErrHalfProof) {
+	if errors.Is(err, registry.ErrMismatch) {
 		return fmt.Errorf("%w: %w", client.ErrVerification, err)
 	}
 	return err
@@ -378,7 +378,7 @@ func handOut(c *cobra.Command, s *registry.Store, round uint32, folder string) e
 		}
 		name := fmt.Sprintf("%s-%d-%07d.half", s.Organisation, round, slot)
 		text := fmt.Sprintf("# %s: half of a key for election %s on %s\n%s\n", s.Organisation, s.Election, s.Chain, ballot.FormatHalf(half))
-		if err := writeOnce(filepath.Join(folder, name), text); err != nil {
+		if err := keyfile.CreateOnce(filepath.Join(folder, name), []byte(text)); err != nil {
 			return err
 		}
 		if err := lines.Write([]string{members[slot].Reference, name}); err != nil {
@@ -388,14 +388,6 @@ func handOut(c *cobra.Command, s *registry.Store, round uint32, folder string) e
 	}
 	lines.Flush()
 	return keyfile.Replace(filepath.Join(folder, "members.csv"), []byte(list.String()))
-}
-
-// writeOnce writes a new file, unless the same text stands there.
-func writeOnce(name, text string) error {
-	if there, err := os.ReadFile(name); err == nil && string(there) == text {
-		return nil
-	}
-	return keyfile.Create(name, []byte(text))
 }
 
 // causes are the causes of a revocation, as people write them.

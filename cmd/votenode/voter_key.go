@@ -108,7 +108,7 @@ func readHalves(c *cobra.Command, files []string, wanted int) ([]*ballot.SecretK
 	}
 	for i := range halves {
 		for _, other := range halves[:i] {
-			if bytes.Equal(halves[i].Bytes(), other.Bytes()) {
+			if bytes.Equal(halves[i].Public().Bytes(), other.Public().Bytes()) { // bytes.Equal is not for secrets
 				return nil, errors.New("two halves are the same; give one of each organisation")
 			}
 		}

@@ -3,9 +3,6 @@ package ballot
 import (
 	"io"
 
-	"github.com/oasisprotocol/curve25519-voi/curve/scalar"
-
-	"votenode/crypto/group"
 	"votenode/crypto/transcript"
 )
 
@@ -28,26 +25,11 @@ func (a Application) transcript() *transcript.Transcript {
 
 // Sign signs a, 64 bytes. rand gives 64 bytes. It fails with ErrVoterKey or when rand does. Constant time in the key.
 func (a Application) Sign(key *SecretKey, rand io.Reader) ([]byte, error) {
-	if !key.owns(a.Key) {
-		return nil, ErrVoterKey
-	}
-	t := a.transcript()
-	n, err := newNonces(rand, key, t.Clone().Challenge("randomness"), nil)
-	if err != nil {
-		return nil, err
-	}
-	return key.sign(n.next(), func(nonce []byte) *scalar.Scalar { return appendNonce(t, nonce) }), nil
+	return key.signStatement(a.Key, a.transcript(), rand)
 }
 
 // Verify checks the signature of a. It fails with ErrLength, group.ErrPoint, group.ErrIdentity, group.ErrScalar or ErrSignature.
 // Variable time.
 func (a Application) Verify(signature []byte) error {
-	if err := a.Key.check(); err != nil {
-		return err
-	}
-	nonce, response, err := parseSignature(signature)
-	if err != nil {
-		return err
-	}
-	return verifySchnorr(a.Key, nonce, response, appendNonce(a.transcript(), signature[:group.PointSize]))
+	return a.Key.verifyStatement(a.transcript(), signature)
 }

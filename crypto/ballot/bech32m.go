@@ -19,9 +19,7 @@ func bech32Polymod(values []byte) uint32 {
 		top := check >> 25
 		check = check&0x1ffffff<<5 ^ uint32(v)
 		for i, g := range generator {
-			if top>>i&1 == 1 {
-				check ^= g
-			}
+			check ^= g & -(top >> i & 1) // no branch: the bytes may be a secret
 		}
 	}
 	return check

@@ -31,6 +31,7 @@ var (
 const halfPrefix = "half"
 
 // FormatHalf shows a half to its member: Bech32m with the prefix "half", hyphens as in FormatCode. It is a secret.
+// Characters are looked up in a table of 32 bytes; all else is constant time.
 func FormatHalf(half *SecretKey) string { return formatCode(halfPrefix, half.Bytes()) }
 
 // ParseHalf reads what FormatHalf wrote, as a person may have typed it: hyphens and spaces count for nothing, and all letters may be
@@ -47,7 +48,7 @@ func ParseHalf(text string) (*SecretKey, error) {
 	return half, nil
 }
 
-// JoinHalves returns the voting key of halves. It fails with group.ErrScalar where their sum is zero.
+// JoinHalves returns the voting key of halves. It fails with group.ErrScalar where their sum is zero. Constant time.
 func JoinHalves(halves []*SecretKey) (*SecretKey, error) {
 	v := scalar.New()
 	for _, half := range halves {

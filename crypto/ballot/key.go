@@ -109,6 +109,32 @@ func appendNonce(t *transcript.Transcript, nonce []byte) *scalar.Scalar {
 	return group.ReduceScalar(t.Challenge("signature"))
 }
 
+// signStatement signs what a transcript holds for a signer, 64 bytes (section 3.16). rand gives 64 bytes. It fails with ErrVoterKey where the
+// key is not the signer's, or when rand does. Constant time in the key.
+func (key *SecretKey) signStatement(signer PublicKey, t *transcript.Transcript, rand io.Reader) ([]byte, error) {
+	if !key.owns(signer) {
+		return nil, ErrVoterKey
+	}
+	n, err := newNonces(rand, key, t.Clone().Challenge("randomness"), nil)
+	if err != nil {
+		return nil, err
+	}
+	return key.sign(n.next(), func(nonce []byte) *scalar.Scalar { return appendNonce(t, nonce) }), nil
+}
+
+// verifyStatement checks what signStatement made. It fails with ErrLength, group.ErrPoint, group.ErrIdentity, group.ErrScalar or
+// ErrSignature. Variable time.
+func (k PublicKey) verifyStatement(t *transcript.Transcript, signature []byte) error {
+	if err := k.check(); err != nil {
+		return err
+	}
+	nonce, response, err := parseSignature(signature)
+	if err != nil {
+		return err
+	}
+	return verifySchnorr(k, nonce, response, appendNonce(t, signature[:group.PointSize]))
+}
+
 // verifySchnorr checks s G = R + e V. It fails with ErrSignature.
 func verifySchnorr(voter PublicKey, nonce *curve.RistrettoPoint, s, e *scalar.Scalar) error {
 	// R = s G - e V

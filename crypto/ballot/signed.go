@@ -3,9 +3,6 @@ package ballot
 import (
 	"io"
 
-	"github.com/oasisprotocol/curve25519-voi/curve/scalar"
-
-	"votenode/crypto/group"
 	"votenode/crypto/transcript"
 )
 
@@ -36,26 +33,11 @@ func (s Signed) transcript() *transcript.Transcript {
 
 // Sign signs s, 64 bytes. rand gives 64 bytes. It fails with ErrVoterKey or when rand does. Constant time in the key.
 func (s Signed) Sign(key *SecretKey, rand io.Reader) ([]byte, error) {
-	if !key.owns(s.Voter) {
-		return nil, ErrVoterKey
-	}
-	t := s.transcript()
-	n, err := newNonces(rand, key, t.Clone().Challenge("randomness"), nil)
-	if err != nil {
-		return nil, err
-	}
-	return key.sign(n.next(), func(nonce []byte) *scalar.Scalar { return appendNonce(t, nonce) }), nil
+	return key.signStatement(s.Voter, s.transcript(), rand)
 }
 
 // Verify checks the signature of s. It fails with ErrLength, group.ErrPoint, group.ErrIdentity, group.ErrScalar or ErrSignature.
 // Variable time.
 func (s Signed) Verify(signature []byte) error {
-	if err := s.Voter.check(); err != nil {
-		return err
-	}
-	nonce, response, err := parseSignature(signature)
-	if err != nil {
-		return err
-	}
-	return verifySchnorr(s.Voter, nonce, response, appendNonce(s.transcript(), signature[:group.PointSize]))
+	return s.Voter.verifyStatement(s.transcript(), signature)
 }

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/oasisprotocol/curve25519-voi/curve/scalar"
-
 	"votenode/crypto/group"
 	"votenode/crypto/transcript"
 )
@@ -45,31 +43,16 @@ func (s Spoil) transcript() *transcript.Transcript {
 
 // SignSpoil signs s, 64 bytes. rand gives 64 bytes. It fails with ErrVoterKey or when rand does. Constant time in the key.
 func SignSpoil(s Spoil, key *SecretKey, rand io.Reader) ([]byte, error) {
-	if !key.owns(s.Voter) {
-		return nil, ErrVoterKey
-	}
-	t := s.transcript()
-	n, err := newNonces(rand, key, t.Clone().Challenge("randomness"), nil)
-	if err != nil {
-		return nil, err
-	}
-	return key.sign(n.next(), func(nonce []byte) *scalar.Scalar { return appendNonce(t, nonce) }), nil
+	return key.signStatement(s.Voter, s.transcript(), rand)
 }
 
 // VerifySpoil checks the signature of s. It fails with ErrLength, group.ErrPoint, group.ErrIdentity, group.ErrScalar or
 // ErrSignature. Variable time.
 func VerifySpoil(s Spoil, signature []byte) error {
-	if err := s.Voter.check(); err != nil {
-		return err
-	}
 	if _, err := group.ParsePoint(s.C0[:]); err != nil {
 		return fmt.Errorf("C_0: %w", err)
 	}
-	nonce, response, err := parseSignature(signature)
-	if err != nil {
-		return err
-	}
-	return verifySchnorr(s.Voter, nonce, response, appendNonce(s.transcript(), signature[:group.PointSize]))
+	return s.Voter.verifyStatement(s.transcript(), signature)
 }
 
 // CheckOpening checks an opened challenge against what the ledger recorded: it encrypts the selections again and compares C_0

@@ -67,8 +67,8 @@ func (s *Server) trustees(r *http.Request) (any, error) {
 		KeyDigest  digits     `json:"key_digest"`
 		Trial      *trial     `json:"trial,omitempty"`
 	}{Height: e.Height(), KeyDigest: e.record.KeyDigest}
-	answer.Ceremonies, _, err = recordPage(e.Snapshot, state.CeremonyKey(e.id, ""), "", maxRecords, func(organisation string, c *pb.Ceremony) (ceremony, error) {
-		return ceremonyOf(organisation, c), nil
+	answer.Ceremonies, _, err = recordPage(e.Snapshot, state.CeremonyKey(e.id, ""), "", maxRecords, func(organisation string, c *pb.Ceremony) (ceremony, int, error) {
+		return ceremonyOf(organisation, c), 0, nil
 	})
 	if err != nil {
 		return nil, err
@@ -119,10 +119,10 @@ type sealedShare struct {
 
 // deals serves GET /v1/elections/{id}/deals?after=K&limit=N, by organisation, attempt and trustee.
 func (s *Server) deals(r *http.Request) (any, error) {
-	height, list, next, err := electionRecords(s, r, "deal", func(rest string, d *pb.Deal) (deal, error) {
+	height, list, next, err := electionRecords(s, r, "deal", func(rest string, d *pb.Deal) (deal, int, error) {
 		organisation, numbers, err := splitKey(rest, 2)
 		if err != nil {
-			return deal{}, err
+			return deal{}, 0, err
 		}
 		shown := deal{
 			seat: seat{organisation, numbers[1]}, Attempt: numbers[0], DealHash: d.DealHash, Commitments: append([]byte{}, d.Commitments...),
@@ -134,7 +134,7 @@ func (s *Server) deals(r *http.Request) (any, error) {
 		for i, share := range d.Shares {
 			shown.Shares[i] = sealedShare{share.Receiver, share.Ciphertext}
 		}
-		return shown, nil
+		return shown, 0, nil
 	})
 	return struct {
 		Height int64  `json:"height"`
@@ -144,17 +144,12 @@ func (s *Server) deals(r *http.Request) (any, error) {
 }
 
 // electionRecords reads a page of the records of one kind of the election that the path names, as after and limit of the request say.
-func electionRecords[M any, P recordOf[M], T any](s *Server, r *http.Request, kind string, show func(rest string, m P) (T, error)) (height int64, list []T, next string, err error) {
-	q := queryOf(r)
-	after, limit := q.text("after"), q.limit(maxRecords)
-	if err := q.done(); err != nil {
-		return 0, nil, "", err
-	}
+func electionRecords[M any, P recordOf[M], T any](s *Server, r *http.Request, kind string, show func(rest string, m P) (shown T, beside int, err error)) (height int64, list []T, next string, err error) {
 	e, err := s.electionOf(r)
 	if err != nil {
 		return 0, nil, "", err
 	}
-	list, next, err = recordPage(e.Snapshot, state.ElectionKey(e.id)+"/"+kind+"/", after, limit, show)
+	list, next, err = askedPage(r, e.Snapshot, state.ElectionKey(e.id)+"/"+kind+"/", show)
 	return e.Height(), list, next, err
 }
 
@@ -227,12 +222,12 @@ type trialShares struct {
 
 // trial serves GET /v1/elections/{id}/trial?after=K&limit=N, by organisation and trustee.
 func (s *Server) trial(r *http.Request) (any, error) {
-	height, list, next, err := electionRecords(s, r, "trial", func(rest string, t *pb.TrialShares) (trialShares, error) {
+	height, list, next, err := electionRecords(s, r, "trial", func(rest string, t *pb.TrialShares) (trialShares, int, error) {
 		organisation, numbers, err := splitKey(rest, 1)
 		if err != nil {
-			return trialShares{}, err
+			return trialShares{}, 0, err
 		}
-		return trialShares{seat{organisation, numbers[0]}, t.Shares, t.Proof}, nil
+		return trialShares{seat{organisation, numbers[0]}, t.Shares, t.Proof}, 0, nil
 	})
 	return struct {
 		Height int64         `json:"height"`

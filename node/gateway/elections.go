@@ -29,9 +29,8 @@ type contest struct {
 	Contest uint32   `json:"contest"`
 	Title   string   `json:"title"`
 	Options []string `json:"options"`
-	// Status is none, opened, withheld, merged, or counted for open choices; Votes are by option and Ballots counts those that were counted, where opened or
-	// counted. MergedInto is the
-	// contest into which it is merged.
+	// Status is none, opened, withheld, merged, or counted for open choices; Votes are by option and Ballots counts those that were counted, where
+	// opened or counted. MergedInto is the contest into which it is merged.
 	Status     string   `json:"status"`
 	Votes      []uint64 `json:"votes,omitempty"`
 	Ballots    uint64   `json:"ballots,omitempty"`

@@ -76,10 +76,21 @@ func (s *Server) initiatives(r *http.Request) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		bytes += len(post.Title) + len(post.Text)
+		bytes += len(post.Text) + escaped*(len(i.Title)+reasons(i.Answer, i.Removed)) // the text is read, and not shown
 		answer.Initiatives = append(answer.Initiatives, i)
 	}
 	return answer, nil
+}
+
+// reasons counts the bytes of the reasons that are shown with a post.
+func reasons(a *readable.Answer, r *readable.Removal) (n int) {
+	if a != nil {
+		n += len(a.Reason)
+	}
+	if r != nil {
+		n += len(r.Reason)
+	}
+	return n
 }
 
 // maxOverdue is how many overdue answers a status names.
@@ -120,11 +131,6 @@ func (s *Server) pathInitiative(r *http.Request) (posts, *readable.Initiative, *
 
 // initiative serves GET /v1/initiatives/{number}?from=I&limit=N: with a page of its comments.
 func (s *Server) initiative(r *http.Request) (any, error) {
-	q := queryOf(r)
-	from, limit := q.number("from", 0), q.limit(maxRecords)
-	if err := q.done(); err != nil {
-		return nil, err
-	}
 	p, i, _, err := s.pathInitiative(r)
 	if err != nil {
 		return nil, err
@@ -134,17 +140,15 @@ func (s *Server) initiative(r *http.Request) (any, error) {
 		*readable.Initiative
 		List []*readable.Post `json:"comment_list"`
 		Next *uint64          `json:"next,omitempty"`
-	}{Height: p.Height(), Initiative: i, List: []*readable.Post{}}
-	bytes := 0
-	for at := from; at < i.Comments && len(answer.List) < limit && bytes <= maxAnswer; at++ {
+	}{Height: p.Height(), Initiative: i}
+	answer.List, answer.Next, err = listPage(r, i.Comments, func(at uint64) (*readable.Post, int, error) {
 		comment, err := readable.LoadComment(r.Context(), p, i.Number, at)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
-		bytes += escaped * len(comment.Text)
-		answer.List, answer.Next = append(answer.List, comment), nextOf(at+1, i.Comments)
-	}
-	return answer, nil
+		return comment, escaped * (len(comment.Text) + reasons(nil, comment.Removed)), nil
+	})
+	return answer, err
 }
 
 // initiativeText serves GET /v1/initiatives/{number}/text: the Markdown as it is, never as anything that a browser runs.

@@ -13,11 +13,6 @@ import (
 
 // lists serves GET /v1/elections/{id}/lists?after=K&limit=N: the lists that are formed, by contest.
 func (s *Server) lists(r *http.Request) (any, error) {
-	q := queryOf(r)
-	after, limit := q.text("after"), q.limit(maxRecords)
-	if err := q.done(); err != nil {
-		return nil, err
-	}
 	e, err := s.electionOf(r)
 	if err != nil {
 		return nil, err
@@ -27,14 +22,32 @@ func (s *Server) lists(r *http.Request) (any, error) {
 		Lists  []*readable.List `json:"lists"`
 		Next   string           `json:"next,omitempty"`
 	}{Height: e.Height()}
-	answer.Lists, answer.Next, err = recordPage(e.Snapshot, state.ListPrefix(e.id), after, limit, func(rest string, l *pb.List) (*readable.List, error) {
+	answer.Lists, answer.Next, err = askedPage(r, e.Snapshot, state.ListPrefix(e.id), func(rest string, l *pb.List) (*readable.List, int, error) {
 		contest, err := strconv.ParseUint(rest, 10, 32)
 		if err != nil || contest >= uint64(len(e.manifest.Contests)) {
-			return nil, fmt.Errorf("%w: a list of contest %q", state.ErrCorrupted, rest)
+			return nil, 0, fmt.Errorf("%w: a list of contest %q", state.ErrCorrupted, rest)
 		}
-		return readable.ShowList(uint32(contest), &e.manifest.Contests[contest], l), nil
+		shown := readable.ShowList(uint32(contest), &e.manifest.Contests[contest], l)
+		return shown, textOf(shown), nil
 	})
 	return answer, err
+}
+
+// textOf counts the bytes of the names in a list: the record has their numbers.
+func textOf(l *readable.List) int {
+	n := len(l.Title)
+	for i := range l.Places {
+		n += len(l.Places[i].Candidate)
+	}
+	for i := range l.Substitutions {
+		n += len(l.Substitutions[i].In) + len(l.Substitutions[i].Out)
+	}
+	for i := range l.Ties {
+		for _, name := range l.Ties[i].Candidates {
+			n += len(name)
+		}
+	}
+	return n
 }
 
 // lot serves GET /v1/elections/{id}/lot: how far the lot has come, who is waited for, and which contests wait for it.

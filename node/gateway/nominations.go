@@ -63,10 +63,7 @@ func (s *Server) allNominations(r *http.Request) (any, error) {
 		return nil, err
 	}
 	all := []*nominations{}
-	if list == nil {
-		list = new(pb.NominationsIndex)
-	}
-	for _, id := range list.Ids {
+	for _, id := range list.GetIds() {
 		shown, _, _, err := s.loadNominations(view, id)
 		if err != nil {
 			return nil, err
@@ -130,11 +127,6 @@ type decision struct {
 
 // applications serves GET /v1/nominations/{id}/applications?after=HASH&limit=N, in order of the hash.
 func (s *Server) applications(r *http.Request) (any, error) {
-	q := queryOf(r)
-	after, limit := q.text("after"), q.limit(maxRecords)
-	if err := q.done(); err != nil {
-		return nil, err
-	}
 	view, err := s.newest()
 	if err != nil {
 		return nil, err
@@ -147,7 +139,7 @@ func (s *Server) applications(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, next, err := recordPage(view, state.ApplicationPrefix(id), after, limit, func(hash string, a *pb.ApplicationState) (application, error) {
+	list, next, err := askedPage(r, view, state.ApplicationPrefix(id), func(hash string, a *pb.ApplicationState) (application, int, error) {
 		own := &a.Signed.Application
 		shown := application{
 			Hash: hash, List: own.List, District: own.District, Name: own.Name, Key: own.Key, Young: own.Young, Woman: own.Woman,
@@ -158,7 +150,7 @@ func (s *Server) applications(r *http.Request) (any, error) {
 			d := &a.Decisions[i]
 			shown.Decisions[i] = decision{d.Organisation, d.Registrar, readable.DecisionWord(d), d.Refused, d.Height}
 		}
-		return shown, nil
+		return shown, 0, nil
 	})
 	return struct {
 		Height       int64         `json:"height"`
@@ -184,35 +176,24 @@ func (s *Server) removed(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := queryOf(r)
-	from, limit := q.number("from", 0), q.limit(maxRecords)
-	if err := q.done(); err != nil {
-		return nil, err
-	}
 	record, err := state.Load[pb.RemovedCandidates](e, state.RemovedKey(e.id))
 	if err != nil {
 		return nil, err
 	}
-	var all []pb.RemovedCandidate
-	if record != nil {
-		all = record.Removed
-	}
+	all := record.GetRemoved()
 	answer := struct {
 		Height  int64     `json:"height"`
 		Removed []removal `json:"removed"`
 		Next    *uint64   `json:"next,omitempty"`
-	}{Height: e.Height(), Removed: []removal{}}
-	size := uint64(len(all))
-	for i := from; i < min(size, from+uint64(limit)); i++ {
+	}{Height: e.Height()}
+	answer.Removed, answer.Next, err = listPage(r, uint64(len(all)), func(i uint64) (removal, int, error) {
 		c := &all[i]
 		resolution, err := state.MustLoad[pb.ResolutionRecord](e, state.ResolutionKey(c.Resolution))
 		if err != nil {
-			return nil, err
+			return removal{}, 0, err
 		}
-		answer.Removed = append(answer.Removed, removal{
-			c.Contest, c.Option, e.manifest.Contests[c.Contest].Options[c.Option], c.Height, c.Resolution, resolution.Resolution.Reason,
-		})
-		answer.Next = nextOf(i+1, size)
-	}
-	return answer, nil
+		name, reason := e.manifest.Contests[c.Contest].Options[c.Option], resolution.Resolution.Reason
+		return removal{c.Contest, c.Option, name, c.Height, c.Resolution, reason}, escaped * (len(name) + len(reason)), nil
+	})
+	return answer, err
 }

@@ -33,8 +33,9 @@ type recordOf[M any] interface {
 }
 
 // recordPage reads one page of records of one kind: of those whose keys begin with prefix the first ones whose rest of the key is
-// greater than after, at most limit, and fewer where they would be too long. next is the rest of the last key where more follow.
-func recordPage[M any, P recordOf[M], T any](view *state.Snapshot, prefix, after string, limit int, show func(rest string, m P) (T, error)) (shown []T, next string, err error) {
+// greater than after, at most limit, and fewer where they would be too long: show says of how many bytes of text, beside the record, what it
+// shows is made. next is the rest of the last key where more follow.
+func recordPage[M any, P recordOf[M], T any](view *state.Snapshot, prefix, after string, limit int, show func(rest string, m P) (shown T, beside int, err error)) (shown []T, next string, err error) {
 	shown, bytes := []T{}, 0
 	for _, key := range view.Keys(prefix, prefix+after, limit+1) {
 		value, err := view.Record(key)
@@ -49,13 +50,24 @@ func recordPage[M any, P recordOf[M], T any](view *state.Snapshot, prefix, after
 			return nil, "", fmt.Errorf("%w: record %q is %v", state.ErrCorrupted, key, err)
 		}
 		rest := strings.TrimPrefix(key, prefix)
-		each, err := show(rest, m)
+		each, beside, err := show(rest, m)
 		if err != nil {
 			return nil, "", err
 		}
+		bytes += escaped * beside
 		shown, next = append(shown, each), rest
 	}
 	return shown, "", nil
+}
+
+// askedPage is recordPage as a request asks for it: with after and limit.
+func askedPage[M any, P recordOf[M], T any](r *http.Request, view *state.Snapshot, prefix string, show func(rest string, m P) (shown T, beside int, err error)) (shown []T, next string, err error) {
+	q := queryOf(r)
+	after, limit := q.text("after"), q.limit(maxRecords)
+	if err := q.done(); err != nil {
+		return nil, "", err
+	}
+	return recordPage(view, prefix, after, limit, show)
 }
 
 // nextOf returns where the next page of a list begins, nil where this one, which ends before end, is the last.
@@ -64,6 +76,26 @@ func nextOf(end, size uint64) *uint64 {
 		return nil
 	}
 	return &end
+}
+
+// listPage reads the page of a list of so many entries that a request asks for: show is called for those at from and behind while what it
+// has shown, bytes, is not too much.
+func listPage[T any](r *http.Request, size uint64, show func(i uint64) (shown T, bytes int, err error)) (page []T, next *uint64, err error) {
+	q := queryOf(r)
+	from, limit := q.number("from", 0), q.limit(maxRecords)
+	if err := q.done(); err != nil {
+		return nil, nil, err
+	}
+	page, bytes := []T{}, 0
+	for i := from; i < min(size, from+uint64(limit)) && bytes <= maxAnswer; i++ {
+		each, n, err := show(i)
+		if err != nil {
+			return nil, nil, err
+		}
+		bytes += n
+		page, next = append(page, each), nextOf(i+1, size)
+	}
+	return page, next, nil
 }
 
 // shownElection is an election in the newest state.
@@ -101,22 +133,8 @@ type contests[T any] struct {
 	Next     *uint64 `json:"next,omitempty"`
 }
 
-// contestPage reads one page of the contests of an election, as the request asks for it: show is called for those at from and behind
-// while what it has shown, bytes, is not too much.
-func contestPage[T any](e *shownElection, r *http.Request, show func(contest uint32) (shown T, size int, err error)) (*contests[T], error) {
-	q := queryOf(r)
-	from, limit := q.number("from", 0), q.limit(maxRecords)
-	if err := q.done(); err != nil {
-		return nil, err
-	}
-	page, bytes, size := &contests[T]{Contests: []T{}}, 0, uint64(len(e.manifest.Contests))
-	for i := from; i < min(size, from+uint64(limit)) && bytes <= maxAnswer; i++ {
-		each, n, err := show(uint32(i))
-		if err != nil {
-			return nil, err
-		}
-		bytes += n
-		page.Contests, page.Next = append(page.Contests, each), nextOf(i+1, size)
-	}
-	return page, nil
+// contestPage is listPage of the contests of an election.
+func contestPage[T any](e *shownElection, r *http.Request, show func(contest uint32) (shown T, bytes int, err error)) (*contests[T], error) {
+	list, next, err := listPage(r, uint64(len(e.manifest.Contests)), func(i uint64) (T, int, error) { return show(uint32(i)) })
+	return &contests[T]{list, next}, err
 }

@@ -22,7 +22,7 @@ func TestLongPages(t *testing.T) {
 	}
 	var all []string
 	for after, pages := "", 1; ; pages++ {
-		shown, next, err := recordPage(l.Newest(), "election/primary/deal/", after, maxRecords, func(rest string, d *pb.Deal) (string, error) { return rest, nil })
+		shown, next, err := recordPage(l.Newest(), "election/primary/deal/", after, maxRecords, func(rest string, d *pb.Deal) (string, int, error) { return rest, 0, nil })
 		if err != nil || len(shown) == 0 || len(shown)*700_000 > maxAnswer {
 			t.Fatal(len(shown), err)
 		}
@@ -42,12 +42,17 @@ func TestLongPages(t *testing.T) {
 	if len(all) != deals {
 		t.Errorf("%d of %d", len(all), deals)
 	}
+	beside := maxAnswer / escaped / 4 // bytes of text that are not in the record
+	few, next, err := recordPage(l.Newest(), "election/primary/deal/", "", maxRecords, func(rest string, d *pb.Deal) (string, int, error) { return rest, beside, nil })
+	if err != nil || len(few) != 2 || next != few[1] {
+		t.Errorf("%d with long texts, then %q: %v", len(few), next, err)
+	}
 	draft = l.NewDraft()
 	state.Save(draft, state.DealKey("primary", "party", 1, deals), &pb.Voter{Sequence: 1})
 	if err := l.Commit(must(draft.Finish())); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := recordPage(l.Newest(), "election/primary/deal/", all[deals-1], 1, func(string, *pb.Deal) (int, error) { return 0, nil }); err == nil {
+	if _, _, err := recordPage(l.Newest(), "election/primary/deal/", all[deals-1], 1, func(string, *pb.Deal) (int, int, error) { return 0, 0, nil }); err == nil {
 		t.Error("a record that is something else is shown")
 	}
 }

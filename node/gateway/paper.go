@@ -11,11 +11,6 @@ import (
 
 // pollingPlaces serves GET /v1/elections/{id}/polling-places?from=I&limit=N: the places of the manifest, in order, with what stands about each.
 func (s *Server) pollingPlaces(r *http.Request) (any, error) {
-	q := queryOf(r)
-	from, limit := q.number("from", 0), q.limit(maxRecords)
-	if err := q.done(); err != nil {
-		return nil, err
-	}
 	e, err := s.electionOf(r)
 	if err != nil {
 		return nil, err
@@ -25,17 +20,11 @@ func (s *Server) pollingPlaces(r *http.Request) (any, error) {
 		Open   uint32                  `json:"places_open"`
 		Places []readable.PollingPlace `json:"polling_places"`
 		Next   *uint64                 `json:"next,omitempty"`
-	}{Height: e.Height(), Open: e.record.PlacesOpen, Places: []readable.PollingPlace{}}
-	bytes, size := 0, uint64(len(e.manifest.PollingPlaces))
-	for i := from; i < min(size, from+uint64(limit)) && bytes <= maxAnswer; i++ {
-		p, n, err := e.pollingPlace(&e.manifest.PollingPlaces[i])
-		if err != nil {
-			return nil, err
-		}
-		bytes += n
-		answer.Places, answer.Next = append(answer.Places, p), nextOf(i+1, size)
-	}
-	return answer, nil
+	}{Height: e.Height(), Open: e.record.PlacesOpen}
+	answer.Places, answer.Next, err = listPage(r, uint64(len(e.manifest.PollingPlaces)), func(i uint64) (readable.PollingPlace, int, error) {
+		return e.pollingPlace(&e.manifest.PollingPlaces[i])
+	})
+	return answer, err
 }
 
 // pollingPlace returns a polling place, and about how many bytes it is.
@@ -57,16 +46,16 @@ func (s *Server) extensions(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	height, list, next, err := electionRecords(s, r, "extension", func(rest string, x *pb.Extension) (readable.Extension, error) {
+	height, list, next, err := electionRecords(s, r, "extension", func(rest string, x *pb.Extension) (readable.Extension, int, error) {
 		n, err := strconv.Atoi(rest)
 		if err != nil {
-			return readable.Extension{}, err
+			return readable.Extension{}, 0, err
 		}
 		record, err := state.MustLoad[pb.ResolutionRecord](view, state.ResolutionKey(x.Resolution))
 		if err != nil {
-			return readable.Extension{}, err
+			return readable.Extension{}, 0, err
 		}
-		return readable.ShowExtension(n, x, record.Resolution.Reason), nil
+		return readable.ShowExtension(n, x, record.Resolution.Reason), len(record.Resolution.Reason), nil
 	})
 	return struct {
 		Height     int64                `json:"height"`

@@ -83,11 +83,6 @@ func waitingOf(view *state.Snapshot) ([]string, error) {
 
 // resolutions serves GET /v1/resolutions?after=HASH&limit=N, in order of the hash.
 func (s *Server) resolutions(r *http.Request) (any, error) {
-	q := queryOf(r)
-	after, limit := q.text("after"), q.limit(maxRecords)
-	if err := q.done(); err != nil {
-		return nil, err
-	}
 	view, err := s.newest()
 	if err != nil {
 		return nil, err
@@ -96,8 +91,8 @@ func (s *Server) resolutions(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, next, err := recordPage(view, state.ResolutionPrefix, after, limit, func(hash string, record *pb.ResolutionRecord) (resolution, error) {
-		return resolutionOf(view, hash, record, waiting), nil
+	list, next, err := askedPage(r, view, state.ResolutionPrefix, func(hash string, record *pb.ResolutionRecord) (resolution, int, error) {
+		return resolutionOf(view, hash, record, waiting), 0, nil
 	})
 	return struct {
 		Height      int64        `json:"height"`

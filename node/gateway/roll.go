@@ -26,29 +26,21 @@ func (s *Server) rollCounts(r *http.Request) (any, error) {
 			return nil, err
 		}
 	}
-	q := queryOf(r)
-	from, limit := q.number("from", 0), q.limit(maxRecords)
-	if err := q.done(); err != nil {
-		return nil, err
-	}
 	counts, err := state.Load[pb.RollCounts](e, state.RollCountsKey(e.id))
 	if err != nil {
 		return nil, err
 	}
-	list, bytes, size := []districtCount{}, 0, uint64(len(e.manifest.Styles))
-	var next *uint64
-	for i := from; i < min(size, from+uint64(limit)) && bytes <= maxAnswer; i++ {
+	list, next, err := listPage(r, uint64(len(e.manifest.Styles)), func(i uint64) (districtCount, int, error) {
 		each := districtCount{Style: uint32(i), District: e.manifest.Styles[i].District}
 		if counts != nil {
 			each.Entries, each.Revoked = counts.Entries[i], counts.Revoked[i]
 		}
-		bytes += escaped * len(each.District)
-		list, next = append(list, each), nextOf(i+1, size)
-	}
+		return each, escaped * len(each.District), nil
+	})
 	return struct {
 		Height    int64           `json:"height"`
 		Sealed    bool            `json:"roll_sealed"`
 		Districts []districtCount `json:"districts"`
 		Next      *uint64         `json:"next,omitempty"`
-	}{e.Height(), e.record.RollSealed, list, next}, nil
+	}{e.Height(), e.record.RollSealed, list, next}, err
 }

@@ -163,11 +163,6 @@ type misbehaviour struct {
 
 // misbehaviours serves GET /v1/evidence?after=K&limit=N, ascending by height.
 func (s *Server) misbehaviours(r *http.Request) (any, error) {
-	q := queryOf(r)
-	after, limit := q.text("after"), q.limit(maxRecords)
-	if err := q.done(); err != nil {
-		return nil, err
-	}
 	view, err := s.newest()
 	if err != nil {
 		return nil, err
@@ -176,8 +171,9 @@ func (s *Server) misbehaviours(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, next, err := recordPage(view, state.MisbehaviourPrefix, after, limit, func(rest string, m *pb.Misbehaviour) (misbehaviour, error) {
-		return misbehaviourOf(known, rest, m)
+	list, next, err := askedPage(r, view, state.MisbehaviourPrefix, func(rest string, m *pb.Misbehaviour) (misbehaviour, int, error) {
+		shown, err := misbehaviourOf(known, rest, m)
+		return shown, 0, err
 	})
 	return struct {
 		Height   int64          `json:"height"`

@@ -118,14 +118,14 @@ type partial struct {
 
 // partials serves GET /v1/elections/{id}/partials?after=K&limit=N, by contest, organisation and trustee.
 func (s *Server) partials(r *http.Request) (any, error) {
-	height, list, next, err := electionRecords(s, r, "partial", func(rest string, p *pb.Partial) (partial, error) {
+	height, list, next, err := electionRecords(s, r, "partial", func(rest string, p *pb.Partial) (partial, int, error) {
 		number, rest, _ := strings.Cut(rest, "/")
 		organisation, numbers, err := splitKey(rest, 1)
 		if err != nil {
-			return partial{}, err
+			return partial{}, 0, err
 		}
 		contest, err := strconv.ParseUint(number, 10, 32)
-		return partial{uint32(contest), seat{organisation, numbers[0]}, p.Shares, p.Proof}, err
+		return partial{uint32(contest), seat{organisation, numbers[0]}, p.Shares, p.Proof}, 0, err
 	})
 	return struct {
 		Height   int64     `json:"height"`

@@ -97,17 +97,14 @@ func newPool(limits PoolLimits, proposed int64) *pool {
 // owner names whose share of the pool a transaction takes: the entry of the roll where a voter signs, else the signer's key. What is about
 // initiatives has another share than the same voter's ballots.
 func owner(p *tx.Parsed) (name string, voter bool) {
-	m, ok := p.Body().(interface {
-		GetElection() string
-		GetRollIndex() uint64
-	})
+	election, index, voter := p.Voter()
 	switch {
-	case !ok:
+	case !voter:
 		return string(p.Signer()), false
 	case p.Kind().FromMember():
-		return fmt.Sprintf("member/%s/%d", m.GetElection(), m.GetRollIndex()), true
+		return fmt.Sprintf("member/%s/%d", election, index), true
 	}
-	return fmt.Sprintf("%s/%d", m.GetElection(), m.GetRollIndex()), true
+	return fmt.Sprintf("%s/%d", election, index), true
 }
 
 // get returns a waiting transaction, nil where it does not wait.

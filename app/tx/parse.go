@@ -103,6 +103,15 @@ func Sign(chain string, body election.Message, key ed25519.PrivateKey) []byte {
 	})
 }
 
+// Voter returns the entry of an election's roll whose key signs the transaction; ok is false where the key in the envelope does.
+func (p *Parsed) Voter() (election string, index uint64, ok bool) {
+	m, ok := p.body.(voterBody)
+	if !ok {
+		return "", 0, false
+	}
+	return m.GetElection(), m.GetRollIndex(), true
+}
+
 // SignVoter returns the bytes of a transaction that a voter signs with the key of the roll entry that the body names: of any kind but
 // CastBallot and SpoilBallot. It fails as ballot.Signed.Sign does. Spec 3.16.
 func SignVoter(chain string, body voterBody, key *ballot.SecretKey, rand io.Reader) ([]byte, error) {

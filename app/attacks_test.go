@@ -80,7 +80,7 @@ func TestOfficerLimit(t *testing.T) {
 }
 
 func organisationOf(id string, officers int) pb.Organisation {
-	return pb.Organisation{Id: id, Title: id, OfficerQuorum: 2, Officers: members("officer", id, officers), Registrars: members("registrar", id, 1)}
+	return pb.Organisation{Id: id, Title: id, Term: 1, OfficerQuorum: 2, Officers: members("officer", id, officers), Registrars: members("registrar", id, 1)}
 }
 
 // TestSignatories: a resolution that thousands of officers have signed takes no more, so that its record stays below what a record may
@@ -186,7 +186,7 @@ func TestOfficersChangeFirst(t *testing.T) {
 	l := newLedger(t)
 	hash := l.publish(manifest())
 	officers := pb.Resolution{Decision: &pb.Resolution_ChangeOfficers{ChangeOfficers: &pb.ChangeOfficers{Organisation: pb.Organisation{
-		Id: "party", Title: "party", OfficerQuorum: 1, Officers: members("officer", "new party", 2), Registrars: members("registrar", "party", 1)}}}}
+		Id: "party", Title: "party", Term: 1, OfficerQuorum: 1, Officers: members("officer", "new party", 2), Registrars: members("registrar", "party", 1)}}}}
 	create := createElectionOf(hash)
 	l.accept(append(l.propose("party officer 1", &officers), l.propose("party officer 1", &create)...)...)
 	l.accept(approve("party officer 2", &officers), approve("party officer 2", &create),

@@ -120,6 +120,9 @@ func (d changeOfficers) check(r *reading) error {
 	if at < 0 {
 		return tx.Refuse(tx.CodeInvalidOrganisation, "there is no organisation %q", d.Organisation.Id)
 	}
+	if next := organisations[at].Term + 1; d.Organisation.Term != next {
+		return tx.Refuse(tx.CodeInvalidOrganisation, "the term of %s would be %d, and its next is %d: its officers have changed since this was made", d.Organisation.Id, d.Organisation.Term, next)
+	}
 	organisations[at] = d.Organisation
 	if err := organisation.CheckOrganisation(&d.Organisation); err != nil {
 		return tx.Refuse(tx.CodeInvalidOrganisation, "%v", err)

@@ -374,7 +374,7 @@ func TestOwnApproval(t *testing.T) {
 	if got := l.resolution(app.ResolutionHash(chain, &own)); got.Status != pb.RESOLUTION_EFFECTIVE {
 		t.Fatalf("the party could not change its own validators: %v", got.Status)
 	}
-	officers := pb.Organisation{Id: "league", Title: "league", OfficerQuorum: 1, Officers: members("officer", "usurper", 1)}
+	officers := pb.Organisation{Id: "league", Title: "league", Term: 1, OfficerQuorum: 1, Officers: members("officer", "usurper", 1)}
 	coup := pb.Resolution{Decision: &pb.Resolution_ChangeOfficers{ChangeOfficers: &pb.ChangeOfficers{Organisation: officers}}}
 	l.accept(l.propose("party officer 1", &coup)...)
 	l.accept(approve("party officer 2", &coup), approve("party officer 3", &coup))
@@ -389,7 +389,7 @@ func TestOfficerLeaves(t *testing.T) {
 	r := createElectionOf(l.publish(manifest()))
 	l.accept(l.propose("party officer 1", &r)...)
 	l.accept(approve("league officer 1", &r), approve("league officer 2", &r))
-	party := pb.Organisation{Id: "party", Title: "party", OfficerQuorum: 1, Officers: members("officer", "new party", 2), Registrars: members("registrar", "party", 1)}
+	party := pb.Organisation{Id: "party", Title: "party", Term: 1, OfficerQuorum: 1, Officers: members("officer", "new party", 2), Registrars: members("registrar", "party", 1)}
 	l.resolve(pb.Resolution{Decision: &pb.Resolution_ChangeOfficers{ChangeOfficers: &pb.ChangeOfficers{Organisation: party}}})
 	l.refuse(tx.CodeNotAuthorised, approve("party officer 2", &r))
 	if got := l.resolution(app.ResolutionHash(chain, &r)); got.Status != pb.RESOLUTION_OPEN {
@@ -399,6 +399,30 @@ func TestOfficerLeaves(t *testing.T) {
 	if got := l.resolution(app.ResolutionHash(chain, &r)); got.Status != pb.RESOLUTION_EFFECTIVE {
 		t.Fatalf("%v", got.Status)
 	}
+}
+
+// TestOfficersChangeInTurn: a change of officers that lay open while another took effect is refused, so that it brings back nobody whom the
+// other removed.
+func TestOfficersChangeInTurn(t *testing.T) {
+	l := newLedger(t)
+	change := func(term uint64, officers int) pb.Resolution {
+		party := organisationOf("party", officers)
+		party.Term = term
+		return pb.Resolution{Decision: &pb.Resolution_ChangeOfficers{ChangeOfficers: &pb.ChangeOfficers{Organisation: party}}}
+	}
+	same, late := change(0, 3), change(2, 3)
+	l.refuse(tx.CodeInvalidOrganisation, l.propose("party officer 1", &same)[0])
+	l.refuse(tx.CodeInvalidOrganisation, l.propose("party officer 1", &late)[0])
+	old := change(1, 3)
+	l.accept(l.propose("party officer 1", &old)...)
+	l.accept(approve("party officer 2", &old), approve("league officer 1", &old))
+	l.resolve(change(1, 2))
+	l.accept(approve("league officer 2", &old))
+	if got := l.resolution(app.ResolutionHash(chain, &old)); got.Status != pb.RESOLUTION_REFUSED || got.Code != uint32(tx.CodeInvalidOrganisation) {
+		t.Fatalf("%v with the code %d", got.Status, got.Code)
+	}
+	l.refuse(tx.CodeNotAuthorised, approve("party officer 3", &late))
+	l.resolve(change(2, 4))
 }
 
 func TestParameterRefusals(t *testing.T) {

@@ -278,6 +278,7 @@ func (w *walk) resolution1(e *pb.Election) [][]byte {
 		p.ResolutionRules = []pb.ResolutionRule{{Kind: uint32(w.below(12) + 3), Organisations: 1}}
 	}
 	o.OfficerQuorum = uint32(w.below(3))
+	o.Term = must(state.MustLoad[pb.Organisation](w.view(), state.OrganisationKey(o.Id))).Term + uint64(w.below(4)/3) + 1
 	validators := []pb.Validator{validator("party", 1), validator("party", w.below(3)+2), validator("league", 1), validator("league", w.below(3)+2)}
 	validators[w.below(4)].Power += int64(w.below(3))
 	manifest := e.Manifest

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"math/rand"
 	"os"
 	"path/filepath"
@@ -183,6 +184,7 @@ func TestParseRefuses(t *testing.T) {
 		"no officers":               func(d *pb.Genesis) { d.Organisations[0].Organisation.Officers = nil },
 		"quorum 0":                  func(d *pb.Genesis) { d.Organisations[0].Organisation.OfficerQuorum = 0 },
 		"quorum above the officers": func(d *pb.Genesis) { d.Organisations[0].Organisation.OfficerQuorum = 4 },
+		"a later term":              func(d *pb.Genesis) { d.Organisations[0].Organisation.Term = 1 },
 		"no title":                  func(d *pb.Genesis) { d.Organisations[0].Organisation.Title = "" },
 		"control character":         func(d *pb.Genesis) { d.Organisations[0].Organisation.Title = "a\x1b[2J" },
 		"writing direction":         func(d *pb.Genesis) { d.Organisations[0].Organisation.Title = "a\u202eb" },
@@ -368,7 +370,7 @@ func TestGreatestSizes(t *testing.T) {
 		Power: organisation.MaxPower, NodeId: key[:organisation.NodeIDSize], Address: strings.Repeat("a", organisation.MaxAddress),
 	}
 	members, validators := repeat(member, organisation.MaxMembers), repeat(v, organisation.MaxValidators)
-	o := pb.Organisation{Id: v.Organisation, Title: strings.Repeat("t", organisation.MaxTitle), OfficerQuorum: 64, Officers: members, Registrars: members}
+	o := pb.Organisation{Id: v.Organisation, Title: strings.Repeat("t", organisation.MaxTitle), Term: math.MaxUint64, OfficerQuorum: 64, Officers: members, Registrars: members}
 	doc := &pb.Genesis{Organisations: repeat(pb.GenesisOrganisation{Organisation: o}, organisation.MaxOrganisations), Parameters: *genesis.DefaultParameters(2)}
 	doc.Organisations[0].Validators = validators
 	epochs := &pb.ValidatorEpochs{Present: pb.ValidatorEpoch{Validators: validators}, Next: pb.ValidatorEpoch{Validators: validators}}

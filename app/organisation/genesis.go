@@ -35,6 +35,9 @@ func CheckGenesis(doc *pb.Genesis) error {
 	ids := make([]string, len(organisations))
 	for i, g := range doc.Organisations {
 		ids[i] = g.Organisation.Id
+		if g.Organisation.Term != 0 {
+			return fmt.Errorf("organisation %s: term is %d; a ledger begins with 0", ids[i], g.Organisation.Term)
+		}
 		for j, v := range g.Validators {
 			if v.Organisation != ids[i] {
 				return fmt.Errorf("organisation %s lists a validator of %q; move it", ids[i], v.Organisation)

@@ -35,6 +35,7 @@ func newChangeOfficersCommand() *cobra.Command {
 			if err := changeMembers(present, add, remove); err != nil {
 				return nil, err
 			}
+			present.Term++
 			return &pb.Resolution{Decision: &pb.Resolution_ChangeOfficers{ChangeOfficers: &pb.ChangeOfficers{Organisation: *present}}}, nil
 		})
 	c.Flags().StringVar(&id, "organisation", "", "whose officers and registrars")

@@ -197,8 +197,9 @@ func (c *crowd) something() [][]byte {
 		return [][]byte{c.propose(c.validators())}
 	case 2:
 		o := one(c, Organisations)
+		term := must(state.MustLoad[pb.Organisation](c.View(), state.OrganisationKey(o))).Term + one(c, []uint64{1, 1, 1, 0, 2})
 		return [][]byte{c.propose(&pb.Resolution{Decision: &pb.Resolution_ChangeOfficers{ChangeOfficers: &pb.ChangeOfficers{Organisation: pb.Organisation{
-			Id: o, Title: o, OfficerQuorum: uint32(c.r.IntN(2) + 1), Officers: members("officer", o, c.r.IntN(2)+3), Registrars: members("registrar", o, 1),
+			Id: o, Title: o, Term: term, OfficerQuorum: uint32(c.r.IntN(2) + 1), Officers: members("officer", o, c.r.IntN(2)+3), Registrars: members("registrar", o, 1),
 		}}}})}
 	case 3:
 		return [][]byte{c.propose(&pb.Resolution{Decision: &pb.Resolution_ChangeParameters{ChangeParameters: &pb.ChangeParameters{Parameters: *c.parameters()}}})}

@@ -146,7 +146,7 @@ func (e *Election) changes() {
 		e.Make(1)
 	}
 	party := pb.Organisation{
-		Id: "party", Title: "party", OfficerQuorum: 2, Officers: members("officer", "party", 4), Registrars: members("registrar", "party", 1),
+		Id: "party", Title: "party", Term: 1, OfficerQuorum: 2, Officers: members("officer", "party", 4), Registrars: members("registrar", "party", 1),
 	}
 	e.Resolve(&pb.Resolution{Decision: &pb.Resolution_ChangeOfficers{ChangeOfficers: &pb.ChangeOfficers{Organisation: party}}})
 	parameters := *genesis.DefaultParameters(2)

@@ -79,6 +79,7 @@ var refusals = []struct {
 	{"an officers' quorum above their number", "9.33", 73, 0, tx.CodeInvalidOrganisation, resolved(func(r *pb.Resolution) {
 		r.GetChangeOfficers().Organisation.OfficerQuorum = 5
 	})},
+	{"officers for the term that is", "9.33", 73, 0, tx.CodeInvalidOrganisation, resolved(func(r *pb.Resolution) { r.GetChangeOfficers().Organisation.Term = 0 })},
 	{"another handover", "9.34", 75, 0, tx.CodeInvalidParameters, resolved(func(r *pb.Resolution) { r.GetChangeParameters().Parameters.Handover++ })},
 	{"an upgrade to the version after the next", "9.37", 87, 2, tx.CodeInvalidUpgrade, resolved(func(r *pb.Resolution) { r.GetUpgradeSoftware().Version++ })},
 	{"an upgrade at the height of its own block", "9.37", 87, 2, tx.CodeInvalidUpgrade, resolved(func(r *pb.Resolution) { r.GetUpgradeSoftware().Height = 87 })},

@@ -51,6 +51,7 @@ func askForParties(w *world, e *rehearsal.Election) {
 		OfficerQuorum int `json:"officer_quorum"`
 		Officers      people
 		Registrars    people
+		Term          uint64
 	}
 	var all struct {
 		Height        int64
@@ -63,7 +64,7 @@ func askForParties(w *world, e *rehearsal.Election) {
 	var party organisation
 	w.get("/v1/organisations/party", &party)
 	// The story gives the party a fourth officer.
-	if party.OfficerQuorum != 2 || len(party.Officers) != 4 || len(party.Registrars) != 1 || !slices.Equal(party.Officers, all.Organisations[1].Officers) {
+	if party.OfficerQuorum != 2 || len(party.Officers) != 4 || len(party.Registrars) != 1 || party.Term != 1 || !slices.Equal(party.Officers, all.Organisations[1].Officers) {
 		w.Errorf("%+v", party)
 	}
 	acts := 0

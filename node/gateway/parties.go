@@ -16,6 +16,8 @@ type party struct {
 	OfficerQuorum uint32    `json:"officer_quorum"`
 	Officers      []officer `json:"officers"`
 	Registrars    []member  `json:"registrars"`
+	// Term is how often its officers and registrars were changed.
+	Term uint64 `json:"term"`
 }
 
 type member struct {
@@ -31,7 +33,7 @@ type officer struct {
 }
 
 func partyOf(view *state.Snapshot, o *pb.Organisation) (*party, error) {
-	p := &party{ID: o.Id, Title: o.Title, OfficerQuorum: o.OfficerQuorum, Officers: []officer{}, Registrars: []member{}}
+	p := &party{ID: o.Id, Title: o.Title, OfficerQuorum: o.OfficerQuorum, Officers: []officer{}, Registrars: []member{}, Term: o.Term}
 	for _, m := range o.Officers {
 		acts, err := state.Load[pb.OfficerActs](view, state.OfficerKey(m.Key))
 		if err != nil {

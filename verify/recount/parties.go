@@ -96,9 +96,9 @@ func (r *Recount) with(o *pb.Organisation) []pb.Organisation {
 
 // mayChangeOfficers: spec 9.33.
 func (r *Recount) mayChangeOfficers(o *pb.Organisation) error {
-	known := slices.ContainsFunc(r.organisations, func(old pb.Organisation) bool { return old.Id == o.Id })
-	if !known {
-		return refuse(codeInvalidOrganisation, "there is no organisation %q", o.Id)
+	successor := slices.ContainsFunc(r.organisations, func(old pb.Organisation) bool { return old.Id == o.Id && old.Term+1 == o.Term })
+	if !successor {
+		return refuse(codeInvalidOrganisation, "there is no organisation %q whose next term is %d", o.Id, o.Term)
 	}
 	if err := rules.Organisation(o); err != nil {
 		return refuse(codeInvalidOrganisation, "%v", err)

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"io/fs"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"votenode/internal/network"
 )
 
 // TestMain lets the test binary be votenode itself, as a process of its own, for scripts.
@@ -64,23 +65,11 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 
 // ports NAME...: sets each variable to a host:port on loopback that nobody listens on.
 func ports(ts *testscript.TestScript, neg bool, args []string) {
-	for i, address := range freeAddresses(len(args)) {
+	free, err := network.FreePorts(len(args))
+	ts.Check(err)
+	for i, address := range free {
 		ts.Setenv(args[i], address)
 	}
-}
-
-// freeAddresses returns addresses on loopback that nobody listens on, no two the same.
-func freeAddresses(n int) []string {
-	var addresses []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			panic(err)
-		}
-		defer l.Close() // only when all are found, so that none comes twice
-		addresses = append(addresses, l.Addr().String())
-	}
-	return addresses
 }
 
 // keep NAME: sets a variable to the first line of the last standard output.
@@ -117,7 +106,8 @@ func page(ts *testscript.TestScript, neg bool, args []string) {
 	named := onPage.FindAllString(commands.String(), -1)
 	slices.Sort(named)
 	named = slices.Compact(named)
-	free := freeAddresses(len(named))
+	free, err := network.FreePorts(len(named))
+	ts.Check(err)
 	script := onPage.ReplaceAllStringFunc(commands.String(), func(address string) string {
 		i, _ := slices.BinarySearch(named, address)
 		return free[i]

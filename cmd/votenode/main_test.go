@@ -2,9 +2,11 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -15,10 +17,15 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"votenode/internal/network"
+	pb "votenode/proto/votenode/v1"
 )
 
-// TestMain lets the test binary be votenode itself, as a process of its own, for scripts.
+// TestMain lets the test binary be votenode itself, as a process of its own, for scripts. What a shell has started in the background ignores
+// interrupts, and so would all that scripts start and interrupt: with a handler here they begin with the default.
 func TestMain(m *testing.M) {
+	if signal.Ignored(os.Interrupt) {
+		signal.Notify(make(chan os.Signal, 1), os.Interrupt)
+	}
 	testscript.Main(m, map[string]func(){"votenode": main})
 }
 
@@ -28,11 +35,12 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits,
-			"ports": ports,
-			"keep":  keep,
-			"page":  page,
-			"flip":  flip,
+			"exits":    exits,
+			"ports":    ports,
+			"keep":     keep,
+			"page":     page,
+			"flip":     flip,
+			"schedule": schedule,
 		},
 		Condition: func(name string) (bool, error) {
 			if name == "short" {
@@ -70,6 +78,33 @@ func ports(ts *testscript.TestScript, neg bool, args []string) {
 	for i, address := range free {
 		ts.Setenv(args[i], address)
 	}
+}
+
+// schedule ELECTION SECONDS: has both organisations open voting soon, for so many seconds. However slow the machine is, some opening is late enough
+// for both approvals.
+func schedule(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: schedule ELECTION SECONDS")
+	}
+	seconds, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	resolution := func(args ...string) error {
+		return ts.Exec("votenode", append(append([]string{"resolution"}, args...), "--genesis-hash="+ts.Getenv("HASH"), ts.Getenv("LEDGER"))...)
+	}
+	for delay := 4; delay < 300; delay *= 2 {
+		if resolution("propose", "schedule", "--election="+args[0], fmt.Sprintf("--opening=+%ds", delay), fmt.Sprintf("--closing=+%ds", delay+seconds), "--key=keys/party.json") != nil {
+			continue
+		}
+		proposed, _, _ := strings.Cut(ts.ReadFile("stdout"), "\n")
+		if resolution("approve", proposed, "--key=keys/league.json") != nil {
+			continue
+		}
+		ts.Check(resolution("show", proposed, "--wait"))
+		if strings.Contains(ts.ReadFile("stdout"), pb.RESOLUTION_EFFECTIVE.String()) {
+			return
+		}
+	}
+	ts.Fatalf("no opening was late enough")
 }
 
 // keep NAME: sets a variable to the first line of the last standard output.

@@ -71,7 +71,7 @@ func TestLyingValidator(t *testing.T) {
 	// Half of the power does not even get to a second round.
 	until(t, w.a[0], "the votes of the side that is cut off", func() bool {
 		for _, each := range w.b {
-			if each.Running().Peers() != 1 || each.Running().CatchingUp() || lastSigned(t, each) != tip(w.b[0])+1 {
+			if each.Running().Peers() != 1 || each.Running().CatchingUp() || tip(each) != tip(w.b[0]) || lastSigned(t, each) != tip(each)+1 {
 				return false
 			}
 		}

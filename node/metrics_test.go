@@ -67,6 +67,7 @@ func TestMetrics(t *testing.T) {
 	n := testnet.New(t, testnet.Options{Config: func(_ int, c *node.Config) { c.Metrics.Listen = "127.0.0.1:0" }})
 	n.Start()
 	n.WaitHeight(4)
+	n.WaitConnected()
 	watched := n.Nodes[0]
 	until(t, watched, "health", func() bool { return len(watched.Running().Health()) == 0 && certifiedHeight(t, watched) > 0 })
 	deliver(t, watched, document(n, 1))

@@ -2,10 +2,11 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -14,10 +15,17 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"votenode/internal/network"
+	pb "votenode/proto/votenode/v1"
 )
 
-// TestMain lets the test binary be votenode itself, as a process of its own, for scripts.
+// TestMain lets the test binary be votenode itself, as a process of its own, for scripts. What a shell has started in the background ignores
+// interrupts, and so would all that scripts start and interrupt: with a handler here they begin with the default.
 func TestMain(m *testing.M) {
+	if signal.Ignored(os.Interrupt) {
+		signal.Notify(make(chan os.Signal, 1), os.Interrupt)
+	}
 	testscript.Main(m, map[string]func(){"votenode": main})
 }
 
@@ -27,11 +35,12 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits,
-			"ports": ports,
-			"keep":  keep,
-			"page":  page,
-			"flip":  flip,
+			"exits":    exits,
+			"ports":    ports,
+			"keep":     keep,
+			"page":     page,
+			"flip":     flip,
+			"schedule": schedule,
 		},
 		Condition: func(name string) (bool, error) {
 			if name == "short" {
@@ -64,23 +73,38 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 
 // ports NAME...: sets each variable to a host:port on loopback that nobody listens on.
 func ports(ts *testscript.TestScript, neg bool, args []string) {
-	for i, address := range freeAddresses(len(args)) {
+	free, err := network.FreePorts(len(args))
+	ts.Check(err)
+	for i, address := range free {
 		ts.Setenv(args[i], address)
 	}
 }
 
-// freeAddresses returns addresses on loopback that nobody listens on, no two the same.
-func freeAddresses(n int) []string {
-	var addresses []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			panic(err)
-		}
-		defer l.Close() // only when all are found, so that none comes twice
-		addresses = append(addresses, l.Addr().String())
+// schedule ELECTION SECONDS: has both organisations open voting soon, for so many seconds. However slow the machine is, some opening is late enough
+// for both approvals.
+func schedule(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: schedule ELECTION SECONDS")
 	}
-	return addresses
+	seconds, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	resolution := func(args ...string) error {
+		return ts.Exec("votenode", append(append([]string{"resolution"}, args...), "--genesis-hash="+ts.Getenv("HASH"), ts.Getenv("LEDGER"))...)
+	}
+	for delay := 4; delay < 300; delay *= 2 {
+		if resolution("propose", "schedule", "--election="+args[0], fmt.Sprintf("--opening=+%ds", delay), fmt.Sprintf("--closing=+%ds", delay+seconds), "--key=keys/party.json") != nil {
+			continue
+		}
+		proposed, _, _ := strings.Cut(ts.ReadFile("stdout"), "\n")
+		if resolution("approve", proposed, "--key=keys/league.json") != nil {
+			continue
+		}
+		ts.Check(resolution("show", proposed, "--wait"))
+		if strings.Contains(ts.ReadFile("stdout"), pb.RESOLUTION_EFFECTIVE.String()) {
+			return
+		}
+	}
+	ts.Fatalf("no opening was late enough")
 }
 
 // keep NAME: sets a variable to the first line of the last standard output.
@@ -117,7 +141,8 @@ func page(ts *testscript.TestScript, neg bool, args []string) {
 	named := onPage.FindAllString(commands.String(), -1)
 	slices.Sort(named)
 	named = slices.Compact(named)
-	free := freeAddresses(len(named))
+	free, err := network.FreePorts(len(named))
+	ts.Check(err)
 	script := onPage.ReplaceAllStringFunc(commands.String(), func(address string) string {
 		i, _ := slices.BinarySearch(named, address)
 		return free[i]

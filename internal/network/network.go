@@ -15,6 +15,7 @@ import (
 	"net"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"votenode/app/organisation"
@@ -216,23 +217,39 @@ func NewSigner() (ed25519.PrivateKey, error) {
 	return key, err
 }
 
-// FreePorts returns addresses on loopback that nobody listens on at the moment. Their ports are below those that the system takes by itself
-// for connections: one of these could take the port of a node that is restarted.
+// reserved are the UDP sockets that keep ports for this process.
+var reserved struct {
+	mu      sync.Mutex
+	sockets []net.PacketConn
+}
+
+// FreePorts returns addresses on loopback that nobody listens on. Their ports are below those that the system takes by itself for connections:
+// one of these could take the port of a node that is restarted. A port is given to nobody else while this process lives, by no process on this
+// machine: nothing here speaks UDP, so the UDP socket of the same port is the mark of who has it.
 func FreePorts(n int) ([]string, error) {
 	const lowest, count = 10_000, 22_000
+	reserved.mu.Lock()
+	defer reserved.mu.Unlock()
 	var addresses []string
 	var last error
 	for range 1_000 {
 		if len(addresses) == n {
 			return addresses, nil
 		}
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", lowest+mathrand.IntN(count)))
+		address := fmt.Sprintf("127.0.0.1:%d", lowest+mathrand.IntN(count))
+		mark, err := net.ListenPacket("udp", address)
 		if err != nil {
 			last = err
 			continue
 		}
-		defer l.Close() // only then: no port twice
-		addresses = append(addresses, l.Addr().String())
+		reserved.sockets = append(reserved.sockets, mark)
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			last = err
+			continue
+		}
+		l.Close()
+		addresses = append(addresses, address)
 	}
 	return nil, fmt.Errorf("no port is free: %w", last)
 }

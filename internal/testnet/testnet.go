@@ -67,7 +67,6 @@ type Network struct {
 	t       testing.TB
 	options Options
 	dir     string
-	taken   map[string]bool // host:port of all nodes
 }
 
 // Chain is the chain id of all networks.
@@ -77,7 +76,7 @@ const Chain = "testnet"
 func New(t testing.TB, o Options) *Network {
 	t.Helper()
 	n := &Network{
-		t: t, options: defaults(o), dir: t.TempDir(), taken: map[string]bool{},
+		t: t, options: defaults(o), dir: t.TempDir(),
 		Officers: map[string][]ed25519.PrivateKey{}, Registrars: map[string][]ed25519.PrivateKey{},
 	}
 	t.Cleanup(n.stopAll)
@@ -237,17 +236,11 @@ func SortedValidators(set []pb.Validator) []pb.Validator {
 	return set
 }
 
-// freePort returns a port of loopback that nobody listens on, below those that the system gives to outgoing connections: it must
-// still be free after a node was stopped. No port is given out twice: that of a node that does not run is free only for a while.
+// freePort returns an address of loopback that is this network's.
 func (n *Network) freePort() string {
-	for {
-		address, err := network.FreePorts(1)
-		n.must(err)
-		if !n.taken[address[0]] {
-			n.taken[address[0]] = true
-			return address[0]
-		}
-	}
+	address, err := network.FreePorts(1)
+	n.must(err)
+	return address[0]
 }
 
 // Start starts nodes in process, all where none is named.
@@ -294,6 +287,32 @@ func (n *Network) WaitHeight(height int64) {
 	for _, each := range n.Nodes {
 		if each.node != nil {
 			each.WaitHeight(height)
+		}
+	}
+}
+
+// WaitConnected waits until every running node in process has a connection to each other one, and follows. Blocks come before that: they need
+// two thirds of the power, and votes go through others.
+func (n *Network) WaitConnected() {
+	n.t.Helper()
+	var running []*Node
+	for _, each := range n.Nodes {
+		if each.node != nil {
+			running = append(running, each)
+		}
+	}
+	limit := time.After(Patience)
+	for _, each := range running {
+		for {
+			advanced := each.node.App().Advanced()
+			if each.node.Peers() == len(running)-1 && !each.node.CatchingUp() {
+				break
+			}
+			select {
+			case <-advanced:
+			case <-limit:
+				n.t.Fatalf("%s has %d peers of %d: %v", each.Name, each.node.Peers(), len(running)-1, each.node.Health())
+			}
 		}
 	}
 }

@@ -44,7 +44,8 @@ type Town struct {
 	Officers []client.Officer
 }
 
-// New returns the town of a network that runs. It asks all of its validators.
+// New returns the town of a network that runs, as soon as a height is certified: blocks may have come before all validators signed. It asks all of
+// its validators.
 func New(t *testing.T, n *testnet.Network) *Town {
 	t.Helper()
 	return NewOf(t, n, app.Protocol)
@@ -61,6 +62,8 @@ func NewOf(t *testing.T, n *testnet.Network, protocol uint64) *Town {
 	}
 	w := &Town{T: t, Net: n, Protocol: protocol}
 	w.Ledger = w.Through(addresses...)
+	_, err := w.Ledger.After(w.Context(), 0)
+	w.must(err)
 	for _, o := range []string{"party", "league"} {
 		w.Officers = append(w.Officers, client.Officer{Ledger: w.Ledger, Key: n.Officers[o][0], Wait: client.WaitCertified})
 	}

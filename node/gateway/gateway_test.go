@@ -61,6 +61,7 @@ func TestGateway(t *testing.T) {
 	n := testnet.New(t, testnet.Options{Log: log})
 	n.Start()
 	n.WaitHeight(5)
+	n.WaitConnected()
 	base := "http://" + n.Nodes[0].Gateway()
 	t.Run("client", func(t *testing.T) { askByClient(t, n) })
 	t.Run("proofs", func(t *testing.T) { askForProofs(t, n) })

@@ -181,7 +181,7 @@ func TestSlowReader(t *testing.T) {
 			}
 			defer res.Body.Close()
 			l := w.listen(t, "from=1", "")
-			for deadline := time.After(time.Minute); ; {
+			for deadline := time.After(patience); ; {
 				select {
 				case <-w.ended:
 					l.events(1_000)

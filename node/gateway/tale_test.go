@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -117,6 +118,7 @@ func tellOver(t *testing.T, major int, c *tale, amend func(*Config)) *teller {
 		w.ended <- struct{}{}
 	}))
 	server.Config.WriteTimeout, server.Config.ReadTimeout = 2*time.Second, 2*time.Second // TestSlowReader outlives them
+	server.Listener = shallow{server.Listener}
 	if major == 2 {
 		server.EnableHTTP2, server.Config.HTTP2 = true, http2
 		server.StartTLS()
@@ -126,8 +128,34 @@ func tellOver(t *testing.T, major int, c *tale, amend func(*Config)) *teller {
 	t.Cleanup(server.Close)
 	t.Cleanup(server.CloseClientConnections)
 	w.address, w.client = server.URL, server.Client()
+	transport := w.client.Transport.(*http.Transport)
+	transport.HTTP2 = &http.HTTP2Config{MaxReceiveBufferPerStream: shallowBuffer}
+	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := new(net.Dialer).DialContext(ctx, network, address)
+		if err == nil {
+			err = c.(*net.TCPConn).SetReadBuffer(shallowBuffer)
+		}
+		return c, err
+	}
 	return w
 }
+
+// shallowBuffer is what the system keeps of a stream that is not read, bytes each way: it is full soon, however slow the machine is.
+const shallowBuffer = 64 << 10
+
+// shallow is a listener whose connections keep little of what was written.
+type shallow struct{ net.Listener }
+
+func (l shallow) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err == nil {
+		err = c.(*net.TCPConn).SetWriteBuffer(shallowBuffer)
+	}
+	return c, err
+}
+
+// patience is far beyond what anything takes.
+const patience = 2 * time.Minute
 
 // heard is what came of a stream.
 type heard struct{ id, kind, data string }
@@ -142,7 +170,7 @@ type listener struct {
 
 func (w *teller) listen(t *testing.T, query, last string) *listener {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.address+"/v1/events?"+query, nil)
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 
 	"votenode/client"
 	"votenode/client/keyfile"
-	pb "votenode/proto/votenode/v1"
 )
 
 func newRegistrarCommand() *cobra.Command {
@@ -13,20 +12,6 @@ func newRegistrarCommand() *cobra.Command {
 		newRegistrarBeginCommand(), newRegistrarImportCommand(), newRegistrarIssueCommand(), newRegistrarExpectCommand(), newRegistrarRevealCommand(),
 		newRegistrarProveCommand(), newRegistrarAcceptCommand(), newRegistrarRollCommand(), newRegistrarCosignCommand(), newRegistrarSubmitCommand(),
 		newRegistrarHandOutCommand(), newRegistrarRevokeCommand(), newRegistrarReissueCommand(), newRegistrarCountsCommand(), newCheckRollCommand())
-}
-
-// loadRules returns a certified view, an election and its manifest.
-func loadRules(c *cobra.Command, l *client.Ledger, id string) (*client.View, *pb.Manifest, error) {
-	v, err := l.Certified(c.Context())
-	if err != nil {
-		return nil, nil, err
-	}
-	e, err := client.LoadElection(c.Context(), v, id)
-	if err != nil {
-		return nil, nil, err
-	}
-	m, err := client.LoadManifest(c.Context(), v, e)
-	return v, m, err
 }
 
 // registrarFlags are the ledger and the registrar's key.
@@ -41,11 +26,7 @@ func (f *registrarFlags) add(c *cobra.Command) {
 }
 
 func (f *registrarFlags) open(c *cobra.Command) (client.Registrar, error) {
-	opened, err := f.key.load()
-	if err != nil {
-		return client.Registrar{}, err
-	}
-	private, err := opened.Ed25519(keyfile.Registrar)
+	private, err := f.key.ed25519(keyfile.Registrar)
 	if err != nil {
 		return client.Registrar{}, err
 	}

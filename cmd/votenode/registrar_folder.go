@@ -40,10 +40,23 @@ func (f *storeFlags) open() (*registry.Store, uint32, error) {
 	return s, round, err
 }
 
+// openAt opens the folder, and a certified state of its ledger.
+func (f *storeFlags) openAt(c *cobra.Command, ledger *ledgerFlags) (*registry.Store, *client.View, error) {
+	s, err := registry.Open(f.folder)
+	if err != nil {
+		return nil, nil, err
+	}
+	v, err := ledger.view(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s, v, sameChain(s, v.Chain())
+}
+
 // sameChain refuses a folder of another ledger.
-func sameChain(s *registry.Store, l *client.Ledger) error {
-	if s.Chain != l.Chain() {
-		return fmt.Errorf("the folder is for the ledger %q, this one is %q", s.Chain, l.Chain())
+func sameChain(s *registry.Store, chain string) error {
+	if s.Chain != chain {
+		return fmt.Errorf("the folder is for the ledger %q, this one is %q", s.Chain, chain)
 	}
 	return nil
 }

@@ -70,7 +70,7 @@ func (s *rollSource) parts(c *cobra.Command, l *client.Ledger) (*client.View, []
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := sameChain(store, l); err != nil {
+	if err := sameChain(store, l.Chain()); err != nil {
 		return nil, nil, err
 	}
 	entries, err := store.Entries(round)

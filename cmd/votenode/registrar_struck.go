@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -55,30 +56,26 @@ Without a reference all members who were ever struck or reissued are printed: do
 			if (len(args) == 0) != (cause == "") {
 				return usagef("references and --cause go together")
 			}
-			s, err := registry.Open(folder.folder)
-			if err != nil {
-				return err
-			}
-			l, err := ledger.open(c)
-			if err != nil {
-				return err
-			}
-			if len(args) == 0 {
-				all, err := s.Struck()
-				if err != nil {
+			why := pb.REVOCATION_OTHER
+			if cause != "" {
+				var err error
+				if why, err = parseCause(cause); err != nil {
 					return err
 				}
-				return showStruck(c, s, l, all)
 			}
-			why, err := parseCause(cause)
+			s, v, err := folder.openAt(c, &ledger)
 			if err != nil {
 				return err
 			}
-			struck, err := s.Strike(args, why)
+			struck := s.Struck
+			if len(args) > 0 {
+				struck = func() ([]registry.Struck, error) { return s.Strike(args, why) }
+			}
+			list, err := struck()
 			if err != nil {
 				return err
 			}
-			return showStruck(c, s, l, struck)
+			return showStruck(c, s, v, list)
 		},
 	}
 	folder.add(c)
@@ -94,14 +91,7 @@ type shownStruck struct {
 }
 
 // showStruck prints the entries of struck members that stand in the roll.
-func showStruck(c *cobra.Command, s *registry.Store, l *client.Ledger, struck []registry.Struck) error {
-	if err := sameChain(s, l); err != nil {
-		return err
-	}
-	v, err := l.Certified(c.Context())
-	if err != nil {
-		return err
-	}
+func showStruck(c *cobra.Command, s *registry.Store, v *client.View, struck []registry.Struck) error {
 	roll, err := client.RollEntries(c.Context(), v, s.Election)
 	if err != nil {
 		return err
@@ -131,7 +121,7 @@ func showStruck(c *cobra.Command, s *registry.Store, l *client.Ledger, struck []
 		}
 		list = append(list, shownStruck{at, causeName(member.Cause)})
 	}
-	slices.SortFunc(list, func(a, b shownStruck) int { return int(a.RollIndex) - int(b.RollIndex) })
+	slices.SortFunc(list, func(a, b shownStruck) int { return cmp.Compare(a.RollIndex, b.RollIndex) })
 	return show(c, list, func(w io.Writer) {
 		fmt.Fprintln(w, "roll_index,cause")
 		for _, line := range list {
@@ -140,7 +130,7 @@ func showStruck(c *cobra.Command, s *registry.Store, l *client.Ledger, struck []
 	})
 }
 
-// readStruck reads what showStruck printed, or a person: strictly ascending afterwards.
+// readStruck reads a list that showStruck printed or a person wrote, and returns it strictly ascending.
 func readStruck(path string) ([]pb.StruckVoter, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -168,12 +158,12 @@ func readStruck(path string) ([]pb.StruckVoter, error) {
 		}
 		list = append(list, pb.StruckVoter{Voter: index, Cause: cause})
 	}
-	slices.SortFunc(list, func(a, b pb.StruckVoter) int {
-		if a.Voter < b.Voter {
-			return -1
+	slices.SortFunc(list, func(a, b pb.StruckVoter) int { return cmp.Compare(a.Voter, b.Voter) })
+	for i := 1; i < len(list); i++ {
+		if list[i].Voter == list[i-1].Voter {
+			return nil, fmt.Errorf("%s: entry %d of the roll stands twice", path, list[i].Voter)
 		}
-		return 1
-	})
+	}
 	return list, nil
 }
 
@@ -184,19 +174,11 @@ func newRegistrarReissueCommand() *cobra.Command {
 		Use:   "reissue REFERENCE...",
 		Short: "Strike the entries of members whose keys are lost, and begin a round with new halves for them",
 		Long: `Strike the entries of members whose keys are lost, begin a round with the same members, and print the struck entries as revoke does. Go on
-with issue. All registrars reissue the same members in the same order. It is for the time before the roll is sealed: after that an entry can only
-be revoked.`,
+with issue. All registrars reissue the same members in the same order. Run again before that round has its keys, the command begins no other.
+It is for the time before the roll is sealed: after that an entry can only be revoked.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			s, err := registry.Open(folder.folder)
-			if err != nil {
-				return err
-			}
-			l, err := ledger.open(c)
-			if err != nil {
-				return err
-			}
-			v, err := l.Certified(c.Context())
+			s, v, err := folder.openAt(c, &ledger)
 			if err != nil {
 				return err
 			}
@@ -211,8 +193,8 @@ be revoked.`,
 			if err != nil {
 				return err
 			}
-			say(c, "round %d has the %d members; next: votenode registrar issue", round, len(args))
-			return showStruck(c, s, l, struck)
+			say(c, "round %d: %d members; next: votenode registrar issue", round, len(args))
+			return showStruck(c, s, v, struck)
 		},
 	}
 	folder.add(c)

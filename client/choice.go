@@ -14,7 +14,23 @@ import (
 )
 
 // ErrOpenChoices says that a ballot was to be made where choices are open, or a choice where they are not.
-var ErrOpenChoices = errors.New("open choices are for elections with open_choices, encrypted ballots for all others")
+var ErrOpenChoices = errors.New("the election has the other kind of ballot")
+
+// CheckOpen says whether choices are open in an election. It fails with ErrOpenChoices.
+func CheckOpen(m *pb.Manifest) error {
+	if !m.OpenChoices {
+		return fmt.Errorf("%w: ballots are secret in %q, there are no open choices; cast one with 'votenode voter cast'", ErrOpenChoices, m.Election)
+	}
+	return nil
+}
+
+// CheckSecret says whether ballots are secret in an election. It fails with ErrOpenChoices.
+func CheckSecret(m *pb.Manifest) error {
+	if m.OpenChoices {
+		return fmt.Errorf("%w: choices are open in %q, there are no secret ballots; choose with 'votenode voter choose'", ErrOpenChoices, m.Election)
+	}
+	return nil
+}
 
 // Choice is a signed open choice that was not sent yet.
 type Choice struct {
@@ -31,16 +47,12 @@ func (r Voter) Choose(ctx context.Context, selections [][]int, random io.Reader)
 	if err != nil {
 		return nil, err
 	}
-	e, err := LoadElection(ctx, v, r.Election)
+	_, m, err := LoadRules(ctx, v, r.Election)
 	if err != nil {
 		return nil, err
 	}
-	m, err := LoadManifest(ctx, v, e)
-	if err != nil {
+	if err := CheckOpen(m); err != nil {
 		return nil, err
-	}
-	if !m.OpenChoices {
-		return nil, fmt.Errorf("%q: %w", r.Election, ErrOpenChoices)
 	}
 	own, err := r.ready(ctx, v)
 	if err != nil {

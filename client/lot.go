@@ -89,14 +89,13 @@ func (o Officer) RevealLot(ctx context.Context, id string, secret []byte) error 
 
 // organisation returns the organisation of which the key is an officer's.
 func (o Officer) organisation(ctx context.Context, v *View) (string, error) {
-	for _, founder := range v.Genesis().Organisations {
-		id := founder.Organisation.Id
-		record, err := MustLoad[pb.Organisation](ctx, v, state.OrganisationKey(id))
-		if err != nil {
-			return "", err
-		}
-		if slices.ContainsFunc(record.Officers, func(m pb.Member) bool { return bytes.Equal(m.Key, o.public()) }) {
-			return id, nil
+	organisations, err := Organisations(ctx, v)
+	if err != nil {
+		return "", err
+	}
+	for i := range organisations {
+		if slices.ContainsFunc(organisations[i].Officers, func(m pb.Member) bool { return bytes.Equal(m.Key, o.public()) }) {
+			return organisations[i].Id, nil
 		}
 	}
 	return "", fmt.Errorf("an officer with the key %x: %w", o.public(), ErrAbsent)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,24 +55,50 @@ func (m Member) Publish(ctx context.Context, title, text string, random io.Reade
 
 // findInitiative returns the number of the initiative that a transaction published, from the newest back.
 func findInitiative(ctx context.Context, v *View, hash [32]byte) (uint64, error) {
-	keys, err := v.Keys(ctx, state.InitiativePrefix)
-	if err != nil {
-		return 0, err
-	}
-	for i := len(keys) - 1; i >= 0; i-- {
-		number, err := strconv.ParseUint(strings.TrimPrefix(keys[i], state.InitiativePrefix), 10, 64)
-		if err != nil {
-			return 0, fmt.Errorf("record %q: %w", keys[i], err)
-		}
-		record, err := Load[pb.Initiative](ctx, v, keys[i])
+	for number, err := range Initiatives(ctx, v) {
 		if err != nil {
 			return 0, err
 		}
-		if record != nil && string(record.Transaction) == string(hash[:]) {
+		record, err := MustLoad[pb.Initiative](ctx, v, state.InitiativeKey(number))
+		if err != nil {
+			return 0, err
+		}
+		if string(record.Transaction) == string(hash[:]) {
 			return number, nil
 		}
 	}
 	return 0, fmt.Errorf("the initiative of transaction %x: %w", hash, ErrAbsent)
+}
+
+// Initiatives goes through the numbers of all initiatives, the newest first; that none is missing is proven.
+func Initiatives(ctx context.Context, v *View) iter.Seq2[uint64, error] {
+	return numbers(v.NewestKeys(ctx, state.InitiativePrefix), func(key string) (uint64, error) {
+		return strconv.ParseUint(strings.TrimPrefix(key, state.InitiativePrefix), 10, 64)
+	})
+}
+
+// OwedInitiatives goes through the numbers of all initiatives of which an answer is owed, the earliest deadline first; that none is missing is
+// proven.
+func OwedInitiatives(ctx context.Context, v *View) iter.Seq2[uint64, error] {
+	return numbers(v.Keys(ctx, state.OwedPrefix), func(key string) (uint64, error) {
+		_, number, err := state.ParseOwedKey(key)
+		return number, err
+	})
+}
+
+// numbers reads the numbers of initiatives in keys.
+func numbers(keys iter.Seq2[string, error], parse func(key string) (uint64, error)) iter.Seq2[uint64, error] {
+	return func(yield func(uint64, error) bool) {
+		for key, err := range keys {
+			number := uint64(0)
+			if err == nil {
+				number, err = parse(key)
+			}
+			if !yield(number, err) {
+				return
+			}
+		}
+	}
 }
 
 // Support supports an initiative, or takes the support back.

@@ -82,7 +82,7 @@ func Applications(ctx context.Context, v *View, id string) ([]*Application, erro
 		return nil, err
 	}
 	prefix := state.ApplicationPrefix(id)
-	keys, err := v.Keys(ctx, prefix)
+	keys, err := v.names(ctx, prefix, int(s.Submitted))
 	if err != nil {
 		return nil, err
 	}
@@ -190,9 +190,7 @@ func CheckCandidacy(n *pb.Nominations, list, district string) error {
 // is told how many are in blocks.
 func SubmitApplications(ctx context.Context, l *Ledger, key ed25519.PrivateKey, applications []*pb.SignedApplication, progress func(applications int)) error {
 	sent := 0
-	var last []*pb.SignedApplication // the newest state that holds these holds the others
 	for part := range slices.Chunk(applications, tx.MaxApplications) {
-		last = part
 		m := new(pb.SubmitApplications)
 		for _, a := range part {
 			m.Applications = append(m.Applications, *a)
@@ -204,28 +202,40 @@ func SubmitApplications(ctx context.Context, l *Ledger, key ed25519.PrivateKey, 
 			progress(sent)
 		}
 	}
-	_, err := l.Until(ctx, func(ctx context.Context, v *View) (bool, error) {
-		for _, a := range last {
-			hash := tx.ApplicationHash(l.Chain(), &a.Application)
-			record, err := v.Record(ctx, state.ApplicationKey(a.Application.Nominations, hash[:]))
+	_, err := l.Until(ctx, holds(applications))
+	return err
+}
+
+// holds is the effect that the ledger holds all of some applications. That a node calls a part of them recorded proves nothing, so each is
+// looked for, from the last on, until it is there.
+func holds(applications []*pb.SignedApplication) Effect {
+	left := applications
+	return func(ctx context.Context, v *View) (bool, error) {
+		for ; len(left) > 0; left = left[:len(left)-1] {
+			a := &left[len(left)-1].Application
+			hash := tx.ApplicationHash(v.Chain(), a)
+			record, err := v.Record(ctx, state.ApplicationKey(a.Nominations, hash[:]))
 			if err != nil || record == nil {
 				return false, err
 			}
 		}
 		return true, nil
-	})
-	return err
+	}
 }
 
 // Decide says for the registrar's organisation which applications it registers and which it refuses, and returns once a certified state
 // holds all decisions. What the organisation decided before in the same way is left out; it fails where it decided otherwise. progress, if not nil, is
 // told how many decisions are in blocks.
 func (r Registrar) Decide(ctx context.Context, nominations string, decisions []pb.ApplicationDecision, progress func(decisions int)) error {
-	organisation, err := r.organisation(ctx)
+	v, err := r.Ledger.Certified(ctx)
 	if err != nil {
 		return err
 	}
-	v, err := r.Ledger.Certified(ctx)
+	organisations, err := Organisations(ctx, v)
+	if err != nil {
+		return err
+	}
+	organisation, err := OrganisationOf(organisations, r.Key)
 	if err != nil {
 		return err
 	}
@@ -235,9 +245,7 @@ func (r Registrar) Decide(ctx context.Context, nominations string, decisions []p
 	}
 	slices.SortFunc(open, func(a, b pb.ApplicationDecision) int { return bytes.Compare(a.Application, b.Application) })
 	done := len(decisions) - len(open)
-	var last []pb.ApplicationDecision // the newest state that holds these holds the others
 	for part := range slices.Chunk(open, tx.MaxApplications) {
-		last = part
 		m := &pb.DecideApplications{Nominations: nominations, Decisions: part}
 		if _, err := r.Ledger.Send(ctx, tx.Sign(r.Ledger.Chain(), m, r.Key), WaitCommitted, nil); err != nil {
 			return fmt.Errorf("after %d decisions: %w", done, err)
@@ -246,30 +254,11 @@ func (r Registrar) Decide(ctx context.Context, nominations string, decisions []p
 			progress(done)
 		}
 	}
-	_, err = r.Ledger.Until(ctx, func(ctx context.Context, v *View) (bool, error) {
-		left, err := undecided(ctx, v, organisation, nominations, last)
-		return len(left) == 0, err
+	_, err = r.Ledger.Until(ctx, func(ctx context.Context, v *View) (_ bool, err error) {
+		open, err = undecided(ctx, v, organisation, nominations, open)
+		return len(open) == 0, err
 	})
 	return err
-}
-
-// organisation returns the organisation for which the registrar decides.
-func (r Registrar) organisation(ctx context.Context) (string, error) {
-	v, err := r.Ledger.Certified(ctx)
-	if err != nil {
-		return "", err
-	}
-	for i := range v.Genesis().Organisations {
-		id := v.Genesis().Organisations[i].Organisation.Id
-		o, err := MustLoad[pb.Organisation](ctx, v, state.OrganisationKey(id))
-		if err != nil {
-			return "", err
-		}
-		if slices.ContainsFunc(o.Registrars, func(m pb.Member) bool { return bytes.Equal(m.Key, r.Key[ed25519.SeedSize:]) }) {
-			return id, nil
-		}
-	}
-	return "", fmt.Errorf("the key is no registrar's of any organisation at height %d", v.Height())
 }
 
 // undecided returns those decisions that an organisation has not taken yet. It fails where it has taken another.

@@ -111,6 +111,16 @@ func LoadManifest(ctx context.Context, r Reader, e *pb.Election) (*pb.Manifest, 
 	return election.ParseManifest(document)
 }
 
+// LoadRules returns an election and its manifest. It fails with ErrAbsent.
+func LoadRules(ctx context.Context, r Reader, id string) (*pb.Election, *pb.Manifest, error) {
+	e, err := LoadElection(ctx, r, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := LoadManifest(ctx, r, e)
+	return e, m, err
+}
+
 // OrganisationKeys are an election's keys as points, by organisation.
 func OrganisationKeys(record *pb.ElectionKeys, slots int) ([]*threshold.OrganisationKey, error) {
 	organisations := make([]*threshold.OrganisationKey, len(record.Organisations))

@@ -39,11 +39,7 @@ func (v *View) styleIn(ctx context.Context, e *pb.Election, onRoll uint32) (uint
 	if err != nil {
 		return 0, err
 	}
-	source, err := LoadElection(ctx, v, e.RollOf)
-	if err != nil {
-		return 0, err
-	}
-	rules, err := LoadManifest(ctx, v, source)
+	_, rules, err := LoadRules(ctx, v, e.RollOf)
 	if err != nil {
 		return 0, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -50,7 +51,20 @@ func (v *View) AppHash() [32]byte { return v.appHash }
 // Record returns the value of a record, nil where the ledger provably holds none.
 func (v *View) Record(ctx context.Context, key string) ([]byte, error) {
 	var value []byte
-	err := v.ledger.ask(ctx, func(ctx context.Context, n *Node) error {
+	err := v.prove(ctx, key, func(p *pb.RecordProof) (err error) {
+		if p.Absent {
+			value = nil
+			return state.VerifyAbsence(v.appHash, key, p)
+		}
+		value, err = state.VerifyRecord(v.appHash, key, p)
+		return err
+	})
+	return value, err
+}
+
+// prove asks for the proof of a record or of its absence until check finds one right.
+func (v *View) prove(ctx context.Context, key string, check func(p *pb.RecordProof) error) error {
+	return v.ledger.ask(ctx, func(ctx context.Context, n *Node) error {
 		height, proof, err := n.Record(ctx, key, v.height)
 		if err != nil {
 			return err
@@ -58,14 +72,8 @@ func (v *View) Record(ctx context.Context, key string) ([]byte, error) {
 		if height != v.height {
 			return fmt.Errorf("%w: record %q of height %d instead of %d", ErrVerification, key, height, v.height)
 		}
-		if proof.Absent {
-			value = nil
-			return verified(state.VerifyAbsence(v.appHash, key, proof))
-		}
-		value, err = state.VerifyRecord(v.appHash, key, proof)
-		return verified(err)
+		return verified(check(proof))
 	})
-	return value, err
 }
 
 // Head returns size and root of a log; a log without leaves has no record and the empty head.
@@ -248,16 +256,69 @@ func verified(err error) error {
 	return fmt.Errorf("%w: %w", ErrVerification, err)
 }
 
-// Keys lists the keys of records that begin with prefix, as a node names them: unproven, so that some may be missing or not be there
-// in this view.
-func (v *View) Keys(ctx context.Context, prefix string) ([]string, error) {
+// Keys goes through the keys of all records that begin with prefix, ascending. None is missing: it is proven for each which one follows.
+func (v *View) Keys(ctx context.Context, prefix string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for at := prefix; ; {
+			_, next, err := v.around(ctx, at)
+			if err == nil && !strings.HasPrefix(next, prefix) || !yield(next, err) || err != nil {
+				return
+			}
+			at = next + "!" // no other key stands between the two: '!' is the least byte of a key
+		}
+	}
+}
+
+// NewestKeys is Keys from the last to the first, for records that are numbered: keys of one length.
+func (v *View) NewestKeys(ctx context.Context, prefix string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		end := len(prefix) - 1
+		for at := prefix[:end] + string(prefix[end]+1); ; {
+			last, _, err := v.around(ctx, at)
+			if err == nil && !strings.HasPrefix(last, prefix) || !yield(last, err) || err != nil {
+				return
+			}
+			end := len(last) - 1
+			at = last[:end] + string(last[end]-1) + "~" // behind every key of the same length that stands before the last
+		}
+	}
+}
+
+// around returns the last key that does not stand behind a key, and the first that does not stand before it: that key itself, or its
+// neighbours. Where there is none it is empty.
+func (v *View) around(ctx context.Context, key string) (last, first string, err error) {
+	err = v.prove(ctx, key, func(p *pb.RecordProof) error {
+		last, first = "", ""
+		if !p.Absent {
+			last, first = key, key
+			_, err := state.VerifyRecord(v.appHash, key, p)
+			return err
+		}
+		for _, leaf := range p.Leaves {
+			if leaf.GetKey() < key {
+				last = leaf.GetKey()
+			} else {
+				first = leaf.GetKey()
+			}
+		}
+		return state.VerifyAbsence(v.appHash, key, p)
+	})
+	return last, first, err
+}
+
+// names lists the keys of records that begin with prefix, as the first node says that names at least so many: unproven, so that some may be
+// missing or not be there in this view.
+func (v *View) names(ctx context.Context, prefix string, least int) ([]string, error) {
 	var keys []string
 	err := v.ledger.ask(ctx, func(ctx context.Context, n *Node) error {
 		keys = nil
 		for after := ""; ; {
 			_, records, err := n.Records(ctx, prefix, after, 1_000)
-			if err != nil || len(records) == 0 {
+			if err != nil {
 				return err
+			}
+			if len(records) == 0 {
+				break
 			}
 			for _, r := range records {
 				if r.Key <= after || !strings.HasPrefix(r.Key, prefix) {
@@ -267,6 +328,10 @@ func (v *View) Keys(ctx context.Context, prefix string) ([]string, error) {
 				keys = append(keys, r.Key)
 			}
 		}
+		if len(keys) < least {
+			return fmt.Errorf("%w: the node names %d records %q of %d", ErrVerification, len(keys), prefix, least)
+		}
+		return nil
 	})
 	return keys, err
 }

@@ -54,7 +54,7 @@ func FindVoter(ctx context.Context, v *View, electionID string, key ballot.Publi
 		return nil
 	})
 	if err == nil && !found {
-		err = fmt.Errorf("key %x in the roll of %q: %w", key.Bytes(), electionID, ErrAbsent)
+		err = fmt.Errorf("the key %x in the roll of %q: %w", key.Bytes(), electionID, ErrAbsent)
 	}
 	return index, err
 }
@@ -89,10 +89,18 @@ func (r Voter) ready(ctx context.Context, v *View) (*ready, error) {
 }
 
 // Prepare encrypts selections, for each contest of the voter's ballot style the indices of the selected options. Manifest, keys
-// and roll entry are proven; the ballot's number is one above the last recorded or spoiled one. random is the operating system's.
+// and roll entry are proven; the ballot's number is one above the last recorded or spoiled one. random is the operating system's. It fails
+// with ErrOpenChoices where choices are open.
 func (r Voter) Prepare(ctx context.Context, selections [][]int, random io.Reader) (*Prepared, error) {
 	v, err := r.Ledger.Certified(ctx)
 	if err != nil {
+		return nil, err
+	}
+	_, m, err := LoadRules(ctx, v, r.Election)
+	if err != nil {
+		return nil, err
+	}
+	if err := CheckSecret(m); err != nil {
 		return nil, err
 	}
 	shared, _, err := LoadBallotElection(ctx, v, r.Election)

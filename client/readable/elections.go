@@ -79,11 +79,7 @@ type Votes struct {
 
 // ShowElection collects what a certified state holds of an election. It fails with ErrAbsent.
 func ShowElection(ctx context.Context, v *client.View, id string) (*Election, error) {
-	e, err := client.LoadElection(ctx, v, id)
-	if err != nil {
-		return nil, err
-	}
-	m, err := client.LoadManifest(ctx, v, e)
+	e, m, err := client.LoadRules(ctx, v, id)
 	if err != nil {
 		return nil, err
 	}
@@ -146,11 +142,7 @@ func showCeremony(organisation string, c *pb.Ceremony) Ceremony {
 
 // ShowResult collects the results of all contests of an election, proven in a certified state.
 func ShowResult(ctx context.Context, v *client.View, id string) ([]Contest, error) {
-	e, err := client.LoadElection(ctx, v, id)
-	if err != nil {
-		return nil, err
-	}
-	m, err := client.LoadManifest(ctx, v, e)
+	_, m, err := client.LoadRules(ctx, v, id)
 	if err != nil {
 		return nil, err
 	}

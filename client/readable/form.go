@@ -96,11 +96,7 @@ func (f *Form) Selections(m *pb.Manifest, style uint32) ([][]int, error) {
 
 // FilledForm returns the ballot that an opened one held, for people to read. Check it first.
 func FilledForm(ctx context.Context, v *client.View, opened *client.Challenge) (*Form, error) {
-	e, err := client.LoadElection(ctx, v, opened.Election)
-	if err != nil {
-		return nil, err
-	}
-	m, err := client.LoadManifest(ctx, v, e)
+	_, m, err := client.LoadRules(ctx, v, opened.Election)
 	if err != nil {
 		return nil, err
 	}

@@ -46,11 +46,7 @@ type PaperContest struct {
 
 // ShowPaper tells of each polling place of an election what stands about it, proven in a certified state. It fails with client.ErrAbsent.
 func ShowPaper(ctx context.Context, v client.Reader, id string) ([]PollingPlace, error) {
-	e, err := client.LoadElection(ctx, v, id)
-	if err != nil {
-		return nil, err
-	}
-	m, err := client.LoadManifest(ctx, v, e)
+	_, m, err := client.LoadRules(ctx, v, id)
 	if err != nil {
 		return nil, err
 	}
@@ -97,11 +93,7 @@ func showTotals(d *pb.PaperTotals) *PaperTotals {
 
 // PaperForm returns totals of a polling place to be filled in: all contests that it serves, and what they correct where something stands.
 func PaperForm(ctx context.Context, v client.Reader, id, place string) (*pb.PaperTotals, *pb.Manifest, error) {
-	e, err := client.LoadElection(ctx, v, id)
-	if err != nil {
-		return nil, nil, err
-	}
-	m, err := client.LoadManifest(ctx, v, e)
+	_, m, err := client.LoadRules(ctx, v, id)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"strings"
 
 	"votenode/app/state"
@@ -73,22 +74,18 @@ func StatusOf(record *pb.ResolutionRecord, height int64) string {
 	return StatusOpen
 }
 
-// Resolutions lists the resolutions that a node names; each is proven, that none is missing is not.
+// Resolutions lists all resolutions, sorted by hash: each is proven, and that none is missing.
 func Resolutions(ctx context.Context, v *client.View) ([]*Resolution, error) {
-	keys, err := v.Keys(ctx, state.ResolutionPrefix)
-	if err != nil {
-		return nil, err
-	}
 	var all []*Resolution
-	for _, key := range keys {
+	for key, err := range v.Keys(ctx, state.ResolutionPrefix) {
+		if err != nil {
+			return nil, err
+		}
 		hash, err := hex.DecodeString(strings.TrimPrefix(key, state.ResolutionPrefix))
 		if err != nil {
-			continue // not a key of the ledger
+			return nil, fmt.Errorf("record %q: %w", key, err)
 		}
 		shown, err := LoadResolution(ctx, v, hash)
-		if errors.Is(err, client.ErrAbsent) {
-			continue // proposed after the certified height
-		}
 		if err != nil {
 			return nil, err
 		}

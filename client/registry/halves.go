@@ -342,6 +342,9 @@ func (s *Store) Keys(round uint32) ([][]byte, error) {
 			}
 		}
 		file, err := s.halfKeys(round, o)
+		if errors.Is(err, fs.ErrNotExist) && o == s.Organisation {
+			return nil, fmt.Errorf("%w: make the own halves: votenode registrar issue (%w)", ErrOrder, err)
+		}
 		if err != nil {
 			return nil, err
 		}

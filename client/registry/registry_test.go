@@ -94,7 +94,7 @@ func TestImport(t *testing.T) {
 	if len(first) != 2 || first[1].Reference != "b, the second" || first[1].Style != 1 || first[1].Key != nil || !bytes.Equal(second[1].Key, own.Public().Bytes()) {
 		t.Errorf("%v, %v", first, second)
 	}
-	if counts := must(s.Counts()); !slices.Equal(counts.Entries, []uint64{3, 1}) {
+	if counts := must(s.Counts()); !slices.Equal(counts.Members, []uint64{3, 1}) {
 		t.Errorf("counts %v", counts)
 	}
 	if _, err := Create(s.folder, settings("party")); !errors.Is(err, keyfile.ErrExists) {
@@ -380,6 +380,11 @@ func TestDishonestRegistrar(t *testing.T) {
 
 // TestReissue: a member whose key is lost gets a new place, and the old one is struck; who is struck can be imported again.
 func TestReissue(t *testing.T) {
+	abandoned := newStore(t, "party")
+	abandoned.mustImport(t, "member,district\na,North\n")
+	if round, struck, err := abandoned.Reissue([]string{"a"}); err != nil || round != 2 || len(struck) != 1 {
+		t.Error("an imported round is taken for a reissue:", round, struck, err)
+	}
 	stores := three(t)
 	for i, s := range stores {
 		s.mustImport(t, fmt.Sprintf("member,district\n%d-a,North\n%d-b,\"South, by the sea\"\n", i, i))
@@ -393,13 +398,20 @@ func TestReissue(t *testing.T) {
 		if err != nil || round != 2 || len(struck) != 1 || struck[0] != (Struck{Place{1, 1}, pb.REVOCATION_KEY_LOST}) {
 			t.Fatal(round, struck, err)
 		}
-		if counts := must(s.Counts()); !slices.Equal(counts.Entries, []uint64{1, 2}) || !slices.Equal(counts.Revoked, []uint64{0, 1}) {
+		if counts := must(s.Counts()); !slices.Equal(counts.Members, []uint64{1, 2}) || !slices.Equal(counts.Struck, []uint64{0, 1}) || !slices.Equal(counts.Paper, []uint64{0, 0}) {
 			t.Errorf("counts %v", counts)
+		}
+		again, same, err := s.Reissue([]string{fmt.Sprint(i, "-b")})
+		if err != nil || again != round || !slices.Equal(same, struck) || must(s.Rounds()) != 2 || len(must(s.Struck())) != 1 {
+			t.Fatal("asked again, it is another round:", again, same, err)
 		}
 	}
 	exchange(t, 2, stores...)
 	if bytes.Equal(must(stores[0].Keys(2))[0], must(stores[0].Keys(1))[1]) {
 		t.Error("the key is the old one")
+	}
+	if round, struck, err := stores[2].Reissue([]string{"2-b"}); err != nil || round != 3 || struck[0].Place != (Place{2, 0}) {
+		t.Error("a key that was made and lost is not reissued:", round, struck, err)
 	}
 	s := stores[0]
 	if _, err := s.Strike([]string{"0-a", "0-a"}, pb.REVOCATION_LEFT); err == nil {
@@ -413,6 +425,10 @@ func TestReissue(t *testing.T) {
 	}
 	if _, _, err := s.Reissue([]string{"0-a"}); err == nil || must(s.Rounds()) != 2 {
 		t.Error("a member who was struck for another cause was reissued:", err)
+	}
+	must(s.Strike([]string{"0-b"}, pb.REVOCATION_PAPER))
+	if counts := must(s.Counts()); !slices.Equal(counts.Struck, []uint64{1, 2}) || !slices.Equal(counts.Paper, []uint64{0, 1}) {
+		t.Errorf("counts %v", counts)
 	}
 	s.mustImport(t, "member,district\n0-a,North\n")
 	if found := must(s.Find([]string{"0-a"})); found[0].Place != (Place{3, 0}) {

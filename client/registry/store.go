@@ -173,16 +173,20 @@ func (s *Store) Rounds() (uint32, error) {
 	}
 }
 
-// Counts returns how many entries the members of all rounds come to, by ballot style, and how many of these are struck.
-func (s *Store) Counts() (*pb.RollCounts, error) {
-	counts := &pb.RollCounts{Entries: make([]uint64, len(s.Districts)), Revoked: make([]uint64, len(s.Districts))}
+// Counts say, by ballot style, how many members all rounds have, how many of these are struck, and how many of the struck vote on paper.
+type Counts struct{ Members, Struck, Paper []uint64 }
+
+// Counts returns the counts of the folder.
+func (s *Store) Counts() (*Counts, error) {
+	n := len(s.Districts)
+	counts := &Counts{make([]uint64, n), make([]uint64, n), make([]uint64, n)}
 	all, err := s.all()
 	if err != nil {
 		return nil, err
 	}
 	for _, members := range all {
 		for i := range members {
-			counts.Entries[members[i].Style]++
+			counts.Members[members[i].Style]++
 		}
 	}
 	struck, err := s.Struck()
@@ -190,7 +194,11 @@ func (s *Store) Counts() (*pb.RollCounts, error) {
 		return nil, err
 	}
 	for _, v := range struck {
-		counts.Revoked[all[v.Round-1][v.Slot].Style]++
+		style := all[v.Round-1][v.Slot].Style
+		counts.Struck[style]++
+		if v.Cause == pb.REVOCATION_PAPER {
+			counts.Paper[style]++
+		}
 	}
 	return counts, nil
 }

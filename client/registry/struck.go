@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"votenode/client/keyfile"
@@ -78,6 +79,10 @@ func (s *Store) Find(references []string) ([]Found, error) {
 	if err != nil {
 		return nil, err
 	}
+	return find(all, references)
+}
+
+func find(all [][]Member, references []string) ([]Found, error) {
 	asked := make(map[string]int, len(references))
 	for i, reference := range references {
 		if _, twice := asked[reference]; twice {
@@ -133,10 +138,15 @@ func (s *Store) Strike(references []string, cause pb.RevocationCause) ([]Struck,
 }
 
 // Reissue strikes the entries of members whose keys are lost and makes a round with the same members, who get new halves there. All
-// registrars reissue the same members in the same order. Asked again after a crash it goes on. Nobody is reissued who was struck for another
-// cause: whoever votes on paper would vote twice.
+// registrars reissue the same members in the same order. Asked again before that round has its keys, after a crash or a success, it ends in
+// the same state: nobody can have lost a key that is not made yet. Nobody is reissued who was struck for another cause: whoever votes on paper
+// would vote twice.
 func (s *Store) Reissue(references []string) (round uint32, struck []Struck, err error) {
-	found, err := s.Find(references)
+	all, err := s.all()
+	if err != nil {
+		return 0, nil, err
+	}
+	found, err := find(all, references)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -151,11 +161,35 @@ func (s *Store) Reissue(references []string) (round uint32, struck []Struck, err
 		}
 		list[i] = Member{Reference: found[i].Reference, Style: found[i].Style}
 	}
+	if struck, err = s.begun(all, references, known); err != nil || struck != nil {
+		return uint32(len(all)), struck, err
+	}
 	if struck, err = s.Strike(references, pb.REVOCATION_KEY_LOST); err != nil {
 		return 0, nil, err
 	}
-	if round, err = s.Rounds(); err != nil {
-		return 0, nil, err
+	round = uint32(len(all)) + 1
+	return round, struck, s.writeMembers(round, list)
+}
+
+// begun returns whom a reissue of these members struck, where the newest of all rounds is the one that it made and has no keys yet.
+func (s *Store) begun(all [][]Member, references []string, known map[Place]pb.RevocationCause) ([]Struck, error) {
+	earlier := len(all) - 1
+	if earlier < 1 || !slices.EqualFunc(all[earlier], references, func(m Member, reference string) bool { return m.Reference == reference }) {
+		return nil, nil
 	}
-	return round + 1, struck, s.writeMembers(round+1, list)
+	if _, err := s.Keys(uint32(len(all))); !errors.Is(err, ErrOrder) {
+		return nil, err
+	}
+	before, err := find(all[:earlier], references)
+	if err != nil {
+		return nil, nil // one of them is new there
+	}
+	struck := make([]Struck, len(before))
+	for i := range before {
+		struck[i] = Struck{before[i].Place, known[before[i].Place]}
+		if struck[i].Cause != pb.REVOCATION_KEY_LOST {
+			return nil, nil
+		}
+	}
+	return struck, nil
 }

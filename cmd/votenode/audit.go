@@ -158,7 +158,7 @@ func (f *auditFlags) nodesReport(c *cobra.Command, options audit.Options) (repor
 	}
 	bar := newMeter(c, "blocks")
 	defer bar.end()
-	source, err := export.Open(c.Context(), ledger, export.Options{Height: f.height, Progress: bar.set, Notice: onceEach(c)})
+	source, err := export.Open(c.Context(), ledger, export.Options{Height: f.height, Progress: bar.set, Notice: f.notice(c)})
 	if err != nil {
 		return nil, err
 	}

@@ -1,9 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -32,19 +32,11 @@ What it says becomes public. Who was refused or has withdrawn applies anew with 
 		Example: "  votenode candidate apply primary --list north --district North --name 'Aigul B.' --woman --key candidate.key --out application.json ...",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			opened, err := key.load()
+			private, err := key.ed25519(keyfile.Candidate)
 			if err != nil {
 				return err
 			}
-			private, err := opened.Ed25519(keyfile.Candidate)
-			if err != nil {
-				return err
-			}
-			l, err := ledger.open(c)
-			if err != nil {
-				return err
-			}
-			v, err := l.Certified(c.Context())
+			v, err := ledger.view(c)
 			if err != nil {
 				return err
 			}
@@ -56,7 +48,7 @@ What it says becomes public. Who was refused or has withdrawn applies anew with 
 				return err
 			}
 			a.Nominations = args[0]
-			signed := tx.SignApplication(l.Chain(), a, private)
+			signed := tx.SignApplication(v.Chain(), a, private)
 			if n.YoungAge != 0 {
 				say(c, "young is who is below %d years on %s", n.YoungAge, n.YoungOn)
 			}
@@ -64,7 +56,7 @@ What it says becomes public. Who was refused or has withdrawn applies anew with 
 			if err := createFile(c, out, readable.FormatMessage(signed)); err != nil {
 				return err
 			}
-			return showApplicationHash(c, tx.ApplicationHash(l.Chain(), &signed.Application))
+			return showApplicationHash(c, tx.ApplicationHash(v.Chain(), &signed.Application))
 		},
 	}
 	ledger.add(c)
@@ -90,15 +82,8 @@ func showApplicationHash(c *cobra.Command, hash [32]byte) error {
 
 // readApplication reads a file that 'candidate apply' wrote.
 func readApplication(path string) (*pb.SignedApplication, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
 	signed := new(pb.SignedApplication)
-	if err := readable.ParseMessage(data, signed); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return signed, nil
+	return signed, readMessage(path, signed)
 }
 
 func newWithdrawApplicationCommand() *cobra.Command {
@@ -119,11 +104,7 @@ func newWithdrawApplicationCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			opened, err := key.load()
-			if err != nil {
-				return err
-			}
-			private, err := opened.Ed25519(keyfile.Candidate)
+			private, err := key.ed25519(keyfile.Candidate)
 			if err != nil {
 				return err
 			}
@@ -156,17 +137,16 @@ func newCandidateStatusCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			l, err := ledger.open(c)
+			v, err := ledger.view(c)
 			if err != nil {
 				return err
 			}
-			v, err := l.Certified(c.Context())
+			a, err := client.LoadApplication(c.Context(), v, signed.Application.Nominations, tx.ApplicationHash(v.Chain(), &signed.Application))
+			if errors.Is(err, client.ErrAbsent) {
+				err = fmt.Errorf("nobody has submitted it; hand it to a registrar or an officer: votenode nominations submit (%w)", err)
+			}
 			if err != nil {
 				return err
-			}
-			a, err := client.LoadApplication(c.Context(), v, signed.Application.Nominations, tx.ApplicationHash(l.Chain(), &signed.Application))
-			if err != nil {
-				return fmt.Errorf("nobody has submitted it: %w", err)
 			}
 			shown := readable.ShowApplication(v, a)
 			return show(c, shown, func(w io.Writer) { writeApplication(w, shown) })

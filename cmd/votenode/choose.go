@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -79,28 +78,27 @@ the poll closes you can choose again; the last choice counts.`,
 
 // choose signs a choice, and shows its confirmation code.
 func (f *voterFlags) choose(c *cobra.Command, paths, options []string) (*client.Choice, error) {
-	voter, v, entry, err := f.open(c)
-	if err != nil {
-		return nil, err
-	}
-	form, m, err := f.form(c, v, entry)
-	if err != nil {
-		return nil, err
-	}
+	var filled *readable.Form
 	if len(paths) > 0 {
-		data, err := os.ReadFile(paths[0])
-		if err != nil {
+		var err error
+		if filled, err = readForm(paths[0]); err != nil {
 			return nil, err
 		}
-		if form, err = readable.ParseForm(data); err != nil {
-			return nil, fmt.Errorf("%s: %w", paths[0], err)
-		}
-	} else if len(form.Contests) != 1 {
-		return nil, usagef("this ballot has %d questions: fill in what 'voter ballot' prints, and give the file", len(form.Contests))
-	} else {
-		form.Contests[0].Selected = options
 	}
-	selections, err := form.Selections(m, entry.Style)
+	voter, err := f.open(c, client.CheckOpen)
+	if err != nil {
+		return nil, err
+	}
+	if filled == nil {
+		if filled, err = voter.form(); err != nil {
+			return nil, err
+		}
+		if len(filled.Contests) != 1 {
+			return nil, usagef("this ballot has %d questions: fill in what 'voter ballot' prints, and give the file", len(filled.Contests))
+		}
+		filled.Contests[0].Selected = options
+	}
+	selections, err := filled.Selections(voter.manifest, voter.entry.Style)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +106,7 @@ func (f *voterFlags) choose(c *cobra.Command, paths, options []string) (*client.
 	if err != nil {
 		return nil, err
 	}
-	if _, err := f.book.look(c, v, false); err != nil {
+	if _, err := f.book.look(c, voter.view, false); err != nil {
 		return nil, err
 	}
 	say(c, "The confirmation code of your choice is %s. Write it down.", ballot.FormatCode(choice.Code()))

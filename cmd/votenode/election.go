@@ -23,11 +23,7 @@ func newElectionListCommand() *cobra.Command {
 		Short: "List all elections",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, args []string) error {
-			l, err := ledger.open(c)
-			if err != nil {
-				return err
-			}
-			v, err := l.Certified(c.Context())
+			v, err := ledger.view(c)
 			if err != nil {
 				return err
 			}

@@ -29,7 +29,7 @@ An export that was broken off goes on where it stopped. Two exports up to the sa
 				return err
 			}
 			bar := newMeter(c, "blocks")
-			last, err := export.Run(c.Context(), opened, args[0], export.Options{Height: height, Progress: bar.set, Notice: onceEach(c)})
+			last, err := export.Run(c.Context(), opened, args[0], export.Options{Height: height, Progress: bar.set, Notice: ledger.notice(c)})
 			bar.end()
 			if err != nil {
 				return err

@@ -179,13 +179,9 @@ same entries with the same flags gets the same document and the same hash.`,
 			}
 			var entries []*pb.GenesisEntry
 			for _, path := range args {
-				data, err := os.ReadFile(path)
+				entry, err := readEntry(path)
 				if err != nil {
 					return err
-				}
-				entry, err := genesis.EntryFromJSON(data)
-				if err != nil {
-					return fmt.Errorf("%s: %w", path, err)
 				}
 				entries = append(entries, entry)
 			}
@@ -333,11 +329,7 @@ func newGenesisApproveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			opened, err := key.load()
-			if err != nil {
-				return err
-			}
-			private, err := opened.Ed25519(keyfile.Officer)
+			private, err := key.ed25519(keyfile.Officer)
 			if err != nil {
 				return err
 			}

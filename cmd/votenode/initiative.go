@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -41,19 +40,11 @@ func (f *memberFlags) add(c *cobra.Command) {
 
 // open returns the member of the roll that rollOf names, and a certified view.
 func (f *memberFlags) open(c *cobra.Command, rollOf func(*client.View) (string, error)) (*client.Member, *client.View, error) {
-	opened, err := f.key.load()
+	secret, err := f.key.voter()
 	if err != nil {
 		return nil, nil, err
 	}
-	secret, err := opened.Voter()
-	if err != nil {
-		return nil, nil, err
-	}
-	l, err := f.ledger.open(c)
-	if err != nil {
-		return nil, nil, err
-	}
-	v, err := l.Certified(c.Context())
+	v, err := f.ledger.view(c)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -61,7 +52,7 @@ func (f *memberFlags) open(c *cobra.Command, rollOf func(*client.View) (string, 
 	if err != nil {
 		return nil, nil, err
 	}
-	m := &client.Member{Ledger: l, Election: roll, Index: uint64(f.index), Key: secret}
+	m := &client.Member{Ledger: v.Ledger(), Election: roll, Index: uint64(f.index), Key: secret}
 	if f.index < 0 {
 		m.Index, err = client.FindVoter(c.Context(), v, roll, secret.Public())
 	}
@@ -207,31 +198,32 @@ func newInitiativeListCommand() *cobra.Command {
 	var owed bool
 	c := &cobra.Command{
 		Use:   "list",
-		Short: "List initiatives, the newest first, each proven",
+		Short: "List initiatives, the newest first: each is proven, and that none is missing",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			if limit < 1 {
 				return usagef("--limit is at least 1")
 			}
-			l, err := ledger.open(c)
+			v, err := ledger.view(c)
 			if err != nil {
 				return err
 			}
-			v, err := l.Certified(c.Context())
-			if err != nil {
-				return err
-			}
-			numbers, err := initiativeNumbers(c, v, owed)
-			if err != nil {
-				return err
+			numbers := client.Initiatives
+			if owed {
+				numbers = client.OwedInitiatives
 			}
 			list := []*readable.Initiative{}
-			for _, number := range numbers[:min(limit, len(numbers))] {
+			for number, err := range numbers(c.Context(), v) {
+				if err != nil {
+					return err
+				}
 				i, _, err := readable.LoadInitiative(c.Context(), v, number)
 				if err != nil {
 					return err
 				}
-				list = append(list, i)
+				if list = append(list, i); len(list) == limit {
+					break
+				}
 			}
 			return show(c, list, func(w io.Writer) {
 				for _, i := range list {
@@ -244,28 +236,6 @@ func newInitiativeListCommand() *cobra.Command {
 	c.Flags().IntVar(&limit, "limit", 100, "how many at most")
 	c.Flags().BoolVar(&owed, "owed", false, "only those of which an answer is owed, the earliest deadline first")
 	return c
-}
-
-// initiativeNumbers returns the numbers that a node names.
-func initiativeNumbers(c *cobra.Command, v *client.View, owed bool) ([]uint64, error) {
-	prefix := state.InitiativePrefix
-	if owed {
-		prefix = state.OwedPrefix
-	}
-	keys, err := v.Keys(c.Context(), prefix)
-	if err != nil {
-		return nil, err
-	}
-	numbers := make([]uint64, len(keys))
-	for i, key := range keys {
-		if numbers[i], err = strconv.ParseUint(key[strings.LastIndexByte(key, '/')+1:], 10, 64); err != nil {
-			return nil, fmt.Errorf("record %q: %w", key, err)
-		}
-	}
-	if !owed {
-		slices.Reverse(numbers)
-	}
-	return numbers, nil
 }
 
 // titleOf returns what stands in the place of a title.
@@ -295,11 +265,7 @@ func newInitiativeShowCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			l, err := ledger.open(c)
-			if err != nil {
-				return err
-			}
-			v, err := l.Certified(c.Context())
+			v, err := ledger.view(c)
 			if err != nil {
 				return err
 			}

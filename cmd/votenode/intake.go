@@ -27,11 +27,7 @@ a greater number of the start says that its node was started anew. The numbers a
 			if !all && (c.Flags().Changed("from") || c.Flags().Changed("to")) {
 				return usagef("--from and --to go with --all")
 			}
-			l, err := ledger.open(c)
-			if err != nil {
-				return err
-			}
-			v, err := l.Certified(c.Context())
+			v, err := ledger.view(c)
 			if err != nil {
 				return err
 			}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/ed25519"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -8,10 +9,15 @@ import (
 	"os"
 	"sync"
 
+	"github.com/cosmos/gogoproto/proto"
 	"github.com/spf13/cobra"
 
 	"votenode/client"
 	"votenode/client/keyfile"
+	"votenode/client/readable"
+	"votenode/crypto/ballot"
+	"votenode/genesis"
+	pb "votenode/proto/votenode/v1"
 )
 
 // ledgerFlags say which ledger, and through whose nodes.
@@ -32,14 +38,37 @@ func (l *ledgerFlags) open(c *cobra.Command) (*client.Ledger, error) {
 	if err != nil {
 		return nil, usagef("--genesis-hash: %w", err)
 	}
-	return client.Open(c.Context(), hash, l.nodes, onceEach(c))
+	return client.Open(c.Context(), hash, l.nodes, l.notice(c))
 }
 
-// onceEach returns a notice that does not repeat itself.
-func onceEach(c *cobra.Command) client.Notice {
+// view is open with the newest certified state.
+func (l *ledgerFlags) view(c *cobra.Command) (*client.View, error) {
+	opened, err := l.open(c)
+	if err != nil {
+		return nil, err
+	}
+	return opened.Certified(c.Context())
+}
+
+// loadRules returns the newest certified state, and the manifest that an election has there.
+func loadRules(c *cobra.Command, l *client.Ledger, id string) (*client.View, *pb.Manifest, error) {
+	v, err := l.Certified(c.Context())
+	if err != nil {
+		return nil, nil, err
+	}
+	_, m, err := client.LoadRules(c.Context(), v, id)
+	return v, m, err
+}
+
+// notice tells of nodes that fail or lie, each trouble once.
+func (l *ledgerFlags) notice(c *cobra.Command) client.Notice {
+	otherwise := ""
+	if len(l.nodes) > 1 {
+		otherwise = "; going on with the other nodes"
+	}
 	var said sync.Map
 	return func(node string, reason error) {
-		line := fmt.Sprintf("%s: %v; going on with the other nodes", node, reason)
+		line := fmt.Sprintf("%s: %v%s", node, reason, otherwise)
 		if _, repeated := said.LoadOrStore(line, true); !repeated {
 			say(c, "%s", line)
 		}
@@ -75,6 +104,24 @@ func (k *keyFlags) load() (*keyfile.Key, error) {
 	return key, err
 }
 
+// ed25519 returns the key where it is of a role that signs with Ed25519.
+func (k *keyFlags) ed25519(role keyfile.Role) (ed25519.PrivateKey, error) {
+	key, err := k.load()
+	if err != nil {
+		return nil, err
+	}
+	return key.Ed25519(role)
+}
+
+// voter returns the key where it is a voter's.
+func (k *keyFlags) voter() (*ballot.SecretKey, error) {
+	key, err := k.load()
+	if err != nil {
+		return nil, err
+	}
+	return key.Voter()
+}
+
 // waitFlag says what a command waits for.
 type waitFlag struct{ name string }
 
@@ -88,6 +135,31 @@ func (w *waitFlag) parse() (client.Wait, error) {
 		return 0, usagef("--wait: %w", err)
 	}
 	return wait, nil
+}
+
+// readMessage reads a message in JSON, as readable.FormatMessage writes it, from a file.
+func readMessage(path string, m proto.Message) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := readable.ParseMessage(data, m); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// readEntry reads an entry of a genesis document, as 'genesis entry' writes it.
+func readEntry(path string) (*pb.GenesisEntry, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	entry, err := genesis.EntryFromJSON(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return entry, nil
 }
 
 // createFile writes a new file for everybody to read, or to stdout where the path is -.

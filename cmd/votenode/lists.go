@@ -39,11 +39,7 @@ from the exported record.`,
 			if err != nil {
 				return err
 			}
-			e, err := client.LoadElection(c.Context(), v, args[0])
-			if err != nil {
-				return err
-			}
-			m, err := client.LoadManifest(c.Context(), v, e)
+			_, m, err := client.LoadRules(c.Context(), v, args[0])
 			if err != nil {
 				return err
 			}

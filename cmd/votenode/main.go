@@ -50,7 +50,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	fmt.Fprintf(stderr, "votenode: %v\n", err)
 	code := exitCode(err, running)
 	if code == exitUsage {
-		fmt.Fprintf(stderr, "Run '%s --help' to see how it is used.\n", command.CommandPath())
+		fmt.Fprintf(stderr, "Usage: %s\nRun '%s --help' to see more.\n", command.UseLine(), command.CommandPath())
 	}
 	return code
 }

@@ -22,7 +22,7 @@ func readManifest(path string) (*pb.Manifest, error) {
 	if !strings.HasPrefix(strings.TrimSpace(string(data)), "{") {
 		m, err := election.ParseManifest(data)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+			return nil, fmt.Errorf("%s is no JSON, and no manifest in its own bytes: %w", path, err)
 		}
 		return m, nil
 	}

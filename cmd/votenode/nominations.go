@@ -27,13 +27,9 @@ func newNominationsCommand() *cobra.Command {
 
 // readNominations reads nominations in JSON and checks every rule of them.
 func readNominations(path string) (*pb.Nominations, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
 	n := new(pb.Nominations)
-	if err := readable.ParseMessage(data, n); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	if err := readMessage(path, n); err != nil {
+		return nil, err
 	}
 	if _, err := election.ParseNominations(election.Encode(n)); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -105,11 +101,7 @@ before the first is sent; what the ledger holds already is left alone. It ends w
 			if err != nil {
 				return err
 			}
-			l, err := ledger.open(c)
-			if err != nil {
-				return err
-			}
-			v, err := l.Certified(c.Context())
+			v, err := ledger.view(c)
 			if err != nil {
 				return err
 			}
@@ -123,17 +115,17 @@ before the first is sent; what the ledger holds already is left alone. It ends w
 				if err != nil {
 					return err
 				}
-				if err := client.CheckApplication(l.Chain(), n, signed); err != nil {
+				if err := client.CheckApplication(v.Chain(), n, signed); err != nil {
 					return fmt.Errorf("%s: %w", path, err)
 				}
 				all = append(all, signed)
 			}
-			if err := client.SubmitApplications(c.Context(), l, private, all, bar(c, "applications", len(all))); err != nil {
+			if err := client.SubmitApplications(c.Context(), v.Ledger(), private, all, bar(c, "applications", len(all))); err != nil {
 				return err
 			}
 			hashes := []string{}
 			for _, a := range all {
-				hashes = append(hashes, fmt.Sprintf("%x", tx.ApplicationHash(l.Chain(), &a.Application)))
+				hashes = append(hashes, fmt.Sprintf("%x", tx.ApplicationHash(v.Chain(), &a.Application)))
 			}
 			return show(c, hashes, func(w io.Writer) { fmt.Fprintln(w, strings.Join(hashes, "\n")) })
 		},
@@ -160,11 +152,7 @@ What the organisation has decided in the same way is left alone, so that the com
 			if err != nil {
 				return err
 			}
-			opened, err := key.load()
-			if err != nil {
-				return err
-			}
-			private, err := opened.Ed25519(keyfile.Registrar)
+			private, err := key.ed25519(keyfile.Registrar)
 			if err != nil {
 				return err
 			}
@@ -380,15 +368,7 @@ func newRemoveCandidateCommand() *cobra.Command {
 	var application string
 	c := decide("remove-candidate", "Propose to remove a candidate, between ready and closed; --reason says why", cobra.NoArgs,
 		func(c *cobra.Command, o client.Officer, args []string) (*pb.Resolution, error) {
-			v, err := o.Ledger.Certified(c.Context())
-			if err != nil {
-				return nil, err
-			}
-			e, err := client.LoadElection(c.Context(), v, *id)
-			if err != nil {
-				return nil, err
-			}
-			m, err := client.LoadManifest(c.Context(), v, e)
+			_, m, err := loadRules(c, o.Ledger, *id)
 			if err != nil {
 				return nil, err
 			}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/hex"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,7 +15,6 @@ import (
 	"votenode/app/state"
 	"votenode/client"
 	"votenode/client/readable"
-	"votenode/genesis"
 	pb "votenode/proto/votenode/v1"
 )
 
@@ -55,12 +53,8 @@ func decide(use, short string, args cobra.PositionalArgs, make func(c *cobra.Com
 func newProposeFileCommand() *cobra.Command {
 	return decide("file FILE", "Propose what a JSON file says, in the form that 'resolution show' prints", cobra.ExactArgs(1),
 		func(c *cobra.Command, o client.Officer, args []string) (*pb.Resolution, error) {
-			data, err := os.ReadFile(args[0])
-			if err != nil {
-				return nil, err
-			}
 			r := new(pb.Resolution)
-			return r, readable.ParseMessage(data, r)
+			return r, readMessage(args[0], r)
 		})
 }
 
@@ -148,6 +142,13 @@ func newSealRollCommand() *cobra.Command {
 			if err != nil {
 				return nil, err
 			}
+			e, err := client.LoadElection(c.Context(), v, *id)
+			if err != nil {
+				return nil, err
+			}
+			if e.RollSealed {
+				return nil, fmt.Errorf("the roll of %q is sealed already", *id)
+			}
 			head, err := v.Head(c.Context(), state.LogRoll(*id))
 			if err != nil {
 				return nil, err
@@ -158,7 +159,10 @@ func newSealRollCommand() *cobra.Command {
 					return nil, err
 				}
 			}
-			say(c, "the roll has %d entries, %d of them are struck; compare it with your own members: votenode registrar counts", head.Size, len(d.Struck))
+			if n := len(d.Struck); n > 0 && d.Struck[n-1].Voter >= head.Size {
+				return nil, fmt.Errorf("%s: there is no entry %d: the roll has %d, from 0", struckFile, d.Struck[n-1].Voter, head.Size)
+			}
+			say(c, "the roll has %d entries, %d of them are struck; compare it with your own members: votenode registrar counts --struck", head.Size, len(d.Struck))
 			return &pb.Resolution{Decision: &pb.Resolution_SealRoll{SealRoll: d}}, nil
 		})
 	c.Flags().StringVar(&struckFile, "struck", "", "entries that give no right to vote: what votenode registrar revoke prints")
@@ -377,11 +381,7 @@ func changeValidators(present []pb.Validator, add, remove []string) ([]pb.Valida
 		list = slices.Delete(list, i, i+1)
 	}
 	for _, path := range add {
-		data, err := os.ReadFile(path)
-		if err != nil {
-			return nil, err
-		}
-		entry, err := genesis.EntryFromJSON(data)
+		entry, err := readEntry(path)
 		if err != nil {
 			return nil, err
 		}
@@ -430,12 +430,8 @@ func newCancelUpgradeCommand() *cobra.Command {
 func newPaperTotalsCommand() *cobra.Command {
 	c := decide("paper-totals FILE", "Propose what was counted on paper in a polling place", cobra.ExactArgs(1),
 		func(c *cobra.Command, o client.Officer, args []string) (*pb.Resolution, error) {
-			data, err := os.ReadFile(args[0])
-			if err != nil {
-				return nil, err
-			}
 			d := new(pb.PaperTotals)
-			if err := readable.ParseMessage(data, d); err != nil {
+			if err := readMessage(args[0], d); err != nil {
 				return nil, err
 			}
 			return &pb.Resolution{Decision: &pb.Resolution_PaperTotals{PaperTotals: d}}, nil

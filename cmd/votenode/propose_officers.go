@@ -3,15 +3,12 @@ package main
 import (
 	"bytes"
 	"encoding/hex"
-	"fmt"
-	"os"
 	"slices"
 
 	"github.com/spf13/cobra"
 
 	"votenode/app/state"
 	"votenode/client"
-	"votenode/genesis"
 	pb "votenode/proto/votenode/v1"
 )
 
@@ -62,13 +59,9 @@ func changeMembers(o *pb.Organisation, add, remove []string) error {
 		}
 	}
 	for _, path := range add {
-		data, err := os.ReadFile(path)
+		entry, err := readEntry(path)
 		if err != nil {
 			return err
-		}
-		entry, err := genesis.EntryFromJSON(data)
-		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
 		}
 		switch officer, registrar := entry.GetOfficer(), entry.GetRegistrar(); {
 		case entry.Organisation != o.Id:

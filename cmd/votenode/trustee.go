@@ -29,11 +29,7 @@ same state directory; without that directory the share is lost. Keep it as safe 
 machine that runs at the same time.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, args []string) error {
-			opened, err := key.load()
-			if err != nil {
-				return err
-			}
-			private, err := opened.Ed25519(keyfile.Trustee)
+			private, err := key.ed25519(keyfile.Trustee)
 			if err != nil {
 				return err
 			}
@@ -50,7 +46,7 @@ machine that runs at the same time.`,
 				Ledger: trustee.Follow(l), Key: private, Store: store, Random: rand.Reader,
 				Say: func(format string, args ...any) { say(c, format, args...) },
 			}
-			say(c, "following ledger %s with key %x", l.Chain(), opened.Public())
+			say(c, "following ledger %s with key %x", l.Chain(), private.Public())
 			err = t.Run(c.Context(), untilOver)
 			if c.Context().Err() != nil {
 				return nil // it was asked to stop

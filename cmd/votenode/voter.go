@@ -43,49 +43,50 @@ func (f *voterFlags) add(c *cobra.Command) {
 	f.book.add(c)
 }
 
-// open returns the voter with a certified view and the entry of the roll.
-func (f *voterFlags) open(c *cobra.Command) (*client.Voter, *client.View, *pb.RollEntry, error) {
-	opened, err := f.key.load()
+// openVoter is a voter with what a certified state says of the election and the voter's entry in its roll.
+type openVoter struct {
+	*client.Voter
+	view     *client.View
+	manifest *pb.Manifest
+	entry    *pb.RollEntry
+}
+
+// form returns the empty ballot of the voter.
+func (v *openVoter) form() (*readable.Form, error) {
+	return readable.NewForm(v.manifest, v.entry.Style)
+}
+
+// open finds the voter and opens the book. What is wrong with the election is told first: fits, if not nil, says whether it is of the kind that
+// is asked for.
+func (f *voterFlags) open(c *cobra.Command, fits func(*pb.Manifest) error) (*openVoter, error) {
+	secret, err := f.key.voter()
 	if err != nil {
-		return nil, nil, nil, err
-	}
-	secret, err := opened.Voter()
-	if err != nil {
-		return nil, nil, nil, err
+		return nil, err
 	}
 	l, err := f.ledger.open(c)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, err
 	}
-	v, err := l.Certified(c.Context())
+	v, m, err := loadRules(c, l, *f.election)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, err
+	}
+	if fits != nil {
+		if err := fits(m); err != nil {
+			return nil, err
+		}
 	}
 	voter := &client.Voter{Ledger: l, Election: *f.election, Index: uint64(f.index), Key: secret}
 	if f.index < 0 {
 		if voter.Index, err = client.FindVoter(c.Context(), v, voter.Election, secret.Public()); err != nil {
-			return nil, nil, nil, err
+			return nil, err
 		}
 	}
-	if err := f.book.open(f.key.file, voter); err != nil {
-		return nil, nil, nil, err
-	}
 	entry, err := v.RollEntry(c.Context(), voter.Election, voter.Index)
-	return voter, v, entry, err
-}
-
-// form returns the empty ballot of the voter, with its manifest.
-func (f *voterFlags) form(c *cobra.Command, v *client.View, entry *pb.RollEntry) (*readable.Form, *pb.Manifest, error) {
-	e, err := client.LoadElection(c.Context(), v, *f.election)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	m, err := client.LoadManifest(c.Context(), v, e)
-	if err != nil {
-		return nil, nil, err
-	}
-	form, err := readable.NewForm(m, entry.Style)
-	return form, m, err
+	return &openVoter{voter, v, m, entry}, f.book.open(f.key.file, voter)
 }
 
 func newVoterBallotCommand() *cobra.Command {
@@ -95,11 +96,11 @@ func newVoterBallotCommand() *cobra.Command {
 		Short: "Print the empty ballot, to be filled in",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, args []string) error {
-			_, v, entry, err := flags.open(c)
+			voter, err := flags.open(c, nil)
 			if err != nil {
 				return err
 			}
-			form, _, err := flags.form(c, v, entry)
+			form, err := voter.form()
 			if err != nil {
 				return err
 			}
@@ -119,19 +120,8 @@ func writeJSON(c *cobra.Command, path string, value any) error {
 	return createFile(c, path, append(data, '\n'))
 }
 
-// prepare reads the filled-in ballot, encrypts it and shows its confirmation code.
-func (f *voterFlags) prepare(c *cobra.Command, path string) (*client.Prepared, error) {
-	voter, v, entry, err := f.open(c)
-	if err != nil {
-		return nil, err
-	}
-	_, m, err := f.form(c, v, entry)
-	if err != nil {
-		return nil, err
-	}
-	if m.OpenChoices {
-		return nil, fmt.Errorf("choices are open in %q, there are no secret ballots: choose with 'votenode voter choose'", m.Election)
-	}
+// readForm reads a filled-in ballot.
+func readForm(path string) (*readable.Form, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
@@ -140,13 +130,26 @@ func (f *voterFlags) prepare(c *cobra.Command, path string) (*client.Prepared, e
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	selections, err := filled.Selections(m, entry.Style)
+	return filled, nil
+}
+
+// prepare reads the filled-in ballot, encrypts it and shows its confirmation code.
+func (f *voterFlags) prepare(c *cobra.Command, path string) (*client.Prepared, error) {
+	filled, err := readForm(path)
+	if err != nil {
+		return nil, err
+	}
+	voter, err := f.open(c, client.CheckSecret)
+	if err != nil {
+		return nil, err
+	}
+	selections, err := filled.Selections(voter.manifest, voter.entry.Style)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	prepared, err := voter.Prepare(c.Context(), selections, rand.Reader)
 	if err == nil {
-		_, err = f.book.look(c, v, false)
+		_, err = f.book.look(c, voter.view, false)
 	}
 	if err == nil {
 		say(c, "The confirmation code of your ballot is %s. Write it down.", ballot.FormatCode(prepared.Code()))
@@ -324,20 +327,17 @@ func newVoterStatusCommand() *cobra.Command {
 does not know.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, args []string) error {
-			voter, v, entry, err := flags.open(c)
+			voter, err := flags.open(c, nil)
 			if err != nil {
 				return err
 			}
-			sight, err := flags.book.look(c, v, thorough)
+			sight, err := flags.book.look(c, voter.view, thorough)
 			if err != nil {
 				return err
 			}
 			leaf := sight.Voter
-			form, _, err := flags.form(c, v, entry)
-			if err != nil {
-				return err
-			}
-			data := shownVoter{RollIndex: voter.Index, District: form.District, Sequence: leaf.Sequence, Height: v.Height(), Foreign: sight.Foreign}
+			district := voter.manifest.Styles[voter.entry.Style].District
+			data := shownVoter{RollIndex: voter.Index, District: district, Sequence: leaf.Sequence, Height: voter.view.Height(), Foreign: sight.Foreign}
 			data.Status = readable.VoterStatus(leaf)
 			if len(leaf.Code) == 32 {
 				data.Code = ballot.FormatCode([32]byte(leaf.Code))

@@ -140,11 +140,7 @@ func newVoterApplyCommand() *cobra.Command {
 for this ledger and this election. Give it to the registrars of all organisations: each puts it into its list of members.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, args []string) error {
-			opened, err := key.load()
-			if err != nil {
-				return err
-			}
-			secret, err := opened.Voter()
+			secret, err := key.voter()
 			if err != nil {
 				return err
 			}

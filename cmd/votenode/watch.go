@@ -63,7 +63,7 @@ What is looked at is the last recorded ballot. One that comes and is superseded 
 nobody is looking, is found with --thorough only.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, args []string) error {
-			voter, _, _, err := flags.open(c)
+			voter, err := flags.open(c, nil)
 			if err != nil {
 				return err
 			}
@@ -103,7 +103,7 @@ func newBookShowCommand() *cobra.Command {
 		Short: "Show what was cast and challenged here, what you added, and what is foreign",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, args []string) error {
-			if _, _, _, err := flags.open(c); err != nil {
+			if _, err := flags.open(c, nil); err != nil {
 				return err
 			}
 			entries, err := flags.book.Entries()
@@ -142,7 +142,7 @@ challenged there, so that you are not warned of it again.`,
 					return usagef("%q: %w", args[0], err)
 				}
 			}
-			if _, _, _, err := flags.open(c); err != nil {
+			if _, err := flags.open(c, nil); err != nil {
 				return err
 			}
 			if byNumber {

@@ -164,7 +164,6 @@ func (l *Ledger) cancelNominations() {
 	l.Open(n)
 	aigul, bolat := Apply("second", "north", "North", "Aigul"), Apply("second", "north", "North", "Bolat")
 	l.Accept(Submit("party registrar 1", aigul, bolat), Decide("party registrar 1", "", aigul), Decide("league registrar 1", "", aigul))
-	refuse(tx.CodeInvalidField, cancel("second", ""))
 	l.Resolve(cancel("second", "too few candidates"))
 	l.Refuse(tx.CodeNominationsClosed, Submit("party registrar 1", Apply("second", "north", "North", "Dana")))
 	l.Refuse(tx.CodeNominationsClosed, Decide("party registrar 1", "", bolat))

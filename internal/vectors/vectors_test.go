@@ -40,6 +40,7 @@ var made = []struct {
 	{"ceremony.json", (*world).ceremonyFile},
 	{"tally.json", (*world).tallyFile},
 	{"lists.json", (*world).listsFile},
+	{"voters.json", (*world).votersFile},
 	{"proofs.json", (*world).proofsFile},
 	{"receipts.json", (*world).receiptsFile},
 	{"negative.json", (*world).negativeFile},

@@ -27,6 +27,7 @@ type vectors struct {
 	tally        tallyFile
 	lists        listsFile
 	voters       votersFile
+	paper        paperFile
 	proofs       proofsFile
 	receipts     receiptsFile
 	negative     negativeFile
@@ -49,6 +50,7 @@ var parted = []part{
 	{"tally.json", func(v *vectors) any { return &v.tally }, (*vectors).checkTally},
 	{"lists.json", func(v *vectors) any { return &v.lists }, (*vectors).checkLists},
 	{"voters.json", func(v *vectors) any { return &v.voters }, (*vectors).checkVoters},
+	{"paper.json", func(v *vectors) any { return &v.paper }, (*vectors).checkPaper},
 	{"proofs.json", func(v *vectors) any { return &v.proofs }, (*vectors).checkProofs},
 	{"receipts.json", func(v *vectors) any { return &v.receipts }, (*vectors).checkReceipts},
 	{"negative.json", func(v *vectors) any { return &v.negative }, (*vectors).checkNegative},

@@ -342,7 +342,8 @@ func checkPlaces(m *pb.Manifest) error {
 	return nil
 }
 
-// checkTotals refuses polling places whose totals no transaction would surely carry, and more of them than are quickly gone through. Spec 18.1.
+// checkTotals refuses polling places whose totals no transaction would surely carry, and more contests of them than are quickly gone through.
+// Spec 18.1.
 func checkTotals(m *pb.Manifest) error {
 	named := 0
 	for i := range m.PollingPlaces {
@@ -353,11 +354,16 @@ func checkTotals(m *pb.Manifest) error {
 	if named > MaxServed {
 		return fmt.Errorf("the styles of all polling places name %d contests, at most %d are allowed", named, MaxServed)
 	}
+	servedBy := make([]int, len(m.Contests)) // by contest, the last place that serves it, from 1
 	for i := range m.PollingPlaces {
 		p := &m.PollingPlaces[i]
 		size := 2_048 // of envelope, reason and all else but the contests, generously
-		for _, c := range PlaceContests(m, p) {
-			size += 20 + 4*len(m.Contests[c].Options)
+		for _, s := range p.Styles {
+			for _, c := range m.Styles[s].Contests {
+				if servedBy[c] <= i {
+					servedBy[c], size = i+1, size+20+4*len(m.Contests[c].Options)
+				}
+			}
 		}
 		if size > MaxTotals {
 			return fmt.Errorf("polling place %q: its totals take %d bytes, at most %d are allowed", p.Id, size, MaxTotals)

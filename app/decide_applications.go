@@ -16,11 +16,11 @@ func checkDecideApplications(r *reading, p *tx.Parsed, m *pb.DecideApplications)
 	if err != nil {
 		return err
 	}
-	_, n, err := r.openedNominations(m.Nominations)
+	s, n, err := r.openedNominations(m.Nominations)
 	if err != nil {
 		return err
 	}
-	if err := r.before(n.DecisionsUntil, "the time for decisions"); err != nil {
+	if err := r.before(s, n.DecisionsUntil, "the time for decisions"); err != nil {
 		return err
 	}
 	organisations, err := state.Organisations(r)

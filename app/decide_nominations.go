@@ -84,6 +84,32 @@ func (d openNominations) apply(w *writing) error {
 	return nil
 }
 
+// CancelNominations: nothing is submitted, decided or withdrawn any more, and no manifest is formed. Spec 9.39.
+func (d cancelNominations) check(r *reading) error {
+	s, _, err := r.openedNominations(d.Nominations)
+	if err != nil {
+		return err
+	}
+	if s.Cancelled != 0 {
+		return tx.Refuse(tx.CodeAlreadyDone, "the nominations %q are cancelled", d.Nominations)
+	}
+	if s.Formed != 0 {
+		return tx.Refuse(tx.CodeNominationsClosed, "the manifest of %q was formed at height %d", d.Nominations, s.Formed)
+	}
+	return nil
+}
+
+func (d cancelNominations) apply(w *writing) error {
+	s, err := state.MustLoad[pb.NominationsState](w, state.NominationsKey(d.Nominations))
+	if err != nil {
+		return err
+	}
+	s.Cancelled, s.CancelledBy = w.height, w.resolution
+	w.save(state.NominationsKey(d.Nominations), s)
+	w.emit("nominations", "election", d.Nominations, "status", "cancelled")
+	return nil
+}
+
 // maxRemoved is how many candidates of one election can be removed: so many stay far below state.MaxRecordValue.
 const maxRemoved = 10_000
 

@@ -1,8 +1,11 @@
 package app_test
 
 import (
+	"fmt"
 	"math"
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 
 	"votenode/app"
@@ -101,6 +104,62 @@ func TestPaperRefusals(t *testing.T) {
 	l.refuse(tx.CodeInvalidField, l.propose("party officer 1", &silent)[0])
 	unknown := excuse("town", nil)
 	l.refuse(tx.CodeUnknownPlace, l.propose("party officer 1", &unknown)[0])
+}
+
+// TestLargestTotals: the totals of the largest polling place that a manifest may have go through under the least value of transaction_bytes,
+// with all counts and texts as long as they can be.
+func TestLargestTotals(t *testing.T) {
+	l := newLedger(t)
+	params := parameters()
+	params.Limits.TransactionBytes = election.MaxTotals
+	l.resolve(pb.Resolution{Decision: &pb.Resolution_ChangeParameters{ChangeParameters: &pb.ChangeParameters{Parameters: params}}})
+	place := pb.PollingPlace{Id: strings.Repeat("p", election.MaxIDLength), Title: "Place"}
+	l.rules.Contests, l.rules.Styles = nil, nil
+	totals := &pb.PaperTotals{Election: id, Place: place.Id, Entitled: tx.MaxPaper, Issued: tx.MaxPaper, Cast: tx.MaxPaper}
+	const contests = 1_156 // all but the last with 30 options, that with 18: 2,048 + 20 * 1,156 + 4 * 34,668 bytes
+	for i := range uint32(contests) {
+		options := 30
+		if i == contests-1 {
+			options = 18
+		}
+		c := pb.Contest{Title: "Contest", MinSelections: uint32(options), MaxSelections: uint32(options)}
+		p := pb.PaperContest{Contest: i, Valid: tx.MaxPaper}
+		for j := range options {
+			c.Options, p.Votes = append(c.Options, fmt.Sprint(j)), append(p.Votes, tx.MaxPaper)
+		}
+		totals.Contests = append(totals.Contests, p)
+		l.rules.Contests = append(l.rules.Contests, c)
+		l.rules.Styles = append(l.rules.Styles, pb.BallotStyle{District: fmt.Sprint(i), Contests: []uint32{i}})
+		place.Styles = append(place.Styles, i)
+	}
+	l.rules.PollingPlaces = []pb.PollingPlace{place}
+	l.voting(2)
+	l.block(l.election().Closing - l.now)
+	r := paperResolution(totals)
+	r.Reason = strings.Repeat("r", 1_000)
+	l.nonce = math.MaxUint64 - 3
+	l.resolve(r)
+	corrected := *totals
+	corrected.Corrects = l.standing(place.Id)
+	r = paperResolution(&corrected)
+	r.Reason = strings.Repeat("r", 1_000)
+	l.resolve(r)
+	if got := must(state.MustLoad[pb.PaperSum](l.view(), state.PaperSumKey(id, contests-1))); got.Ballots != tx.MaxPaper || len(got.Votes) != 18 {
+		t.Fatalf("%v", got)
+	}
+	wide := *totals // as if the contests were the last that a manifest may have, so that their numbers are longest
+	wide.Election, wide.Corrects = strings.Repeat("e", election.MaxIDLength), corrected.Corrects
+	wide.Spoiled = tx.MaxPaper
+	wide.Contests = slices.Clone(totals.Contests)
+	for i := range wide.Contests {
+		wide.Contests[i].Contest, wide.Contests[i].Invalid = uint32(election.MaxContests-contests+i), tx.MaxPaper
+	}
+	r = paperResolution(&wide)
+	r.Reason = strings.Repeat("r", 1_000)
+	r.Nonce = math.MaxUint64
+	if size := len(sign("party officer 1", &pb.ProposeResolution{Resolution: r})); size > election.MaxTotals || size < election.MaxTotals-2_048 {
+		t.Fatalf("%d bytes", size)
+	}
 }
 
 // TestPaperWaits: decryption waits until every polling place has reported or is excused, and what is corrected leaves the sums.

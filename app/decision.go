@@ -18,27 +18,28 @@ type touching interface {
 }
 
 type (
-	createElection   struct{ *pb.CreateElection }
-	appointTrustees  struct{ *pb.AppointTrustees }
-	sealRoll         struct{ *pb.SealRoll }
-	scheduleElection struct{ *pb.ScheduleElection }
-	extendElection   struct{ *pb.ExtendElection }
-	cancelElection   struct{ *pb.CancelElection }
-	changeValidators struct{ *pb.ChangeValidators }
-	changeOfficers   struct{ *pb.ChangeOfficers }
-	changeParameters struct{ *pb.ChangeParameters }
-	revokeVoters     struct{ *pb.RevokeVoters }
-	replaceTrustees  struct{ *pb.ReplaceTrustees }
-	excuseTrial      struct{ *pb.ExcuseTrial }
-	upgradeSoftware  struct{ *pb.UpgradeSoftware }
-	cancelUpgrade    struct{ *pb.CancelUpgrade }
-	paperTotals      struct{ *pb.PaperTotals }
-	excusePaper      struct{ *pb.ExcusePaper }
-	openNominations  struct{ *pb.OpenNominations }
-	removeCandidate  struct{ *pb.RemoveCandidate }
-	openInitiatives  struct{ *pb.OpenInitiatives }
-	answerInitiative struct{ *pb.AnswerInitiative }
-	removePost       struct{ *pb.RemovePost }
+	createElection    struct{ *pb.CreateElection }
+	appointTrustees   struct{ *pb.AppointTrustees }
+	sealRoll          struct{ *pb.SealRoll }
+	scheduleElection  struct{ *pb.ScheduleElection }
+	extendElection    struct{ *pb.ExtendElection }
+	cancelElection    struct{ *pb.CancelElection }
+	changeValidators  struct{ *pb.ChangeValidators }
+	changeOfficers    struct{ *pb.ChangeOfficers }
+	changeParameters  struct{ *pb.ChangeParameters }
+	revokeVoters      struct{ *pb.RevokeVoters }
+	replaceTrustees   struct{ *pb.ReplaceTrustees }
+	excuseTrial       struct{ *pb.ExcuseTrial }
+	upgradeSoftware   struct{ *pb.UpgradeSoftware }
+	cancelUpgrade     struct{ *pb.CancelUpgrade }
+	paperTotals       struct{ *pb.PaperTotals }
+	excusePaper       struct{ *pb.ExcusePaper }
+	openNominations   struct{ *pb.OpenNominations }
+	removeCandidate   struct{ *pb.RemoveCandidate }
+	cancelNominations struct{ *pb.CancelNominations }
+	openInitiatives   struct{ *pb.OpenInitiatives }
+	answerInitiative  struct{ *pb.AnswerInitiative }
+	removePost        struct{ *pb.RemovePost }
 )
 
 // decisionOf returns what a resolution does, and the number of its kind for the rules in the parameters: the number of the field
@@ -87,6 +88,8 @@ func decisionOf(r *pb.Resolution) (d decision, kind uint32, err error) {
 		return answerInitiative{d.AnswerInitiative}, 25, nil
 	case *pb.Resolution_RemovePost:
 		return removePost{d.RemovePost}, 26, nil
+	case *pb.Resolution_CancelNominations:
+		return cancelNominations{d.CancelNominations}, 28, nil
 	}
 	return nil, 0, tx.Refuse(tx.CodeInvalidField, "the resolution decides nothing")
 }

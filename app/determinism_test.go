@@ -108,6 +108,11 @@ func recordNominations(t *testing.T) *recorded {
 	})
 	l.voting(3)
 	l.resolve(pb.Resolution{Reason: "a court says so", Decision: &pb.Resolution_RemoveCandidate{RemoveCandidate: &pb.RemoveCandidate{Election: id}}})
+	n = calling(l.now + 60)
+	n.Manifest.Election = "another"
+	l.resolve(l.openingOf(n))
+	l.resolve(cancellationOf("another"))
+	l.block(n.WithdrawalsUntil - l.now)
 	return r
 }
 

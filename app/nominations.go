@@ -74,8 +74,11 @@ func (a *App) rulesOf(v state.View, hash []byte) (*nominations, error) {
 	return n, nil
 }
 
-// before refuses what comes when block time has reached a moment, unix seconds.
-func (r *reading) before(moment int64, what string) error {
+// before refuses what comes when nominations are cancelled, or block time has reached a moment, unix seconds.
+func (r *reading) before(s *pb.NominationsState, moment int64, what string) error {
+	if s.Cancelled != 0 {
+		return tx.Refuse(tx.CodeNominationsClosed, "the nominations were cancelled at height %d", s.Cancelled)
+	}
 	if r.reached(moment) {
 		return tx.Refuse(tx.CodeNominationsClosed, "%s ended at %d", what, moment)
 	}
@@ -144,7 +147,7 @@ func (x *execution) formManifests() error {
 		if err != nil {
 			return err
 		}
-		if s.Formed != 0 {
+		if s.Formed != 0 || s.Cancelled != 0 {
 			continue
 		}
 		n, err := x.rulesOf(x.Writer, s.Document)
@@ -224,7 +227,7 @@ func (r *reading) checkFormed(m *pb.Manifest, hash []byte) error {
 	case s == nil:
 		return tx.Refuse(tx.CodeManifestMismatch, "there are no nominations %q", m.Election)
 	case s.Formed == 0:
-		return tx.Refuse(tx.CodeManifestMismatch, "the manifest of %q is not formed yet", m.Election)
+		return tx.Refuse(tx.CodeManifestMismatch, "no manifest of %q is formed", m.Election)
 	case string(s.Manifest) != string(hash):
 		return tx.Refuse(tx.CodeManifestMismatch, "the manifest that was formed of the nominations %q has the hash %x", m.Election, s.Manifest)
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"votenode/app"
 	"votenode/app/election"
 	"votenode/app/state"
 	"votenode/app/tx"
@@ -224,6 +225,59 @@ func TestNobodyStands(t *testing.T) {
 	}
 	r := createElectionOf(l.publish(manifest()))
 	l.refuse(tx.CodeManifestMismatch, l.propose("party officer 1", &r)[0])
+}
+
+func cancellationOf(nominations string) pb.Resolution {
+	return pb.Resolution{Reason: "too few candidates", Decision: &pb.Resolution_CancelNominations{CancelNominations: &pb.CancelNominations{Nominations: nominations}}}
+}
+
+// TestCancelNominations: until the manifest is formed nominations can be cancelled, once. Then nothing of them changes any more, and their id
+// stays taken.
+func TestCancelNominations(t *testing.T) {
+	l := newLedger(t)
+	proposed := func(r pb.Resolution) []byte { return l.propose("party officer 1", &r)[0] }
+	l.refuse(tx.CodeUnknownNominations, proposed(cancellationOf(id)))
+	n := calling(l.now + 60)
+	opening := l.openingOf(n)
+	l.resolve(opening)
+	const party, league = "party registrar 1", "league registrar 1"
+	aigul, bolat := applying("mazhilis", "North", "Aigul"), applying("mazhilis", "South", "Bolat")
+	l.accept(submit(party, aigul, bolat), deciding(party, "", aigul), deciding(league, "", aigul))
+	cancellation := cancellationOf(id)
+	l.resolve(cancellation)
+	s := l.nominations()
+	if r := l.resolution([32]byte(s.CancelledBy)); s.Cancelled == 0 || r.Decided != s.Cancelled || r.Resolution.Reason != cancellation.Reason {
+		t.Fatalf("%v", s)
+	}
+	l.refuse(tx.CodeNominationsClosed, submit(party, applying("mazhilis", "North", "Dana")))
+	l.refuse(tx.CodeNominationsClosed, deciding(party, "", bolat))
+	l.refuse(tx.CodeNominationsClosed, withdrawing("candidate Aigul", aigul))
+	l.refuse(tx.CodeAlreadyDone, proposed(cancellationOf(id)))
+	l.refuse(tx.CodeNominationsExist, proposed(opening))
+	l.block(n.WithdrawalsUntil - l.now)
+	if after := l.nominations(); !bytes.Equal(election.Encode(after), election.Encode(s)) {
+		t.Fatalf("%v", after)
+	}
+	l.refuse(tx.CodeManifestMismatch, proposed(createElectionOf(l.publish(manifest()))))
+}
+
+// TestCancelledTooLate: the block that forms the manifest closes a cancellation that would have taken effect in it.
+func TestCancelledTooLate(t *testing.T) {
+	l := newLedger(t)
+	n := calling(l.now + 60)
+	l.resolve(l.openingOf(n))
+	r := cancellationOf(id)
+	l.accept(l.propose("party officer 1", &r)...)
+	hash := app.ResolutionHash(chain, &r)
+	approval := func(officer string) []byte { return sign(officer, &pb.ApproveResolution{Resolution: hash[:]}) }
+	l.accept(approval("party officer 2"), approval("league officer 1"))
+	l.block(n.WithdrawalsUntil-l.now, approval("league officer 2"))
+	if got := l.resolution(hash); got.Status != pb.RESOLUTION_REFUSED || tx.Code(got.Code) != tx.CodeNominationsClosed {
+		t.Fatalf("resolution is %v with code %v", got.Status, tx.Code(got.Code))
+	}
+	if s := l.nominations(); s.Formed == 0 || s.Cancelled != 0 {
+		t.Fatalf("%v", s)
+	}
 }
 
 // TestRemoveCandidate goes through what spec 9.44 refuses.

@@ -17,7 +17,7 @@ func checkSubmitApplications(r *reading, p *tx.Parsed, m *pb.SubmitApplications)
 	if err != nil {
 		return err
 	}
-	if err := r.before(n.ApplicationsUntil, "the time for applications"); err != nil {
+	if err := r.before(s, n.ApplicationsUntil, "the time for applications"); err != nil {
 		return err
 	}
 	fresh, err := r.freshApplications(m)

@@ -10,7 +10,7 @@ import (
 
 // WithdrawApplication: the candidate withdraws, for good. Spec 9.43.
 func checkWithdrawApplication(r *reading, p *tx.Parsed, m *pb.WithdrawApplication) error {
-	_, n, err := r.openedNominations(m.Nominations)
+	s, n, err := r.openedNominations(m.Nominations)
 	if err != nil {
 		return err
 	}
@@ -21,7 +21,7 @@ func checkWithdrawApplication(r *reading, p *tx.Parsed, m *pb.WithdrawApplicatio
 	if !bytes.Equal(a.Signed.Application.Key, p.Signer()) {
 		return tx.Refuse(tx.CodeNotAuthorised, "%x is not the key of the candidate %q", p.Signer(), a.Signed.Application.Name)
 	}
-	if err := r.before(n.WithdrawalsUntil, "the time for withdrawals"); err != nil {
+	if err := r.before(s, n.WithdrawalsUntil, "the time for withdrawals"); err != nil {
 		return err
 	}
 	if a.Withdrawn != 0 {

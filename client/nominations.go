@@ -113,7 +113,7 @@ func Applications(ctx context.Context, v *View, id string) ([]*Application, erro
 	return all, nil
 }
 
-// ErrNotFormed says that nominations have no manifest: their time is not over, or nobody stands.
+// ErrNotFormed says that nominations have no manifest: their time is not over, they were cancelled, or nobody stands.
 var ErrNotFormed = errors.New("no manifest is formed")
 
 // FormedManifest forms the manifest of nominations from what candidates signed and organisations decided, and holds it against the hash in
@@ -124,6 +124,8 @@ func FormedManifest(ctx context.Context, v *View, id string) (*pb.Manifest, erro
 		return nil, err
 	}
 	switch {
+	case s.Cancelled != 0:
+		return nil, fmt.Errorf("nominations %q: %w, for they were cancelled at height %d", id, ErrNotFormed, s.Cancelled)
 	case s.Formed == 0:
 		return nil, fmt.Errorf("nominations %q: %w before %d, in unix seconds of block time", id, ErrNotFormed, n.WithdrawalsUntil)
 	case len(s.Manifest) == 0:
@@ -292,10 +294,10 @@ func WithdrawApplication(ctx context.Context, l *Ledger, key ed25519.PrivateKey,
 	return err
 }
 
-// UntilFormed waits for a certified state in which the manifest of nominations is formed.
+// UntilFormed waits for a certified state in which the manifest of nominations is formed, or they are cancelled.
 func UntilFormed(ctx context.Context, l *Ledger, id string) (*View, error) {
 	return l.Until(ctx, func(ctx context.Context, v *View) (bool, error) {
 		s, err := MustLoad[pb.NominationsState](ctx, v, state.NominationsKey(id))
-		return err == nil && s.Formed != 0, err
+		return err == nil && (s.Formed != 0 || s.Cancelled != 0), err
 	})
 }

@@ -21,6 +21,8 @@ const (
 	MaxSlots      = 1_000        // slots of an election
 	MaxSeats      = 1_000        // places of a list
 	MaxPlaces     = 10_000       // polling places of an election
+	MaxServed     = 5_000_000    // contests of the styles of all polling places, as often as they are named
+	MaxTotals     = 160 << 10    // bytes of a transaction with the totals of a polling place: the least value of transaction_bytes
 	MaxMerges     = 8            // contests that follow one another by Contest.merge
 	MaxJoined     = 50_000       // options of all contests that are merged or merged into: one block adds their sums up
 	MaxSeconds    = 366 * 86_400 // any duration of a manifest
@@ -85,7 +87,10 @@ func CheckManifest(m *pb.Manifest) error {
 	if err := checkMerges(m); err != nil {
 		return err
 	}
-	return checkPlaces(m)
+	if err := checkPlaces(m); err != nil {
+		return err
+	}
+	return checkTotals(m)
 }
 
 // CheckID says whether s may be the id of an election or a chain: 1 to 40 characters of a-z, 0-9 and '-'.
@@ -337,6 +342,36 @@ func checkPlaces(m *pb.Manifest) error {
 	return nil
 }
 
+// checkTotals refuses polling places whose totals no transaction would surely carry, and more contests of them than are quickly gone through.
+// Spec 18.1.
+func checkTotals(m *pb.Manifest) error {
+	named := 0
+	for i := range m.PollingPlaces {
+		for _, s := range m.PollingPlaces[i].Styles {
+			named += len(m.Styles[s].Contests)
+		}
+	}
+	if named > MaxServed {
+		return fmt.Errorf("the styles of all polling places name %d contests, at most %d are allowed", named, MaxServed)
+	}
+	servedBy := make([]int, len(m.Contests)) // by contest, the last place that serves it, from 1
+	for i := range m.PollingPlaces {
+		p := &m.PollingPlaces[i]
+		size := 2_048 // of envelope, reason and all else but the contests, generously
+		for _, s := range p.Styles {
+			for _, c := range m.Styles[s].Contests {
+				if servedBy[c] <= i {
+					servedBy[c], size = i+1, size+20+4*len(m.Contests[c].Options)
+				}
+			}
+		}
+		if size > MaxTotals {
+			return fmt.Errorf("polling place %q: its totals take %d bytes, at most %d are allowed", p.Id, size, MaxTotals)
+		}
+	}
+	return nil
+}
+
 // Place returns the polling place with an id, nil where there is none.
 func Place(m *pb.Manifest, id string) *pb.PollingPlace {
 	i, ok := slices.BinarySearchFunc(m.PollingPlaces, id, func(p pb.PollingPlace, id string) int { return strings.Compare(p.Id, id) })
@@ -348,12 +383,19 @@ func Place(m *pb.Manifest, id string) *pb.PollingPlace {
 
 // PlaceContests returns the contests of all styles that a polling place serves, strictly ascending.
 func PlaceContests(m *pb.Manifest, p *pb.PollingPlace) []uint32 {
-	var contests []uint32
+	served := make([]bool, len(m.Contests))
 	for _, s := range p.Styles {
-		contests = append(contests, m.Styles[s].Contests...)
+		for _, c := range m.Styles[s].Contests {
+			served[c] = true
+		}
 	}
-	slices.Sort(contests)
-	return slices.Compact(contests)
+	var contests []uint32
+	for c, is := range served {
+		if is {
+			contests = append(contests, uint32(c))
+		}
+	}
+	return contests
 }
 
 // Slots returns the number of slots of an election: one more than the last slot that a contest uses.

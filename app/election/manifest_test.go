@@ -128,6 +128,10 @@ func TestManifestRules(t *testing.T) {
 		"polling place for nobody":  {false, func(m *pb.Manifest) { village(m)[0].Styles = nil }},
 		"polling place, styles":     {false, func(m *pb.Manifest) { village(m)[0].Styles = []uint32{1, 0} }},
 		"polling place, far style":  {false, func(m *pb.Manifest) { village(m)[0].Styles = []uint32{2} }},
+		"most options of a place":   {true, func(m *pb.Manifest) { ballroom(m, 58) }},
+		"options of a place":        {false, func(m *pb.Manifest) { ballroom(m, 59) }},
+		"most contests of places":   {true, func(m *pb.Manifest) { everywhere(m, MaxServed/50_000) }},
+		"contests of places":        {false, func(m *pb.Manifest) { everywhere(m, MaxServed/50_000+1) }},
 		"roll of another election":  {true, func(m *pb.Manifest) { m.RollOf = "another" }},
 		"roll of itself":            {false, func(m *pb.Manifest) { m.RollOf = m.Election }},
 		"roll of no id":             {false, func(m *pb.Manifest) { m.RollOf = "An other" }},
@@ -182,12 +186,45 @@ func chain(m *pb.Manifest, n int) {
 // star makes n contests of 200 options, of which the first is the target of all others.
 func star(m *pb.Manifest, n int) {
 	districts(m, n)
-	var options []string
-	for i := range 200 {
-		options = append(options, fmt.Sprint(i))
-	}
+	options := numbered(200)
 	for i := range m.Contests {
 		m.Contests[i].Options, m.Contests[i].MinSelections, m.Contests[i].Merge = options, 1, min(uint32(i), 1)
+	}
+}
+
+func numbered(n int) (options []string) {
+	for i := range n {
+		options = append(options, fmt.Sprint(i))
+	}
+	return options
+}
+
+// ballroom gives a manifest a polling place with 197 contests of 200 options and one of n: with 58 its totals may have 2,048 + 20 * 198 + 4 *
+// 39,458 = 163,840 bytes. Another place serves the last contest alone.
+func ballroom(m *pb.Manifest, n int) {
+	districts(m, 198)
+	styles, options := make([]uint32, 198), numbered(200)
+	for i := range m.Contests {
+		m.Contests[i].Options, m.Contests[i].MinSelections, styles[i] = options, 1, uint32(i)
+	}
+	m.Contests[197].Options = options[:n]
+	m.PollingPlaces = []pb.PollingPlace{{Id: "a", Title: "A", Styles: styles}, {Id: "b", Title: "B", Styles: styles[197:]}}
+}
+
+// everywhere gives a manifest n polling places, each of 500 styles with the same 100 contests.
+func everywhere(m *pb.Manifest, n int) {
+	districts(m, 100)
+	contests, styles := make([]uint32, 100), make([]uint32, 500)
+	for i := range m.Contests {
+		m.Contests[i].FirstSlot, m.Contests[i].MinSelections, contests[i] = uint32(i), 1, uint32(i)
+	}
+	m.Styles = make([]pb.BallotStyle, 500)
+	for i := range m.Styles {
+		m.Styles[i], styles[i] = pb.BallotStyle{District: fmt.Sprint(i), Contests: contests}, uint32(i)
+	}
+	m.PollingPlaces = nil
+	for i := range n {
+		m.PollingPlaces = append(m.PollingPlaces, pb.PollingPlace{Id: fmt.Sprintf("%03d", i), Title: "P", Styles: styles})
 	}
 }
 

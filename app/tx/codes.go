@@ -206,7 +206,7 @@ var codes = map[Code]struct{ name, advice string }{
 	CodeInvalidNominations:   {"invalid_nominations", "correct the nominations, publish them and propose them anew"},
 	CodeNominationsExist:     {"nominations_exist", "choose an election id that no nominations on this chain have"},
 	CodeUnknownNominations:   {"unknown_nominations", "check the id of the nominations"},
-	CodeNominationsClosed:    {"nominations_closed", "nothing: the time for it has passed"},
+	CodeNominationsClosed:    {"nominations_closed", "nothing: the time for it has passed, or the nominations were cancelled"},
 	CodeInvalidApplication:   {"invalid_application", "have the candidate correct the application and sign it anew"},
 	CodeUnknownApplication:   {"unknown_application", "submit the application first, or check its hash"},
 	CodeCandidateTwice:       {"candidate_twice", "have the candidate withdraw the other application first"},

@@ -176,6 +176,8 @@ func checkResolution(r *pb.Resolution) error {
 		if r.Reason == "" {
 			return Refuse(CodeInvalidField, "reason is empty; a candidate is removed for a reason")
 		}
+	case *pb.Resolution_CancelNominations:
+		return required(r.Reason)
 	case *pb.Resolution_AnswerInitiative:
 		return checkAnswer(r.Reason, d.AnswerInitiative.Document)
 	case *pb.Resolution_RemovePost:

@@ -159,6 +159,8 @@ func TestParseRefusesFields(t *testing.T) {
 			OpenNominations: &pb.OpenNominations{Nominations: h[1:]}}}},
 		"removed for no reason": &pb.ProposeResolution{Resolution: pb.Resolution{Decision: &pb.Resolution_RemoveCandidate{
 			RemoveCandidate: &pb.RemoveCandidate{Election: "e"}}}},
+		"cancelled for no reason": &pb.ProposeResolution{Resolution: pb.Resolution{Decision: &pb.Resolution_CancelNominations{
+			CancelNominations: &pb.CancelNominations{Nominations: "e"}}}},
 		"too many refused":   &pb.ReportIntake{Start: 1, Height: 60, Refused: refusedMany(MaxRefusalCounts + 1)},
 		"approval":           &pb.ApproveResolution{Resolution: p},
 		"withdrawal":         &pb.WithdrawApproval{},

@@ -33,6 +33,10 @@ type Nominations struct {
 	Formed   int64    `json:"formed"`
 	Manifest string   `json:"manifest,omitempty"`
 	LeftOut  []string `json:"left_out"`
+	// Cancelled is the height at which the resolution CancelledBy cancelled them for the reason CancelReason, 0 where none did.
+	Cancelled    int64  `json:"cancelled"`
+	CancelledBy  string `json:"cancelled_by,omitempty"`
+	CancelReason string `json:"cancel_reason,omitempty"`
 }
 
 // ShowNominations collects what a certified state holds of nominations. It fails with ErrAbsent.
@@ -41,12 +45,21 @@ func ShowNominations(ctx context.Context, v *client.View, id string) (*Nominatio
 	if err != nil {
 		return nil, err
 	}
+	var reason string
+	if s.Cancelled != 0 {
+		r, err := client.MustLoad[pb.ResolutionRecord](ctx, v, state.ResolutionKey(s.CancelledBy))
+		if err != nil {
+			return nil, err
+		}
+		reason = r.Resolution.Reason
+	}
 	return &Nominations{
 		ID: id, Height: v.Height(), Title: n.Manifest.Title, Document: hex.EncodeToString(s.Document),
 		ApplicationsUntil: moment(n.ApplicationsUntil), DecisionsUntil: moment(n.DecisionsUntil), WithdrawalsUntil: moment(n.WithdrawalsUntil),
 		YoungOn: n.YoungOn, YoungAge: n.YoungAge, Lists: len(n.Lists),
 		Submitted: s.Submitted, Refused: s.Refused, Withdrawn: s.Withdrawn, Standing: s.Standing,
 		Formed: s.Formed, Manifest: hex.EncodeToString(s.Manifest), LeftOut: append([]string{}, s.LeftOut...),
+		Cancelled: s.Cancelled, CancelledBy: hex.EncodeToString(s.CancelledBy), CancelReason: reason,
 	}, nil
 }
 

@@ -266,10 +266,10 @@ func newNominationsStatusCommand() *cobra.Command {
 }
 
 func formedFlag(c *cobra.Command, formed *bool) {
-	c.Flags().BoolVar(formed, "wait", false, "wait until the manifest is formed")
+	c.Flags().BoolVar(formed, "wait", false, "wait until the manifest is formed, or the nominations are cancelled")
 }
 
-// nominationsView returns the newest certified state, or the first in which the manifest of nominations is formed.
+// nominationsView returns the newest certified state, or the first in which the manifest of nominations is formed or they are cancelled.
 func nominationsView(c *cobra.Command, ledger *ledgerFlags, id string, formed bool) (*client.View, error) {
 	l, err := ledger.open(c)
 	if err != nil {
@@ -286,6 +286,8 @@ func writeNominations(w io.Writer, n *readable.Nominations) {
 		n.ID, n.Title, momentText(n.ApplicationsUntil), momentText(n.DecisionsUntil), momentText(n.WithdrawalsUntil))
 	fmt.Fprintf(w, "lists         %d\nsubmitted     %d, of them %d refused, %d withdrawn\nstanding      %d\n", n.Lists, n.Submitted, n.Refused, n.Withdrawn, n.Standing)
 	switch {
+	case n.Cancelled != 0:
+		fmt.Fprintf(w, "cancelled     at height %d: %s\n", n.Cancelled, n.CancelReason)
 	case n.Formed == 0:
 		fmt.Fprintf(w, "manifest      not formed\n")
 	case n.Manifest == "":
@@ -359,6 +361,15 @@ func newFormManifestCommand() *cobra.Command {
 	}
 	ledger.add(c)
 	formedFlag(c, &formed)
+	return c
+}
+
+func newCancelNominationsCommand() *cobra.Command {
+	c := decide("cancel-nominations NOMINATIONS", "Propose to cancel nominations whose manifest is not formed; --reason says why", cobra.ExactArgs(1),
+		func(c *cobra.Command, o client.Officer, args []string) (*pb.Resolution, error) {
+			return &pb.Resolution{Decision: &pb.Resolution_CancelNominations{CancelNominations: &pb.CancelNominations{Nominations: args[0]}}}, nil
+		})
+	require(c, "reason")
 	return c
 }
 

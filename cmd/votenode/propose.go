@@ -23,7 +23,7 @@ func newProposeCommand() *cobra.Command {
 		newProposeFileCommand(), newCreateElectionCommand(), newAppointTrusteesCommand(), newSealRollCommand(),
 		newScheduleCommand(), newExtendCommand(), newCancelCommand(), newRevokeVotersCommand(),
 		newReplaceTrusteesCommand(), newExcuseTrialCommand(), newChangeValidatorsCommand(), newChangeOfficersCommand(),
-		newUpgradeSoftwareCommand(), newCancelUpgradeCommand(), newPaperTotalsCommand(), newExcusePaperCommand(), newRemoveCandidateCommand(),
+		newUpgradeSoftwareCommand(), newCancelUpgradeCommand(), newPaperTotalsCommand(), newExcusePaperCommand(), newCancelNominationsCommand(), newRemoveCandidateCommand(),
 		newOpenInitiativesCommand(), newAnswerInitiativeCommand(), newRemovePostCommand())
 }
 

@@ -27,7 +27,7 @@ func (h *hexBytes) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// The vectors of docs/spec/03-ballot.md, section 3.15.
+// The vectors of docs/spec/03-ballot.md, section 3.15, and of docs/spec/15-registrars.md.
 type (
 	vectorFile struct {
 		Comment    string           `json:"comment"`
@@ -39,6 +39,14 @@ type (
 		Tallies    []vectorTally    `json:"tallies"`
 		Codes      []vectorBadCode  `json:"bad_codes"`
 		Derivation vectorDerivation `json:"derivation"`
+
+		Signed              []vectorSigned    `json:"signed"`
+		InvalidSigned       []vectorSigned    `json:"invalid_signed"`
+		Applications        []vectorSignature `json:"applications"`
+		InvalidApplications []vectorSignature `json:"invalid_applications"`
+		Halves              []vectorHalves    `json:"halves"`
+		InvalidHalves       []vectorHalves    `json:"invalid_halves"`
+		Joined              []vectorJoined    `json:"joined"`
 	}
 	vectorElection struct {
 		Chain     string            `json:"chain"`
@@ -158,7 +166,7 @@ func makeVectors(t *testing.T) *vectorFile {
 	p, secrets := vectorParameters(t)
 	e := newElection(t, p)
 	v := &vectorFile{
-		Comment: "docs/spec/03-ballot.md, section 3.15; written by go test ./crypto/ballot -run TestVectors -update",
+		Comment: "docs/spec/03-ballot.md, section 3.15, and 15-registrars.md; written by go test ./crypto/ballot -run TestVectors -update",
 		Election: vectorElection{
 			Chain: p.Chain, Election: p.Election, Manifest: p.Manifest[:], RollRoot: p.RollRoot[:], KeyDigest: p.KeyDigest[:],
 		},
@@ -195,6 +203,7 @@ func makeVectors(t *testing.T) *vectorFile {
 	makeInvalid(t, e, v)
 	makeChallenge(t, e, v)
 	makeTallies(t, e, v)
+	makeVoterVectors(t, v)
 	v.Codes = []vectorBadCode{
 		{v.Valid[0].CodeText[:len(v.Valid[0].CodeText)-1] + "q", "checksum"},
 		{v.Valid[0].CodeText[:len(v.Valid[0].CodeText)-1], "length"},

@@ -45,15 +45,16 @@ func (w *written) challenge(name string) [64]byte {
 	return h
 }
 
-// nonce is the first scalar of SHAKE256 over framed items, times G.
-func nonce(items ...any) []byte {
+// streamed is the first scalar of SHAKE256 over framed items.
+func streamed(items ...any) *scalar.Scalar {
 	var w written
 	w.items(items...)
-	var wide [64]byte
-	xof := sha3.NewSHAKE256()
-	xof.Write(w)
-	xof.Read(wide[:])
-	return group.PointBytes(curve.NewRistrettoPoint().MulBasepoint(curve.RISTRETTO_BASEPOINT_TABLE, group.ReduceScalar(wide)))
+	return group.ReduceScalar([64]byte(sha3.SumSHAKE256(w, 64)))
+}
+
+// nonce is the same, times G.
+func nonce(items ...any) []byte {
+	return group.PointBytes(curve.NewRistrettoPoint().MulBasepoint(curve.RISTRETTO_BASEPOINT_TABLE, streamed(items...)))
 }
 
 // TestVoterSignaturesOfTheSpec: sections 3.16 and 15.6.

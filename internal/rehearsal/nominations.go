@@ -85,7 +85,7 @@ func (l *Ledger) NominationsState(id string) *pb.NominationsState {
 }
 
 // nominate: candidates apply, are registered and refused, withdraw and apply anew. The manifest that is formed of it makes an election, in
-// which a candidate is removed.
+// which a candidate is removed. Other nominations are cancelled.
 func nominate(t testing.TB, watch func(*Ledger)) {
 	l := New(t)
 	watch(l)
@@ -145,6 +145,36 @@ func nominate(t testing.TB, watch func(*Ledger)) {
 		e.Accept(Each(e.Of(o), func(t *Trustee) []byte { return t.Open(0, 1) })[:2]...)
 	}
 	e.Expect(pb.PHASE_FINAL)
+	l.cancelNominations()
+}
+
+// cancelNominations opens nominations and cancels them: nothing is taken any more, and no manifest is formed. Those whose manifest is formed
+// cannot be cancelled.
+func (l *Ledger) cancelNominations() {
+	l.t.Helper()
+	cancel := func(id, reason string) *pb.Resolution {
+		return &pb.Resolution{Reason: reason, Decision: &pb.Resolution_CancelNominations{CancelNominations: &pb.CancelNominations{Nominations: id}}}
+	}
+	refuse := func(code tx.Code, r *pb.Resolution) {
+		raw, _ := l.Propose("party officer 1", r)
+		l.Refuse(code, raw)
+	}
+	n := Nominations("second", l.Now()+60)
+	refuse(tx.CodeUnknownNominations, cancel("second", "too early"))
+	l.Open(n)
+	aigul, bolat := Apply("second", "north", "North", "Aigul"), Apply("second", "north", "North", "Bolat")
+	l.Accept(Submit("party registrar 1", aigul, bolat), Decide("party registrar 1", "", aigul), Decide("league registrar 1", "", aigul))
+	l.Resolve(cancel("second", "too few candidates"))
+	l.Refuse(tx.CodeNominationsClosed, Submit("party registrar 1", Apply("second", "north", "North", "Dana")))
+	l.Refuse(tx.CodeNominationsClosed, Decide("party registrar 1", "", bolat))
+	l.Refuse(tx.CodeNominationsClosed, WithdrawApplication(aigul))
+	refuse(tx.CodeAlreadyDone, cancel("second", "once more"))
+	refuse(tx.CodeNominationsClosed, cancel("primary", "too late"))
+	l.Make(100)
+	if s := l.NominationsState("second"); s.Formed != 0 || s.Cancelled == 0 {
+		l.t.Fatalf("%v", s)
+	}
+	refuse(tx.CodeManifestMismatch, &pb.Resolution{Decision: &pb.Resolution_CreateElection{CreateElection: &pb.CreateElection{Manifest: l.Publish(Manifest("second"))}}})
 }
 
 // nominated checks the manifest that was formed of nominations, and creates its election. Another one is not let in.

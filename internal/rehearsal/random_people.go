@@ -261,6 +261,11 @@ func (c *crowd) nominations() [][]byte {
 			c.propose(&pb.Resolution{Decision: &pb.Resolution_OpenNominations{OpenNominations: &pb.OpenNominations{Nominations: hash[:]}}}),
 		}
 	}
+	if c.luck(5) {
+		return [][]byte{c.propose(&pb.Resolution{Reason: "too few candidates", Decision: &pb.Resolution_CancelNominations{
+			CancelNominations: &pb.CancelNominations{Nominations: id},
+		}})}
+	}
 	registrar := one(c, Organisations) + " registrar 1"
 	list := one(c, []string{"mazhilis", "north", "south"})
 	apply := func() *pb.SignedApplication {

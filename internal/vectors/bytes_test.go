@@ -112,7 +112,7 @@ func (m message) varint(field int, n int64) message {
 	if n == 0 {
 		return m
 	}
-	return binary.AppendUvarint(append(m, byte(field<<3)), uint64(n))
+	return binary.AppendUvarint(binary.AppendUvarint(m, uint64(field<<3)), uint64(n))
 }
 
 func (m message) bytes(field int, b []byte) message {
@@ -124,7 +124,7 @@ func (m message) bytes(field int, b []byte) message {
 
 // nested appends a message or bytes, also where it is empty.
 func (m message) nested(field int, b []byte) message {
-	m = binary.AppendUvarint(append(m, byte(field<<3|2)), uint64(len(b)))
+	m = binary.AppendUvarint(binary.AppendUvarint(m, uint64(field<<3|2)), uint64(len(b)))
 	return append(m, b...)
 }
 

@@ -26,6 +26,8 @@ type vectors struct {
 	ceremony     ceremonyFile
 	tally        tallyFile
 	lists        listsFile
+	voters       votersFile
+	paper        paperFile
 	proofs       proofsFile
 	receipts     receiptsFile
 	negative     negativeFile
@@ -47,6 +49,8 @@ var parted = []part{
 	{"ceremony.json", func(v *vectors) any { return &v.ceremony }, (*vectors).checkCeremony},
 	{"tally.json", func(v *vectors) any { return &v.tally }, (*vectors).checkTally},
 	{"lists.json", func(v *vectors) any { return &v.lists }, (*vectors).checkLists},
+	{"voters.json", func(v *vectors) any { return &v.voters }, (*vectors).checkVoters},
+	{"paper.json", func(v *vectors) any { return &v.paper }, (*vectors).checkPaper},
 	{"proofs.json", func(v *vectors) any { return &v.proofs }, (*vectors).checkProofs},
 	{"receipts.json", func(v *vectors) any { return &v.receipts }, (*vectors).checkReceipts},
 	{"negative.json", func(v *vectors) any { return &v.negative }, (*vectors).checkNegative},
@@ -157,7 +161,7 @@ func TestForm(t *testing.T) {
 // mayBeEmpty are the fields, at any depth, that are empty where there is nothing.
 var mayBeEmpty = []string{
 	"evidence", "precommits", "leaves", "codes", "written", "deleted", "logs", "voters", "changed_leaves", "path", "complaints", "hash", "leaf",
-	"bytes", "value",
+	"bytes", "value", "options",
 }
 
 func checkForm(t *testing.T, where string, v any) {

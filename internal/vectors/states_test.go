@@ -104,8 +104,9 @@ func (w *world) grown(v *stateVector, key string, old, value []byte) {
 	var tree string
 	var read func(index uint64) json.RawMessage
 	switch key {
-	case state.VotersKey(primary):
-		tree, read = primary, func(i uint64) json.RawMessage { return fields(must(state.LoadVoter(s, primary, i))) }
+	case state.VotersKey(primary), state.VotersKey(poll):
+		tree = strings.Split(key, "/")[1]
+		read = func(i uint64) json.RawMessage { return fields(must(state.LoadVoter(s, tree, i))) }
 	case state.VotersKey(state.MembersTree(primary)):
 		tree, read = state.MembersTree(primary), func(i uint64) json.RawMessage { return fields(must(state.LoadMember(s, primary, i))) }
 	default:

@@ -19,10 +19,13 @@ import (
 	"votenode/verify/certified"
 )
 
-// The record that all vectors are about, and the election of it that is held.
+// The record that all vectors are about, the election of it that is held, and the poll beside it.
 var recordPath = filepath.Join("..", "..", "verify", "audit", "testdata", "record")
 
-const primary = "primary"
+const (
+	primary = "primary"
+	poll    = "poll"
+)
 
 // hexBytes stands in JSON as lower-case hexadecimal digits.
 type hexBytes []byte

@@ -98,7 +98,7 @@ func (c *contract) nominated(made map[string][]example) {
 	w := serve(c.T, l)
 	w.indexAll()
 	for id, targets := range map[string][]string{
-		"allNominations": {"/v1/nominations"}, "nominations": {"/v1/nominations/primary"},
+		"allNominations": {"/v1/nominations"}, "nominations": {"/v1/nominations/primary", "/v1/nominations/second"},
 		"applications": {"/v1/nominations/primary/applications", "/v1/nominations/primary/applications?after=0&limit=1"},
 		"removed":      {"/v1/elections/primary/removed", "/v1/elections/primary/removed?from=0&limit=1"},
 		"manifest":     {"/v1/elections/primary/manifest"}, "events": {"/v1/events?from=1"}, "resolution": eachResolution(w),

@@ -26,6 +26,9 @@ type nominations struct {
 	// Formed is the height at which the manifest was formed, 0 before, and Manifest its hash, empty where there is none.
 	Formed   int64  `json:"formed"`
 	Manifest digits `json:"manifest"`
+	// Cancelled is the height at which the resolution CancelledBy cancelled them, 0 and empty where none did.
+	Cancelled   int64  `json:"cancelled"`
+	CancelledBy digits `json:"cancelled_by"`
 }
 
 // loadNominations returns nominations and their rules, or a refusal where there are none.
@@ -45,7 +48,7 @@ func (s *Server) loadNominations(view *state.Snapshot, id string) (*nominations,
 		ID: id, Title: rules.Manifest.Title, Document: record.Document,
 		ApplicationsUntil: rules.ApplicationsUntil, DecisionsUntil: rules.DecisionsUntil, WithdrawalsUntil: rules.WithdrawalsUntil,
 		Submitted: record.Submitted, Refused: record.Refused, Withdrawn: record.Withdrawn, Standing: record.Standing,
-		Formed: record.Formed, Manifest: record.Manifest,
+		Formed: record.Formed, Manifest: record.Manifest, Cancelled: record.Cancelled, CancelledBy: record.CancelledBy,
 	}, record, rules, nil
 }
 
@@ -76,7 +79,7 @@ func (s *Server) allNominations(r *http.Request) (any, error) {
 	}{view.Height(), all}, nil
 }
 
-// nominationsByID serves GET /v1/nominations/{id}: with all rules, and the lists that were left out.
+// nominationsByID serves GET /v1/nominations/{id}: with all rules, the lists that were left out, and why they were cancelled.
 func (s *Server) nominationsByID(r *http.Request) (any, error) {
 	if err := queryOf(r).done(); err != nil {
 		return nil, err
@@ -89,12 +92,21 @@ func (s *Server) nominationsByID(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	var reason string
+	if record.Cancelled != 0 {
+		resolution, err := state.MustLoad[pb.ResolutionRecord](view, state.ResolutionKey(record.CancelledBy))
+		if err != nil {
+			return nil, err
+		}
+		reason = resolution.Resolution.Reason
+	}
 	return struct {
 		Height int64 `json:"height"`
 		*nominations
-		LeftOut []string        `json:"left_out"`
-		Rules   json.RawMessage `json:"rules"`
-	}{view.Height(), shown, append([]string{}, record.LeftOut...), readable.CompactMessage(rules)}, nil
+		CancelReason string          `json:"cancel_reason"`
+		LeftOut      []string        `json:"left_out"`
+		Rules        json.RawMessage `json:"rules"`
+	}{view.Height(), shown, reason, append([]string{}, record.LeftOut...), readable.CompactMessage(rules)}, nil
 }
 
 // application tells people of an application.

@@ -50,6 +50,9 @@ func TestBounds(t *testing.T) {
 	removal := func(reason string) *pb.ProposeResolution {
 		return &pb.ProposeResolution{Resolution: pb.Resolution{Reason: reason, Decision: &pb.Resolution_RemoveCandidate{RemoveCandidate: &pb.RemoveCandidate{}}}}
 	}
+	cancellation := func(reason string) *pb.ProposeResolution {
+		return &pb.ProposeResolution{Resolution: pb.Resolution{Reason: reason, Decision: &pb.Resolution_CancelNominations{CancelNominations: &pb.CancelNominations{}}}}
+	}
 	reports := func(n int) *pb.ReportIntake {
 		m := &pb.ReportIntake{Start: 1, Height: tx.IntakeInterval, Refused: make([]pb.RefusalCount, n)}
 		for i := range m.Refused {
@@ -81,6 +84,7 @@ func TestBounds(t *testing.T) {
 		"signatures":   {wellFormed(signatures(organisation.MaxOrganisations)), wellFormed(signatures(organisation.MaxOrganisations + 1))},
 		"struck":       {wellFormed(struck(tx.MaxStruck)), wellFormed(struck(tx.MaxStruck + 1))},
 		"a reason":     {wellFormed(removal("a court says so")), wellFormed(removal(""))},
+		"cancelling":   {wellFormed(cancellation("a court says so")), wellFormed(cancellation(""))},
 		"revocations":  {wellFormed(revocations(tx.MaxRevocations)), wellFormed(revocations(tx.MaxRevocations + 1))},
 	} {
 		if !c.most || c.more {

@@ -54,6 +54,8 @@ func kindOf(m *pb.Resolution) uint32 {
 		return 25
 	case *pb.Resolution_RemovePost:
 		return 26
+	case *pb.Resolution_CancelNominations:
+		return 28
 	}
 	return 0
 }
@@ -105,6 +107,8 @@ func (r *Recount) rule(m *pb.Resolution) error {
 		return r.mayAnswer(d.AnswerInitiative)
 	case *pb.Resolution_RemovePost:
 		return r.mayRemovePost(d.RemovePost)
+	case *pb.Resolution_CancelNominations:
+		return r.mayCancelNominations(d.CancelNominations)
 	}
 	return refuse(codeInvalidField, "the resolution decides nothing")
 }
@@ -158,6 +162,12 @@ func (r *Recount) effect(hash [32]byte, m *pb.Resolution) error {
 		r.answer(d.AnswerInitiative, r.resolutionHash(m))
 	case *pb.Resolution_RemovePost:
 		r.removePost(d.RemovePost, r.resolutionHash(m))
+	case *pb.Resolution_CancelNominations:
+		n, err := r.opened(d.CancelNominations.Nominations)
+		if err != nil {
+			return err
+		}
+		n.state.Cancelled, n.state.CancelledBy = r.height, hash[:]
 	case *pb.Resolution_ReplaceTrustees:
 		e := r.byID[d.ReplaceTrustees.Election]
 		c := e.ceremony(d.ReplaceTrustees.Organisation)

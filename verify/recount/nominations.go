@@ -83,6 +83,25 @@ func (r *Recount) candidateSigned(s *pb.SignedApplication) bool {
 	return ed25519.VerifyWithOptions(s.Application.Key, message, s.Signature, zip215)
 }
 
+// over says whether a deadline is reached, or the nominations are cancelled.
+func (n *nominations) over(r *Recount, deadline int64) bool {
+	return n.state.Cancelled != 0 || r.reached(deadline)
+}
+
+// mayCancelNominations: spec 9.39.
+func (r *Recount) mayCancelNominations(d *pb.CancelNominations) error {
+	n, err := r.opened(d.Nominations)
+	switch {
+	case err != nil:
+		return err
+	case n.state.Cancelled != 0:
+		return refuse(codeAlreadyDone, "%q is cancelled", d.Nominations)
+	case n.state.Formed != 0:
+		return refuse(codeNominationsClosed, "%q has come to a manifest, or to none", d.Nominations)
+	}
+	return nil
+}
+
 func (r *Recount) applicationHash(a *pb.Application) [32]byte {
 	return transcript.Digest(transcript.LabelApplication, []byte(r.chain), rules.Encode(a))
 }
@@ -97,8 +116,8 @@ func (r *Recount) submitApplications(signer []byte, m *pb.SubmitApplications) er
 	if err != nil {
 		return err
 	}
-	if r.reached(n.rules.ApplicationsUntil) {
-		return refuse(codeNominationsClosed, "the time for applications has passed")
+	if n.over(r, n.rules.ApplicationsUntil) {
+		return refuse(codeNominationsClosed, "applications are not taken any more")
 	}
 	var fresh []*pb.SignedApplication
 	for i := range m.Applications {
@@ -165,8 +184,8 @@ func (r *Recount) decideApplications(signer []byte, m *pb.DecideApplications) er
 	if err != nil {
 		return err
 	}
-	if r.reached(n.rules.DecisionsUntil) {
-		return refuse(codeNominationsClosed, "the time for decisions has passed")
+	if n.over(r, n.rules.DecisionsUntil) {
+		return refuse(codeNominationsClosed, "nothing is decided any more")
 	}
 	last := func(a *pb.ApplicationState, refused string) bool { // whether the candidate stands with this decision
 		return live(a) && refused == "" && len(a.Decisions)+1 == len(r.organisations)
@@ -213,8 +232,8 @@ func (r *Recount) withdrawApplication(signer []byte, m *pb.WithdrawApplication) 
 		return refuse(codeUnknownApplication, "there is no application %x", m.Application)
 	case string(a.Signed.Application.Key) != string(signer):
 		return refuse(codeNotAuthorised, "%x is not the candidate's key", signer)
-	case r.reached(n.rules.WithdrawalsUntil):
-		return refuse(codeNominationsClosed, "the time for withdrawals has passed")
+	case n.over(r, n.rules.WithdrawalsUntil):
+		return refuse(codeNominationsClosed, "nobody withdraws any more")
 	case a.Withdrawn != 0:
 		return refuse(codeAlreadyDone, "the candidate has withdrawn")
 	}
@@ -233,7 +252,7 @@ func (r *Recount) stands(a *pb.ApplicationState) bool {
 // formManifests: spec 16.5.
 func (r *Recount) formManifests() {
 	for _, n := range r.nominations {
-		if n.state.Formed != 0 || !r.reached(n.rules.WithdrawalsUntil) {
+		if n.state.Formed != 0 || n.state.Cancelled != 0 || !r.reached(n.rules.WithdrawalsUntil) {
 			continue
 		}
 		var standing []rules.Candidate

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks ballot.json by docs/spec/03-ballot.md alone: a second implementation of the verifier, with no library but hashes.
+"""Checks ballot.json by docs/spec/03-ballot.md and 15-registrars.md alone: a second implementation of the verifier, with no library but hashes.
 
 It is slow, draws no secrets and must not be used for anything else. Group: RFC 9496; hash-to-group: RFC 9380.
 """
@@ -248,6 +248,109 @@ class Election:
         return out
 
 
+# --- 3.16, 15.4, 15.6: what voters and registrars sign and prove besides ballots ---------------------------------------
+
+def signed(e, s):
+    t = Transcript(b"votenode/v1/voter-transaction")
+    for name, data in ((b"version", u64(1)), (b"chain", e.chain), (b"election", e.id), (b"roll-index", u64(s["roll_index"])),
+                       (b"voter", bytes.fromhex(s["voter"])), (b"kind", u64(s["kind"])), (b"body", bytes.fromhex(s["body"]))):
+        t.item(name, data)
+    return t
+
+
+def application(e, s):
+    t = Transcript(b"votenode/v1/key-application")
+    for name, data in ((b"version", u64(1)), (b"chain", e.chain), (b"election", e.id), (b"voter", bytes.fromhex(s["voter"]))):
+        t.item(name, data)
+    return t
+
+
+def schnorr(t, s):
+    """3.9 over a transcript that lacks the nonce. Returns e and what is hashed for it, or raises Fault."""
+    signature = bytes.fromhex(s["signature"])
+    if len(signature) != 64:
+        raise Fault("length")
+    nonce, response = decode(signature[:32]), scalar(signature[32:])
+    t.item(b"nonce", signature[:32])
+    hashed = t.raw + frame(b"signature")
+    _, e = t.challenge(b"signature")
+    if nonce + e * decode(bytes.fromhex(s["voter"])) != response * G:
+        raise Fault("signature")
+    return e, hashed
+
+
+def hedged(label, fresh, secret, statement, *more):
+    """The first scalar of 3.10 and 15.4."""
+    return int.from_bytes(hashlib.shake_256(frames(label, fresh, secret, statement, *more)).digest(64), "little") % L
+
+
+def halves(e, h):
+    """15.4. Returns the transcript before R, lambda and W."""
+    t = Transcript(b"votenode/v1/half-possession")
+    row = [bytes.fromhex(p) for p in h["halves"]]
+    for name, data in ((b"version", u64(1)), (b"chain", e.chain), (b"election", e.id), (b"organisation", h["organisation"].encode()),
+                       (b"round", u64(h["round"])), (b"files", bytes.fromhex("".join(h["files"]))), (b"halves", b"".join(row))):
+        t.item(name, data)
+    _, weight = t.challenge(b"lambda")
+    return t, weight, total([pow(weight, j, L) * decode(p) for j, p in enumerate(row, 1)])
+
+
+def possession(e, h):
+    """Verifies the proof of 15.4. Returns R and what is hashed for c, or raises Fault."""
+    proof = bytes.fromhex(h["proof"])
+    if len(proof) != 64:
+        raise Fault("length")
+    c, s = scalar(proof[:32]), scalar(proof[32:])
+    t, _, w = halves(e, h)
+    r = (s * G + (L - c) * w).encode()
+    t.item(b"R", r)
+    hashed = t.raw + frame(b"c")
+    if t.challenge(b"c")[1] != c:
+        raise Fault("proof")
+    return r, hashed
+
+
+def check_voters(e, v):
+    for transcript, good, bad in ((signed, "signed", "invalid_signed"), (application, "applications", "invalid_applications")):
+        for s in v[good]:
+            secret = bytes.fromhex(s["secret"])
+            challenge, hashed = schnorr(transcript(e, s), s)
+            statement, _ = transcript(e, s).challenge(b"randomness")
+            k = hedged(b"votenode/v1/ballot-randomness", bytes.fromhex(s["fresh"]), secret, statement, b"")
+            expect((little(challenge), little(k), hashed.hex()) == (s["e"], s["k"], s["transcript"]), s["name"] + ": transcript")
+            expect((k * G).encode().hex() + little((k + challenge * scalar(secret)) % L) == s["signature"], s["name"] + ": derivation")
+            expect((scalar(secret) * G).encode().hex() == s["voter"], s["name"] + ": voter's key")
+        refused(v[bad], lambda s: schnorr(transcript(e, s), s))
+    for h in v["halves"]:
+        r, hashed = possession(e, h)
+        t, weight, w = halves(e, h)
+        secrets = [scalar(bytes.fromhex(s)) for s in h["secrets"]]
+        y = sum(pow(weight, j, L) * s for j, s in enumerate(secrets, 1)) % L
+        statement, _ = t.challenge(b"randomness")
+        k = hedged(b"votenode/v1/half-randomness", bytes.fromhex(h["fresh"]), bytes.fromhex(little(y)), statement)
+        c, s = scalar(bytes.fromhex(h["proof"])[:32]), scalar(bytes.fromhex(h["proof"])[32:])
+        expect((little(weight), w.encode().hex(), little(y), little(k)) == (h["lambda"], h["W"], h["y"], h["k"]), h["name"] + ": values")
+        expect(r.hex() == h["R"] == (k * G).encode().hex() and s == (k + c * y) % L, h["name"] + ": derivation")
+        expect(hashed.hex() == h["transcript"], h["name"] + ": transcript")
+        expect([(s * G).encode().hex() for s in secrets] == h["halves"], h["name"] + ": halves")
+        expect([parse_code(text, "half").hex() for text in h["texts"]] == h["secrets"], h["name"] + ": texts")
+    refused(v["invalid_halves"], lambda h: possession(e, h))
+    for i, j in enumerate(v["joined"]):
+        secret = sum(scalar(bytes.fromhex(h)) for h in j["halves"]) % L
+        public = total([decode(bytes.fromhex(p)) for p in j["public"]])
+        expect(little(secret) == j["secret"] and public.encode().hex() == j["voter"] == (secret * G).encode().hex(), f"joined key {i}")
+
+
+def refused(vectors, verify):
+    for x in vectors:
+        try:
+            verify(x)
+        except Fault as fault:
+            expect(str(fault) == x["error"], f"{x['name']}: {fault}, want {x['error']}")
+        else:
+            expect(False, x["name"] + " passes")
+
+
 def total(points):
     out = IDENTITY
     for p in points:
@@ -257,15 +360,15 @@ def total(points):
 
 # --- 3.11: Bech32m ----------------------------------------------------------------------------------------------------
 
-def parse_code(text):
+def parse_code(text, prefix="code"):
     text = text.replace("-", "").replace(" ", "")
-    if text not in (text.lower(), text.upper()) or not text.lower().startswith("code1") or len(text) != 63:
+    if text not in (text.lower(), text.upper()) or not text.lower().startswith(prefix + "1") or len(text) != 63:
         raise Fault("code")
     values = ["qpzry9x8gf2tvdw0s3jn54khce6mua7l".find(ch) for ch in text.lower()[5:]]
     if min(values) < 0:
         raise Fault("code")
     check = 1
-    for v in [ord(ch) >> 5 for ch in "code"] + [0] + [ord(ch) & 31 for ch in "code"] + values:
+    for v in [ord(ch) >> 5 for ch in prefix] + [0] + [ord(ch) & 31 for ch in prefix] + values:
         top, check = check >> 25, (check & 0x1ffffff) << 5 ^ v
         for i, g in enumerate((0x3b6a57b2, 0x26508e6d, 0x1ea119fa, 0x3d4233dd, 0x2a1462b3)):
             check ^= g if top >> i & 1 else 0
@@ -345,6 +448,7 @@ def main():
             p = scalar(bytes.fromhex(v["election"]["secrets"][tally["first_slot"] + j]))
             expect(points[1 + j] == votes * G + p * points[0], f"{tally['name']}: option {j}")
 
+    check_voters(e, v)
     for bad in v["bad_codes"]:
         try:
             parse_code(bad["text"])

@@ -70,7 +70,7 @@ func ParseManifest(b []byte) (*pb.Manifest, error) {
 	if err := places(m); err != nil {
 		return nil, err
 	}
-	return m, nil
+	return m, totals(m)
 }
 
 // merging counts the options of all contests that are merged or merged into. Spec 8.10.
@@ -123,6 +123,28 @@ func places(m *pb.Manifest) error {
 			return fmt.Errorf("polling place %q", p.Id)
 		}
 		last = p.Id
+	}
+	return nil
+}
+
+// totals says whether what is counted in each polling place fits a transaction, whatever transaction_bytes are. Spec 18.1.
+func totals(m *pb.Manifest) error {
+	last, all := make([]int, len(m.Contests)), 0 // the last place, from 1, that serves a contest
+	for i, p := range m.PollingPlaces {
+		contests, options := 0, 0
+		for _, style := range p.Styles {
+			if all += len(m.Styles[style].Contests); all > 5_000_000 {
+				return errors.New("contests of polling places")
+			}
+			for _, c := range m.Styles[style].Contests {
+				if last[c] != i+1 {
+					last[c], contests, options = i+1, contests+1, options+len(m.Contests[c].Options)
+				}
+			}
+		}
+		if 2_048+20*contests+4*options > 163_840 {
+			return fmt.Errorf("polling place %q: %d contests with %d options", p.Id, contests, options)
+		}
 	}
 	return nil
 }

@@ -253,6 +253,80 @@ func TestMerging(t *testing.T) {
 	}
 }
 
+// TestTotals: the totals of a polling place fit a transaction, those of nominations with all lists full; and all places together name 5,000,000
+// contests and no more. The state machine says the same.
+func TestTotals(t *testing.T) {
+	manifest := func(last int) *pb.Manifest { // 197 contests of 200 options, and one more
+		m := newManifest(nil)
+		m.Contests, m.Styles, m.PollingPlaces = nil, nil, []pb.PollingPlace{{Id: "p", Title: "P"}}
+		for i := range uint32(198) {
+			c := pb.Contest{Title: "T", MinSelections: 1, MaxSelections: 1}
+			for j := range 200 {
+				c.Options = append(c.Options, fmt.Sprint(j))
+			}
+			m.Contests = append(m.Contests, c)
+			m.Styles = append(m.Styles, pb.BallotStyle{District: fmt.Sprint(i), Contests: []uint32{i}})
+			m.PollingPlaces[0].Styles = append(m.PollingPlaces[0].Styles, i)
+		}
+		m.Contests[197].Options = m.Contests[197].Options[:last]
+		return m
+	}
+	nominations := func(five int) *pb.Nominations { // 4,090 lists, so many of them with room for five, the others for four
+		n := newNominations(nil)
+		n.Lists, n.Manifest.Contests, n.Manifest.Styles, n.Manifest.PollingPlaces = nil, nil, nil, []pb.PollingPlace{{Id: "p", Title: "P"}}
+		for i := range uint32(4_090) {
+			most := uint32(4)
+			if int(i) < five {
+				most = 5
+			}
+			n.Lists = append(n.Lists, pb.NominationList{Id: fmt.Sprint(i), Most: most})
+			n.Manifest.Contests = append(n.Manifest.Contests, pb.Contest{Title: "T", MaxSelections: 1})
+			n.Manifest.Styles = append(n.Manifest.Styles, pb.BallotStyle{District: fmt.Sprint(i), Contests: []uint32{i}})
+			n.Manifest.PollingPlaces[0].Styles = append(n.Manifest.PollingPlaces[0].Styles, i)
+		}
+		return n
+	}
+	crowded := func(styles uint32) *pb.Manifest { // 100 places of 500 styles with the same 100 contests, and one of fewer styles
+		m := newManifest(nil)
+		m.Contests, m.Styles, m.PollingPlaces = nil, make([]pb.BallotStyle, 500), nil
+		for i := range uint32(100) {
+			m.Contests = append(m.Contests, pb.Contest{Title: "T", FirstSlot: i, Options: []string{"x"}, MinSelections: 1, MaxSelections: 1})
+		}
+		all := make([]uint32, 500)
+		for i := range all {
+			all[i] = uint32(i)
+			m.Styles[i] = pb.BallotStyle{District: fmt.Sprint(i), Contests: all[:100]}
+		}
+		for i := range 100 {
+			m.PollingPlaces = append(m.PollingPlaces, pb.PollingPlace{Id: fmt.Sprintf("p%03d", i), Title: "P", Styles: all})
+		}
+		if styles > 0 {
+			m.PollingPlaces = append(m.PollingPlaces, pb.PollingPlace{Id: "q", Title: "Q", Styles: all[:styles]})
+		}
+		return m
+	}
+	for name, c := range map[string]struct {
+		m    *pb.Manifest
+		good bool
+	}{
+		"as many options as may be": {manifest(58), true}, "one more": {manifest(59), false},
+		"as many contests as may be": {crowded(0), true}, "a style more": {crowded(1), false},
+	} {
+		theirs, ours := second(election.ParseManifest(election.Encode(c.m))), second(rules.ParseManifest(rules.Encode(c.m)))
+		if (theirs == nil) != c.good || (ours == nil) != c.good {
+			t.Errorf("%s: the state machine says %v, the recount %v", name, theirs, ours)
+		}
+	}
+	for five, good := range map[int]bool{3_638: true, 3_639: false} {
+		b := election.Encode(nominations(five))
+		_, theirs := election.ParseNominations(b)
+		_, ours := rules.ParseNominations(b)
+		if (theirs == nil) != good || (ours == nil) != good {
+			t.Errorf("%d lists with room for five: the state machine says %v, the recount %v", five, theirs, ours)
+		}
+	}
+}
+
 func second(_ *pb.Manifest, err error) error { return err }
 
 func newNominations(*rand.Rand) *pb.Nominations {

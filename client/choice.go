@@ -43,15 +43,8 @@ type Choice struct {
 // Choose signs an open choice: for each contest of the voter's ballot style the indices of the selected options. Manifest and roll entry are
 // proven; the choice's number is one above the last recorded one. random is the operating system's. It fails with ErrOpenChoices.
 func (r Voter) Choose(ctx context.Context, selections [][]int, random io.Reader) (*Choice, error) {
-	v, err := r.Ledger.Certified(ctx)
+	v, m, err := r.rules(ctx, CheckOpen)
 	if err != nil {
-		return nil, err
-	}
-	_, m, err := LoadRules(ctx, v, r.Election)
-	if err != nil {
-		return nil, err
-	}
-	if err := CheckOpen(m); err != nil {
 		return nil, err
 	}
 	own, err := r.ready(ctx, v)

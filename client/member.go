@@ -27,7 +27,7 @@ type Member struct {
 
 // OpenRoll returns the election whose members may publish initiatives. It fails with ErrAbsent where there is none yet.
 func OpenRoll(ctx context.Context, r Reader) (string, error) {
-	open, err := MustLoad[pb.Initiatives](ctx, r, state.KeyInitiatives)
+	open, err := Find[pb.Initiatives](ctx, r, state.KeyInitiatives, "a roll that is open to initiatives")
 	if err != nil {
 		return "", err
 	}
@@ -36,7 +36,7 @@ func OpenRoll(ctx context.Context, r Reader) (string, error) {
 
 // RollOf returns the election whose members may support an initiative and comment on it. It fails with ErrAbsent.
 func RollOf(ctx context.Context, r Reader, initiative uint64) (string, error) {
-	i, err := MustLoad[pb.Initiative](ctx, r, state.InitiativeKey(initiative))
+	i, err := Find[pb.Initiative](ctx, r, state.InitiativeKey(initiative), fmt.Sprintf("initiative %d", initiative))
 	if err != nil {
 		return "", err
 	}

@@ -189,7 +189,29 @@ func (w *town) roll() {
 	if _, err := client.Enrol(w.Context(), w.ledger, keys, electionID, entries, nil); err == nil {
 		w.Error("a voter got a second district")
 	}
+	w.unsent(entries[:1])
 	w.resolve(&pb.Resolution{Decision: &pb.Resolution_SealRoll{SealRoll: &pb.SealRoll{Election: electionID, Size_: head.Size, Root: head.Root[:]}}})
+}
+
+// unsent: a node says that it recorded entries where the roll has others.
+func (w *town) unsent(entries []pb.RollEntry) {
+	honest := w.liar("/none", nil)
+	lying := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Method == http.MethodPost:
+			io.WriteString(rw, `{"results":[{"hash":"","code":0,"name":"ok","message":""}]}`)
+		case strings.HasPrefix(r.URL.Path, "/v1/transactions/"):
+			io.WriteString(rw, `{"hash":"","height":1,"index":0,"code":0,"name":"ok","message":""}`)
+		default:
+			http.Redirect(rw, r, honest+r.URL.RequestURI(), http.StatusTemporaryRedirect)
+		}
+	}))
+	w.Cleanup(lying.Close)
+	registrar := client.Registrar{Ledger: must(client.Open(w.Context(), w.net.Hash, []string{lying.URL}, nil)), Key: w.net.Registrars["party"][0]}
+	parts := []pb.AddRollEntries{{Election: electionID, First: 1, Entries: entries}}
+	if _, err := registrar.Submit(w.Context(), parts, nil); !errors.Is(err, client.ErrVerification) {
+		w.Errorf("other entries: %v", err)
+	}
 }
 
 // ceremony: six trustees follow the network and make the keys; then voting opens.

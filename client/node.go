@@ -12,6 +12,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
+
+	"votenode/app/organisation"
 )
 
 const (
@@ -23,6 +26,8 @@ const (
 	maxWait = 30
 	// maxPause bounds how long a node's Retry-After is obeyed.
 	maxPause = 30 * time.Second
+	// maxSentence is how much is shown of what a node says, bytes.
+	maxSentence = 2_000
 	// defaultPause stands where a node says "later" without saying when.
 	defaultPause = 500 * time.Millisecond
 	// maxResponse bounds the body of an answer; blocks and long log ranges are the largest.
@@ -180,7 +185,7 @@ func refusal(response *http.Response, data []byte) *NodeError {
 	}
 	e := &NodeError{Status: response.StatusCode, body: data}
 	if json.Unmarshal(data, &sentence) == nil && sentence.Error != "" {
-		e.Message = sentence.Error
+		e.Message = printable(sentence.Error)
 	} else {
 		e.Message = strconv.QuoteToGraphic(string(data[:min(len(data), 200)]))
 	}
@@ -191,6 +196,16 @@ func refusal(response *http.Response, data []byte) *NodeError {
 		e.pause = retryAfter(response.Header)
 	}
 	return e
+}
+
+// printable returns a sentence of a node without what a terminal would obey instead of showing it, and shortened.
+func printable(sentence string) string {
+	return strings.Map(func(r rune) rune {
+		if organisation.Invisible(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, sentence[:min(len(sentence), maxSentence)])
 }
 
 // retryAfter reads the header's seconds, between 0 and maxPause.

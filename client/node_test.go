@@ -46,6 +46,21 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
+// TestSentences: what a node says is shown, and commands a terminal to nothing.
+func TestSentences(t *testing.T) {
+	n := serve(t, func(rw http.ResponseWriter, r *http.Request) {
+		rw.WriteHeader(http.StatusBadRequest)
+		fmt.Fprintf(rw, `{"error": "no such election\u001b[2J\ncast\u202e%s"}`, strings.Repeat("x", maxSentence))
+	})
+	_, err := n.Status(t.Context())
+	if text := fmt.Sprint(err); !strings.Contains(text, "no such election\ufffd[2J\ufffdcast\ufffdxx") || len(text) > maxSentence+100 {
+		t.Errorf("%q", text)
+	}
+	if text := refused(tx.CodeMalformed, "too\rlong").Error(); !strings.Contains(text, "too\ufffdlong") {
+		t.Errorf("%q", text)
+	}
+}
+
 // TestRetryAfter: a node that is full is asked again after the pause that it asks for, and no other refusal is repeated.
 func TestRetryAfter(t *testing.T) {
 	t.Parallel()

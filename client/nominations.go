@@ -50,7 +50,7 @@ func LoadNominations(ctx context.Context, r Reader, id string) (*pb.NominationsS
 	if err := election.CheckID(id); err != nil {
 		return nil, nil, fmt.Errorf("%q is no id of nominations: %w", id, err)
 	}
-	s, err := MustLoad[pb.NominationsState](ctx, r, state.NominationsKey(id))
+	s, err := Find[pb.NominationsState](ctx, r, state.NominationsKey(id), fmt.Sprintf("nominations %q", id))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -64,7 +64,7 @@ func LoadNominations(ctx context.Context, r Reader, id string) (*pb.NominationsS
 
 // LoadApplication returns an application by its hash. It fails with ErrAbsent.
 func LoadApplication(ctx context.Context, r Reader, nominations string, hash [32]byte) (*Application, error) {
-	record, err := MustLoad[pb.ApplicationState](ctx, r, state.ApplicationKey(nominations, hash[:]))
+	record, err := Find[pb.ApplicationState](ctx, r, state.ApplicationKey(nominations, hash[:]), fmt.Sprintf("application %x of nominations %q", hash, nominations))
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +77,7 @@ const applicationsAtOnce = 4
 // Applications returns all applications of nominations, sorted by hash: each is proven, and as many as were submitted by the certified state.
 // It fails with ErrVerification where nodes name fewer.
 func Applications(ctx context.Context, v *View, id string) ([]*Application, error) {
-	s, err := MustLoad[pb.NominationsState](ctx, v, state.NominationsKey(id))
+	s, err := Find[pb.NominationsState](ctx, v, state.NominationsKey(id), fmt.Sprintf("nominations %q", id))
 	if err != nil {
 		return nil, err
 	}
@@ -297,7 +297,7 @@ func WithdrawApplication(ctx context.Context, l *Ledger, key ed25519.PrivateKey,
 // UntilFormed waits for a certified state in which the manifest of nominations is formed, or they are cancelled.
 func UntilFormed(ctx context.Context, l *Ledger, id string) (*View, error) {
 	return l.Until(ctx, func(ctx context.Context, v *View) (bool, error) {
-		s, err := MustLoad[pb.NominationsState](ctx, v, state.NominationsKey(id))
+		s, err := Find[pb.NominationsState](ctx, v, state.NominationsKey(id), fmt.Sprintf("nominations %q", id))
 		return err == nil && (s.Formed != 0 || s.Cancelled != 0), err
 	})
 }

@@ -51,9 +51,14 @@ func Load[M any, P message[M]](ctx context.Context, r Reader, key string) (*M, e
 
 // MustLoad is Load where absence is an error, ErrAbsent.
 func MustLoad[M any, P message[M]](ctx context.Context, r Reader, key string) (*M, error) {
+	return Find[M, P](ctx, r, key, fmt.Sprintf("record %q", key))
+}
+
+// Find is MustLoad of what somebody asks for, in words.
+func Find[M any, P message[M]](ctx context.Context, r Reader, key, what string) (*M, error) {
 	m, err := Load[M, P](ctx, r, key)
 	if err == nil && m == nil {
-		err = fmt.Errorf("record %q at height %d: %w", key, r.Height(), ErrAbsent)
+		err = fmt.Errorf("%s at height %d: %w", what, r.Height(), ErrAbsent)
 	}
 	return m, err
 }
@@ -72,11 +77,7 @@ func LoadElection(ctx context.Context, r Reader, id string) (*pb.Election, error
 	if err := election.CheckID(id); err != nil {
 		return nil, fmt.Errorf("%q is no id of an election: %w", id, err)
 	}
-	e, err := Load[pb.Election](ctx, r, state.ElectionKey(id))
-	if err == nil && e == nil {
-		err = fmt.Errorf("election %q at height %d: %w", id, r.Height(), ErrAbsent)
-	}
-	return e, err
+	return Find[pb.Election](ctx, r, state.ElectionKey(id), fmt.Sprintf("election %q", id))
 }
 
 // LoadDocument returns a published document by its hash, and checks the hash. It fails with ErrAbsent and ErrVerification.

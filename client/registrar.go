@@ -168,8 +168,8 @@ func organisationOfRegistrar(organisations []pb.Organisation, key []byte) int {
 // roll, which is what a resolution seals. Parts that the roll holds are left alone: run again after a failure it goes on where it stopped.
 // progress, if not nil, is told how many entries are in blocks.
 func (r Registrar) Submit(ctx context.Context, parts []pb.AddRollEntries, progress func(entries int)) (state.Head, error) {
-	if len(parts) == 0 {
-		return state.Head{}, errors.New("there is no part of a roll to send")
+	if len(parts) == 0 || slices.ContainsFunc(parts, func(p pb.AddRollEntries) bool { return len(p.Entries) == 0 }) {
+		return state.Head{}, errors.New("there is no part of a roll to send, or one without entries")
 	}
 	sent := 0
 	for i := range parts {
@@ -186,9 +186,29 @@ func (r Registrar) Submit(ctx context.Context, parts []pb.AddRollEntries, progre
 	var head state.Head
 	_, err := r.Ledger.Until(ctx, func(ctx context.Context, v *View) (_ bool, err error) {
 		head, err = v.Head(ctx, state.LogRoll(last.Election))
-		return head.Size >= last.First+uint64(len(last.Entries)), err
+		if err != nil || head.Size < last.First+uint64(len(last.Entries)) {
+			return false, err
+		}
+		return true, rollHolds(ctx, v, parts)
 	})
 	return head, err
+}
+
+// rollHolds says whether the last entry of each part stands in the roll where the part says, and so the whole part: that a node calls it
+// recorded proves nothing. It fails with ErrVerification.
+func rollHolds(ctx context.Context, v *View, parts []pb.AddRollEntries) error {
+	for i := range parts {
+		at := len(parts[i].Entries) - 1
+		index := parts[i].First + uint64(at)
+		leaf, err := v.Leaf(ctx, state.LogRoll(parts[i].Election), index)
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(leaf, election.Encode(&parts[i].Entries[at])) {
+			return fmt.Errorf("%w: entry %d of the roll is another than that of part %d; make the parts anew with: votenode registrar roll", ErrVerification, index, i+1)
+		}
+	}
+	return nil
 }
 
 // Enrol is all of it for whoever holds a registrar's key of every organisation, as a demonstration does: it appends the entries that the

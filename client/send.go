@@ -156,7 +156,7 @@ func isDone(err error) bool {
 
 // refused returns a node's refusal. The node's message ends with the advice, which the error adds again.
 func refused(code tx.Code, message string) *tx.Refusal {
-	return &tx.Refusal{Code: code, Detail: strings.TrimSuffix(message, "; "+code.Advice())}
+	return &tx.Refusal{Code: code, Detail: printable(strings.TrimSuffix(message, "; "+code.Advice()))}
 }
 
 // Included waits until a node says that a transaction stands in a block, and returns what it says: unproven, and so only a hint

@@ -75,6 +75,19 @@ type ready struct {
 	sequence uint64 // of what is cast next
 }
 
+// rules returns a certified view and the manifest of the election, if it is of the kind that fits asks for.
+func (r Voter) rules(ctx context.Context, fits func(*pb.Manifest) error) (*View, *pb.Manifest, error) {
+	v, err := r.Ledger.Certified(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	_, m, err := LoadRules(ctx, v, r.Election)
+	if err != nil {
+		return nil, nil, err
+	}
+	return v, m, fits(m)
+}
+
 // ready looks the voter up. It fails with ErrNotYourKey, ErrNotInPart or ErrAbsent.
 func (r Voter) ready(ctx context.Context, v *View) (*ready, error) {
 	entry, err := v.RollEntry(ctx, r.Election, r.Index)
@@ -92,15 +105,8 @@ func (r Voter) ready(ctx context.Context, v *View) (*ready, error) {
 // and roll entry are proven; the ballot's number is one above the last recorded or spoiled one. random is the operating system's. It fails
 // with ErrOpenChoices where choices are open.
 func (r Voter) Prepare(ctx context.Context, selections [][]int, random io.Reader) (*Prepared, error) {
-	v, err := r.Ledger.Certified(ctx)
+	v, _, err := r.rules(ctx, CheckSecret)
 	if err != nil {
-		return nil, err
-	}
-	_, m, err := LoadRules(ctx, v, r.Election)
-	if err != nil {
-		return nil, err
-	}
-	if err := CheckSecret(m); err != nil {
 		return nil, err
 	}
 	shared, _, err := LoadBallotElection(ctx, v, r.Election)

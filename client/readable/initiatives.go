@@ -104,7 +104,7 @@ func LoadPost(ctx context.Context, r Posts, index uint64) (*Post, error) {
 
 // LoadInitiative returns an initiative, and its post. It fails with client.ErrAbsent.
 func LoadInitiative(ctx context.Context, r Posts, number uint64) (*Initiative, *Post, error) {
-	record, err := client.MustLoad[pb.Initiative](ctx, r, state.InitiativeKey(number))
+	record, err := client.Find[pb.Initiative](ctx, r, state.InitiativeKey(number), fmt.Sprintf("initiative %d", number))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -28,7 +28,7 @@ const StatusOpen = "open"
 
 // LoadResolution returns a resolution by its hash. It fails with ErrAbsent.
 func LoadResolution(ctx context.Context, r client.Reader, hash []byte) (*Resolution, error) {
-	record, err := client.MustLoad[pb.ResolutionRecord](ctx, r, state.ResolutionKey(hash))
+	record, err := client.Find[pb.ResolutionRecord](ctx, r, state.ResolutionKey(hash), fmt.Sprintf("resolution %x", hash))
 	if err != nil {
 		return nil, err
 	}

@@ -40,6 +40,9 @@ func newKeyNewCommand() *cobra.Command {
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := unused(args[1]); err != nil {
+				return err
+			}
 			key, err := keyfile.Generate(keyfile.Role(args[0]), rand.Reader)
 			if err != nil {
 				return err

@@ -162,6 +162,14 @@ func readEntry(path string) (*pb.GenesisEntry, error) {
 	return entry, nil
 }
 
+// unused refuses the path of a new file where something stands already: before work is done that would be lost.
+func unused(path string) error {
+	if _, err := os.Lstat(path); err == nil {
+		return fmt.Errorf("%s: %w; choose another name", path, keyfile.ErrExists)
+	}
+	return nil
+}
+
 // createFile writes a new file for everybody to read, or to stdout where the path is -.
 func createFile(c *cobra.Command, path string, data []byte) error {
 	if path == "-" {
@@ -170,7 +178,7 @@ func createFile(c *cobra.Command, path string, data []byte) error {
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%s exists already and is never overwritten; choose another name", path)
+		return fmt.Errorf("%s: %w; choose another name", path, keyfile.ErrExists)
 	}
 	if err != nil {
 		return err

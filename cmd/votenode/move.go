@@ -54,8 +54,8 @@ func newMoveSealCommand(what string, seal func(home, recipient string) ([]byte, 
 		Short: "End the folder at the old place for good, and write the bundle for the new one",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, args []string) error {
-			if _, err := os.Lstat(out); err == nil {
-				return fmt.Errorf("%s: %w; choose another name", out, keyfile.ErrExists)
+			if err := unused(out); err != nil {
+				return err
 			}
 			bundle, err := seal(home, to)
 			if err != nil {

@@ -29,7 +29,7 @@ func (f *fileFlags) check() error {
 	if f.format != "json" && f.format != "protobuf" {
 		return usagef("--format is %q; it is json or protobuf", f.format)
 	}
-	return nil
+	return unused(f.out)
 }
 
 // write writes a proof file.

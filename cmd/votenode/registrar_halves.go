@@ -96,7 +96,7 @@ func newRegistrarRevealCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return keyfile.Create(*out, file)
+			return keyfile.CreateOnce(*out, file)
 		},
 	}
 	folder.add(c)

@@ -75,6 +75,11 @@ Without a reference all members who were ever struck or reissued are printed: do
 			if err != nil {
 				return err
 			}
+			for i := range args {
+				if list[i].Cause != why {
+					say(c, "%s was struck before, with the cause %s, which stays", args[i], causeName(list[i].Cause))
+				}
+			}
 			return showStruck(c, s, v, list)
 		},
 	}

@@ -219,7 +219,11 @@ func askUntil(c *cobra.Command, question string, answers ...string) (string, err
 	}
 }
 
+// challenge bars a ballot and writes its opening to a new file. Where that file is there already nothing is sent: the opening would be lost.
 func challenge(c *cobra.Command, prepared *client.Prepared, path string) error {
+	if err := unused(path); err != nil {
+		return fmt.Errorf("nothing was sent: %w with --opening", err)
+	}
 	opened, err := prepared.Challenge(c.Context(), rand.Reader)
 	if err != nil {
 		return err

@@ -29,6 +29,9 @@ func newVoterJoinCommand() *cobra.Command {
 the files that the registrars gave, or are typed, one to a line; a typing error is told. Exit code 3 where the roll has no such key: then a
 half is another member's, or of another time.`,
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := unused(out); err != nil {
+				return err
+			}
 			l, err := ledger.open(c)
 			if err != nil {
 				return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"os"
@@ -23,6 +24,9 @@ import (
 // TestMain lets the test binary be votenode itself, as a process of its own, for scripts. What a shell has started in the background ignores
 // interrupts, and so would all that scripts start and interrupt: with a handler here they begin with the default.
 func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "4"); err != nil { // unless the command line says otherwise: most scripts wait, for a time or a block
+		panic(err)
+	}
 	if signal.Ignored(os.Interrupt) {
 		signal.Notify(make(chan os.Signal, 1), os.Interrupt)
 	}

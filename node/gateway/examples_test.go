@@ -56,7 +56,7 @@ func (c *contract) examples() map[string][]example {
 		"phases":   {"/v1/elections/primary/phases", "/v1/elections/cancelled/phases"},
 		"trustees": {"/v1/elections/primary/trustees", "/v1/elections/cancelled/trustees"},
 		"keys":     {"/v1/elections/primary/keys"},
-		"lot":      {"/v1/elections/primary/lot"},
+		"lot":      {"/v1/elections/primary/lot", "/v1/elections/primary/lot?round=1"},
 		"ballot":   {"/v1/elections/primary/ballots/" + list.Ballots[0].Code},
 		"events":   {"/v1/events?from=1", "/v1/events?from=1&kinds=phase,keys&election=primary"},
 		"place":    {"/v1/elections/primary/voters/0", "/v1/elections/primary/voters/6", "/v1/elections/primary/voters/7"},

@@ -54,6 +54,8 @@ func kindOf(m *pb.Resolution) uint32 {
 		return 25
 	case *pb.Resolution_RemovePost:
 		return 26
+	case *pb.Resolution_RenewLot:
+		return 27
 	}
 	return 0
 }
@@ -105,6 +107,8 @@ func (r *Recount) rule(m *pb.Resolution) error {
 		return r.mayAnswer(d.AnswerInitiative)
 	case *pb.Resolution_RemovePost:
 		return r.mayRemovePost(d.RemovePost)
+	case *pb.Resolution_RenewLot:
+		return r.mayRenew(d.RenewLot)
 	}
 	return refuse(codeInvalidField, "the resolution decides nothing")
 }
@@ -158,6 +162,8 @@ func (r *Recount) effect(hash [32]byte, m *pb.Resolution) error {
 		r.answer(d.AnswerInitiative, r.resolutionHash(m))
 	case *pb.Resolution_RemovePost:
 		r.removePost(d.RemovePost, r.resolutionHash(m))
+	case *pb.Resolution_RenewLot:
+		r.byID[d.RenewLot.Election].renew(hash)
 	case *pb.Resolution_ReplaceTrustees:
 		e := r.byID[d.ReplaceTrustees.Election]
 		c := e.ceremony(d.ReplaceTrustees.Organisation)

@@ -149,7 +149,8 @@ func removedAndMerged(t testing.TB, watch func(*Ledger)) {
 // lostSecrets: a list waits for the lot, and secrets do not come. The first round ends without that of the league, which reveals first from
 // then on; the second one without both; the third one is drawn.
 func lostSecrets(t testing.TB, watch func(*Ledger)) {
-	e := WaitForLot(t, watch)
+	e := Tied(t, watch)
+	e.WaitForLot()
 	e.Refuse(tx.CodeLotCommitted, Sign("party officer 1", &pb.CommitLot{Election: e.ID, Commitment: make([]byte, 32), Round: 1}))
 	early, _ := e.Propose("party officer 1", e.RenewLot(1, "league", "party"))
 	e.Refuse(tx.CodeLotNotDue, early)
@@ -222,8 +223,8 @@ func lostSecrets(t testing.TB, watch func(*Ledger)) {
 	e.Refuse(tx.CodeWrongPhase, late)
 }
 
-// WaitForLot brings an election to where its contests are decided, the list of one waits for the lot, that of the other is formed, and nobody has revealed.
-func WaitForLot(t testing.TB, watch func(*Ledger)) *Election {
+// Tied brings an election to its decryption, in which it will be found that the list of one contest needs the lot, and that of the other does not.
+func Tied(t testing.TB, watch func(*Ledger)) *Election {
 	t.Helper()
 	e := stage(t, watch, Listed(Manifest("primary")), 6, 3)
 	e.Accept(e.CommitLot("party"), e.CommitLot("league"))
@@ -231,12 +232,17 @@ func WaitForLot(t testing.TB, watch func(*Ledger)) *Election {
 	e.Begin()
 	e.Accept(e.Vote(0, 1, []int{0, 2}, []int{0}), e.Vote(1, 1, []int{1, 2}, []int{1}), e.Vote(3, 1, []int{}, []int{1}))
 	e.end()
+	return e
+}
+
+// WaitForLot decrypts an election that is tied, of which nobody has revealed.
+func (e *Election) WaitForLot() {
+	e.t.Helper()
 	e.Accept(Each(e.Everybody()[:5], func(t *Trustee) []byte { return t.Open(0, 1) })...) // two of three suffice
 	e.Make(1)
 	if e.List(0) != nil || e.List(1) == nil || e.Record().Phase != pb.PHASE_DECRYPTING {
-		t.Fatalf("lists %v and %v in phase %v", e.List(0), e.List(1), e.Record().Phase)
+		e.t.Fatalf("lists %v and %v in phase %v", e.List(0), e.List(1), e.Record().Phase)
 	}
-	return e
 }
 
 // expectRound fails unless the lot is in a round, to which nobody has committed, and the organisations have kept so many secrets; the round before

@@ -282,6 +282,24 @@ func TestRenewedTooEarly(t *testing.T) {
 	check(tx.CodeNoList, "no lot", raw)
 }
 
+// TestKeptSecrets: of those whose secrets are missing only who was not to wait for another has kept its own.
+func TestKeptSecrets(t *testing.T) {
+	l := newLedger(t)
+	trustees := l.listedVoting()
+	l.close()
+	l.open(trustees)
+	l.block(step)
+	l.plant(func(w state.Writer) {
+		lot := l.lot()
+		lot.Parts[0].Kept = 1
+		state.Save(w, state.LotKey(id), lot)
+	})
+	l.resolve(*renewLot(1, "league", "party"))
+	if lot, want := l.lot(), (&pb.Lot{Round: 2, Parts: []pb.LotPart{{Organisation: "league", Kept: 2}, {Organisation: "party"}}}); !reflect.DeepEqual(lot, want) {
+		t.Errorf("lot %v, want %v", lot, want)
+	}
+}
+
 // TestCommitLot: once for each organisation, by an officer, before the election is ready, where there is a list.
 func TestCommitLot(t *testing.T) {
 	l := newLedger(t)

@@ -72,6 +72,9 @@ const second = 1_000_000_000
 // reached says whether block time has come to a moment in unix seconds.
 func (r *reading) reached(seconds int64) bool { return r.now >= seconds*second }
 
+// deadline returns the moment, in unix seconds, that lies a span of seconds behind block time, which is rounded up.
+func (r *reading) deadline(seconds uint32) int64 { return (r.now+second-1)/second + int64(seconds) }
+
 // handler is what the state machine does with one kind of transaction.
 type handler struct {
 	check func(r *reading, p *tx.Parsed) error

@@ -194,7 +194,7 @@ func (w *writing) restart(id, organisation string, c *pb.Ceremony, m *pb.Manifes
 
 // saveCeremony writes a ceremony at the beginning of a step.
 func (w *writing) saveCeremony(id, organisation string, c *pb.Ceremony, m *pb.Manifest) {
-	c.Deadline = (w.now+second-1)/second + int64(m.CeremonyStep)
+	c.Deadline = w.deadline(m.CeremonyStep)
 	w.save(state.CeremonyKey(id, organisation), c)
 }
 
@@ -226,8 +226,7 @@ func (x *execution) finishCeremonies(id string, e *pb.Election, m *pb.Manifest, 
 	}
 	x.SetRecord(state.KeyDigestKey(digest[:]), []byte(id))
 	x.save(state.KeysKey(id), electionKeys(joint, keys))
-	deadline := (x.now+second-1)/second + int64(m.CeremonyStep)
-	x.save(state.TrialKey(id), &pb.Trial{Deadline: deadline})
+	x.save(state.TrialKey(id), &pb.Trial{Deadline: x.deadline(m.CeremonyStep)})
 	e.KeyDigest = digest[:]
 	x.save(state.ElectionKey(id), e)
 	x.emit("keys", "election", id, "digest", fmt.Sprintf("%x", digest))

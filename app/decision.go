@@ -40,6 +40,7 @@ type (
 	openInitiatives   struct{ *pb.OpenInitiatives }
 	answerInitiative  struct{ *pb.AnswerInitiative }
 	removePost        struct{ *pb.RemovePost }
+	renewLot          struct{ *pb.RenewLot }
 )
 
 // decisionOf returns what a resolution does, and the number of its kind for the rules in the parameters: the number of the field
@@ -88,6 +89,8 @@ func decisionOf(r *pb.Resolution) (d decision, kind uint32, err error) {
 		return answerInitiative{d.AnswerInitiative}, 25, nil
 	case *pb.Resolution_RemovePost:
 		return removePost{d.RemovePost}, 26, nil
+	case *pb.Resolution_RenewLot:
+		return renewLot{d.RenewLot}, 27, nil
 	case *pb.Resolution_CancelNominations:
 		return cancelNominations{d.CancelNominations}, 28, nil
 	}

@@ -44,7 +44,7 @@ func (r *reading) listsFormed(id string) (bool, error) {
 	return lot.Fixed && queue == nil, err
 }
 
-// advanceLists fixes the lot block after closing, and forms the lists of decided contests in the order in which they were queued, as many
+// advanceLists fixes the lot block, and forms the lists of decided contests in the order in which they were queued, as many
 // as a block may. Spec 17.4.
 func (x *execution) advanceLists(id string, e *pb.Election) error {
 	if e.Phase != pb.PHASE_CLOSED && e.Phase != pb.PHASE_DECRYPTING {
@@ -54,7 +54,7 @@ func (x *execution) advanceLists(id string, e *pb.Election) error {
 	if err != nil || lot == nil {
 		return err
 	}
-	if err := x.fixLot(id, lot); err != nil || e.Phase == pb.PHASE_CLOSED {
+	if err := x.fixLot(id, e, lot); err != nil || e.Phase == pb.PHASE_CLOSED {
 		return err
 	}
 	if err := x.formLists(id, e, lot); err != nil {

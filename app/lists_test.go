@@ -26,9 +26,11 @@ func lotSecret(organisation string) []byte {
 	return secret[:]
 }
 
-func commitLot(officer, organisation string) []byte {
-	commitment := election.LotCommitment(chain, id, organisation, lotSecret(organisation))
-	return sign(officer, &pb.CommitLot{Election: id, Commitment: commitment[:]})
+func commitLot(officer, organisation string) []byte { return commitLotIn(1, officer, organisation) }
+
+func commitLotIn(round uint32, officer, organisation string) []byte {
+	commitment := election.LotCommitment(chain, id, organisation, round, lotSecret(organisation))
+	return sign(officer, &pb.CommitLot{Election: id, Commitment: commitment[:], Round: round})
 }
 
 func revealLot(officer, organisation string) []byte {
@@ -82,7 +84,7 @@ func TestListWithLot(t *testing.T) {
 	if got := l.block(1, revealLot("party officer 1", "party"))[0]; got.Code != tx.CodeLotEarly {
 		t.Fatalf("code %v", got.Code)
 	}
-	if lot := l.lot(); !lot.Fixed || lot.Height != closing.Height || [32]byte(lot.HeaderHash) != closing.Hash || len(lot.Seed) != 0 {
+	if lot := l.lot(); !lot.Fixed || lot.Height != closing.Height || [32]byte(lot.HeaderHash) != closing.Hash || len(lot.Seed) != 0 || lot.Deadline != l.now+step {
 		t.Fatalf("lot %v, want block %d", lot, closing.Height)
 	}
 	l.refuse(tx.CodeNotAuthorised, revealLot("party registrar 1", "party"))
@@ -99,7 +101,7 @@ func TestListWithLot(t *testing.T) {
 	l.accept(revealLot("league officer 1", "league"))
 	l.expectPhase(pb.PHASE_FINAL)
 	lot := l.lot()
-	if seed := election.LotSeed(chain, id, closing.Hash[:], [][]byte{lotSecret("league"), lotSecret("party")}); string(lot.Seed) != string(seed[:]) {
+	if seed := election.LotSeed(chain, id, 1, closing.Hash[:], [][]byte{lotSecret("league"), lotSecret("party")}); string(lot.Seed) != string(seed[:]) {
 		t.Errorf("seed %x, want %x", lot.Seed, seed)
 	}
 	want := election.FormList(&l.rules.Contests[0], []uint64{1, 1, 2}, nil, election.Lot{Seed: lot.Seed})
@@ -174,6 +176,130 @@ func TestLotBlockIsCertified(t *testing.T) {
 	}
 }
 
+func renewLot(round uint32, missing ...string) *pb.Resolution {
+	return &pb.Resolution{Reason: "the file is lost", Decision: &pb.Resolution_RenewLot{RenewLot: &pb.RenewLot{Election: id, Round: round, Missing: missing}}}
+}
+
+// TestRenewLot: a round of the lot is ended without a secret once that is late, a list waits for it and the resolution says exactly who has not
+// revealed. In the next one all commit anew, its block comes behind the last commitment, and who kept a secret reveals first.
+func TestRenewLot(t *testing.T) {
+	l := newLedger(t)
+	trustees := l.listedVoting()
+	refuse := func(code tx.Code, r *pb.Resolution) {
+		t.Helper()
+		l.refuse(code, l.propose("party officer 1", r)[0])
+	}
+	refuse(tx.CodeUnknownElection, &pb.Resolution{Reason: "why", Decision: &pb.Resolution_RenewLot{RenewLot: &pb.RenewLot{Election: "other", Round: 1}}})
+	l.close()
+	l.block(1)
+	l.block(step)
+	refuse(tx.CodeLotNotDue, renewLot(1, "league", "party")) // no contest is decided
+	l.open(trustees)
+	l.block(1)
+	refuse(tx.CodeInvalidField, &pb.Resolution{Decision: renewLot(1, "league", "party").Decision})
+	refuse(tx.CodeLotRound, renewLot(0, "league", "party"))
+	refuse(tx.CodeLotRound, renewLot(2, "league", "party"))
+	refuse(tx.CodeLotMissing, renewLot(1, "party", "league"))
+	refuse(tx.CodeLotMissing, renewLot(1, "league"))
+	l.accept(revealLot("party officer 1", "party"))
+	refuse(tx.CodeLotMissing, renewLot(1, "league", "party"))
+	first := l.lot()
+	l.resolve(*renewLot(1, "league"))
+	renewal := renewLot(1, "league")
+	renewal.Nonce = l.nonce
+	hash := app.ResolutionHash(chain, renewal)
+	first.Renewed = hash[:]
+	if ended := must(state.MustLoad[pb.Lot](l.view(), state.LotRoundKey(id, 1))); !reflect.DeepEqual(ended, first) {
+		t.Errorf("ended round %v, want %v", ended, first)
+	}
+	if lot, want := l.lot(), (&pb.Lot{Round: 2, Parts: []pb.LotPart{{Organisation: "league", Kept: 1}, {Organisation: "party"}}}); !reflect.DeepEqual(lot, want) {
+		t.Fatalf("lot %v, want %v", lot, want)
+	}
+	refuse(tx.CodeLotRound, renewLot(1, "league"))
+	refuse(tx.CodeLotNotDue, renewLot(2, "league", "party"))
+
+	l.refuse(tx.CodeLotRound, commitLot("party officer 1", "party"))
+	l.accept(commitLotIn(2, "party officer 1", "party"))
+	l.refuse(tx.CodeAlreadyDone, commitLotIn(2, "party officer 1", "party"))
+	l.block(1)
+	if lot := l.lot(); lot.Height != 0 || lot.Committed != 0 {
+		t.Fatalf("lot %v before all have committed", lot)
+	}
+	l.accept(commitLotIn(2, "league officer 1", "league"))
+	last := l.view().Height()
+	if lot := l.lot(); lot.Height != 0 || lot.Committed != last {
+		t.Fatalf("height %d: lot %v", last, lot)
+	}
+	block := l.next(1)
+	l.decide(block)
+	l.block(1)
+	if lot := l.lot(); !lot.Fixed || lot.Height != last+1 || lot.Deadline != l.now+step {
+		t.Fatalf("height %d: lot %v", last, lot)
+	}
+	refuse(tx.CodeLotNotDue, renewLot(2, "league", "party"))
+	l.refuse(tx.CodeLotTurn, revealLot("party officer 1", "party"))
+	l.accept(revealLot("league officer 1", "league"), revealLot("party officer 1", "party"))
+	l.expectPhase(pb.PHASE_FINAL)
+	seed := election.LotSeed(chain, id, 2, block.Hash[:], [][]byte{lotSecret("league"), lotSecret("party")})
+	if lot := l.lot(); string(lot.Seed) != string(seed[:]) {
+		t.Errorf("seed %x, want %x", lot.Seed, seed)
+	}
+	refuse(tx.CodeWrongPhase, renewLot(2))
+}
+
+// TestRenewedTooEarly: not before the secrets are late, not where there is no lot, and not once all are revealed, though lists still wait to be formed.
+func TestRenewedTooEarly(t *testing.T) {
+	l := newLedger(t)
+	trustees := l.listedVoting()
+	l.close()
+	l.open(trustees)
+	l.block(1)
+	propose := func() []byte { return l.propose("party officer 1", renewLot(1, "league", "party"))[0] }
+	check := func(want tx.Code, what string, raw []byte) {
+		t.Helper()
+		if refusal, _ := l.app.Check(l.view(), l.now*1e9, must(tx.Parse(raw))).(*tx.Refusal); codeOf(refusal) != want {
+			t.Errorf("%s: %v, want %v", what, refusal, want)
+		}
+	}
+	l.block(l.lot().Deadline - l.now - 1)
+	l.refuse(tx.CodeLotNotDue, propose())
+	l.block(1)
+	raw := propose()
+	l.plant(func(w state.Writer) { state.Save(w, state.ListQueueKey(id), &pb.ListQueue{Contests: []uint32{0}}) })
+	check(tx.CodeLotNotDue, "no list waits for the lot", raw)
+	l.plant(func(w state.Writer) {
+		lot := l.lot()
+		for i := range lot.Parts {
+			lot.Parts[i].Secret = lotSecret(lot.Parts[i].Organisation)
+		}
+		state.Save(w, state.LotKey(id), lot)
+		state.Save(w, state.ListQueueKey(id), &pb.ListQueue{Tied: []uint32{0}})
+	})
+	for _, missing := range [][]string{nil, {"league"}} {
+		check(tx.CodeLotMissing, "all have revealed", l.propose("party officer 1", renewLot(1, missing...))[0])
+	}
+	l.plant(func(w state.Writer) { w.DeleteRecord(state.LotKey(id)) })
+	check(tx.CodeNoList, "no lot", raw)
+}
+
+// TestKeptSecrets: of those whose secrets are missing only who was not to wait for another has kept its own.
+func TestKeptSecrets(t *testing.T) {
+	l := newLedger(t)
+	trustees := l.listedVoting()
+	l.close()
+	l.open(trustees)
+	l.block(step)
+	l.plant(func(w state.Writer) {
+		lot := l.lot()
+		lot.Parts[0].Kept = 1
+		state.Save(w, state.LotKey(id), lot)
+	})
+	l.resolve(*renewLot(1, "league", "party"))
+	if lot, want := l.lot(), (&pb.Lot{Round: 2, Parts: []pb.LotPart{{Organisation: "league", Kept: 2}, {Organisation: "party"}}}); !reflect.DeepEqual(lot, want) {
+		t.Errorf("lot %v, want %v", lot, want)
+	}
+}
+
 // TestCommitLot: once for each organisation, by an officer, before the election is ready, where there is a list.
 func TestCommitLot(t *testing.T) {
 	l := newLedger(t)
@@ -186,13 +312,15 @@ func TestCommitLot(t *testing.T) {
 	l.accept(commitLot("party officer 1", "party"))
 	l.refuse(tx.CodeAlreadyDone, commitLot("party officer 2", "party"))
 	l.refuse(tx.CodeLotCommitted, commitLot("party officer 1", "league"))
+	l.refuse(tx.CodeLotRound, commitLotIn(2, "league officer 1", "league"))
+	l.refuse(tx.CodeLotRound, commitLotIn(0, "league officer 1", "league"))
 	l.refuse(tx.CodeWrongPhase, revealLot("party officer 1", "party"))
 	for _, bad := range []election.Message{&pb.CommitLot{Election: id, Commitment: make([]byte, 31)}, &pb.RevealLot{Election: id, Secret: make([]byte, 33)}} {
 		l.refuse(tx.CodeInvalidField, sign("party officer 1", bad))
 	}
 }
 
-// recordLists runs an election with a list and a lot, and keeps its blocks.
+// recordLists runs an election with a list and a lot of two rounds, and keeps its blocks.
 func recordLists(t *testing.T) *recorded {
 	l := newLedger(t)
 	r := &recorded{genesis: l}
@@ -203,7 +331,14 @@ func recordLists(t *testing.T) *recorded {
 	l.accept(revealLot("party officer 1", "party"))
 	l.block(window)
 	l.open(trustees)
-	l.accept(revealLot("league officer 1", "league"))
+	l.block(step)
+	l.resolve(*renewLot(1, "league"))
+	l.accept(commitLotIn(2, "party officer 1", "party"), commitLotIn(2, "league officer 1", "league"))
+	l.block(1)
+	l.block(1)
+	l.refuse(tx.CodeLotTurn, revealLot("party officer 1", "party"))
+	l.accept(revealLot("league officer 1", "league"), revealLot("party officer 1", "party"))
+	l.expectPhase(pb.PHASE_FINAL)
 	return r
 }
 

@@ -22,15 +22,31 @@ type Lot struct {
 	Contest uint32
 }
 
-// LotCommitment returns the commitment of an organisation to its secret of 32 bytes. Spec 17.3.
-func LotCommitment(chain, election, organisation string, secret []byte) [32]byte {
-	return transcript.Digest(transcript.LabelLotCommitment, []byte(chain), []byte(election), []byte(organisation), secret)
+// LotCommitment returns the commitment of an organisation to its secret of 32 bytes for a round. Spec 17.3.
+func LotCommitment(chain, election, organisation string, round uint32, secret []byte) [32]byte {
+	return transcript.Digest(transcript.LabelLotCommitment, []byte(chain), []byte(election), []byte(organisation), transcript.Uint64(uint64(round)), secret)
 }
 
-// LotSeed returns the seed of an election's lot from the header hash of the lot block and the secrets, sorted by organisation. Spec 17.3.
-func LotSeed(chain, election string, headerHash []byte, secrets [][]byte) [32]byte {
-	items := append([][]byte{[]byte(chain), []byte(election), headerHash}, secrets...)
+// LotSeed returns the seed of a round of an election's lot from the header hash of the lot block and the secrets, sorted by organisation. Spec 17.3.
+func LotSeed(chain, election string, round uint32, headerHash []byte, secrets [][]byte) [32]byte {
+	items := append([][]byte{[]byte(chain), []byte(election), transcript.Uint64(uint64(round)), headerHash}, secrets...)
 	return transcript.Digest(transcript.LabelLotSeed, items...)
+}
+
+// LotMissing returns the organisations that have committed and not revealed, in order.
+func LotMissing(lot *pb.Lot) []string {
+	var missing []string
+	for i := range lot.Parts {
+		if len(lot.Parts[i].Secret) == 0 {
+			missing = append(missing, lot.Parts[i].Organisation)
+		}
+	}
+	return missing
+}
+
+// LotTurn says whether an organisation may reveal its secret: those that kept theirs in more rounds have revealed. Spec 17.3.
+func LotTurn(lot *pb.Lot, part *pb.LotPart) bool {
+	return !slices.ContainsFunc(lot.Parts, func(p pb.LotPart) bool { return p.Kept > part.Kept && len(p.Secret) == 0 })
 }
 
 // place returns what candidates with the same votes are ordered by.

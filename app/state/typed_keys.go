@@ -224,6 +224,11 @@ func NameKey(nominations, list, name string) string {
 // LotKey is the key of the Lot.
 func LotKey(election string) string { return ElectionKey(election) + "/lot" }
 
+// LotRoundKey is the key of the Lot of a round that was ended.
+func LotRoundKey(election string, round uint32) string {
+	return fmt.Sprintf("%s/%05d", LotKey(election), round)
+}
+
 // ListQueueKey is the key of the ListQueue.
 func ListQueueKey(election string) string { return ElectionKey(election) + "/list-queue" }
 

@@ -100,6 +100,10 @@ const (
 	CodeLotCommitted         Code = 831
 	CodeLotEarly             Code = 832
 	CodeLotSecret            Code = 833
+	CodeLotRound             Code = 834
+	CodeLotNotDue            Code = 835
+	CodeLotMissing           Code = 836
+	CodeLotTurn              Code = 837
 	CodeUnknownPlace         Code = 840
 	CodePaperContests        Code = 841
 	CodePaperIssued          Code = 842
@@ -218,9 +222,13 @@ var codes = map[Code]struct{ name, advice string }{
 	CodeManifestMismatch:     {"manifest_mismatch", "publish the manifest that was formed of the nominations, and nothing else"},
 	CodeUnknownCandidate:     {"unknown_candidate", "name a contest with candidates and one of its options"},
 	CodeNoList:               {"no_list", "nothing: no contest of this election has a list, so there is no lot"},
-	CodeLotCommitted:         {"lot_committed", "nothing: this organisation has committed, and a commitment is never replaced"},
+	CodeLotCommitted:         {"lot_committed", "nothing: this organisation has committed in this round, and a commitment is never replaced"},
 	CodeLotEarly:             {"lot_early", "keep the secret until the lot block is fixed, which follows the closing, and reveal it then"},
 	CodeLotSecret:            {"lot_secret", "reveal the secret to which this organisation has committed"},
+	CodeLotRound:             {"lot_round", "look at the lot, and commit to its present round or end that one"},
+	CodeLotNotDue:            {"lot_not_due", "wait: the time in which secrets are revealed is not over, or no list waits for the lot"},
+	CodeLotMissing:           {"lot_missing", "name exactly the organisations that have not revealed their secret; where all have there is nothing to renew"},
+	CodeLotTurn:              {"lot_turn", "keep the secret until those that kept theirs in more rounds have revealed, and reveal it then"},
 	CodeUnknownPlace:         {"unknown_place", "name a polling place of the manifest"},
 	CodePaperContests:        {"paper_contests", "bring all contests of the styles that the polling place serves, in order, with a number for each option"},
 	CodePaperIssued:          {"paper_issued", "count again: of the ballots issued some are spoiled or cast, and each entitled member keeps at most one"},

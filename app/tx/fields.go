@@ -180,7 +180,7 @@ func checkResolution(r *pb.Resolution) error {
 		return required(r.Reason)
 	case *pb.Resolution_AnswerInitiative:
 		return checkAnswer(r.Reason, d.AnswerInitiative.Document)
-	case *pb.Resolution_RemovePost:
+	case *pb.Resolution_RemovePost, *pb.Resolution_RenewLot:
 		return required(r.Reason)
 	}
 	return nil

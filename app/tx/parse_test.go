@@ -38,7 +38,7 @@ func bodies() map[Kind]election.Message {
 		KindSubmitApplications:  &pb.SubmitApplications{Applications: []pb.SignedApplication{{Application: pb.Application{Key: h}, Signature: p}}},
 		KindDecideApplications:  &pb.DecideApplications{Nominations: "n", Decisions: []pb.ApplicationDecision{{Application: h, Refused: "no member"}}},
 		KindWithdrawApplication: &pb.WithdrawApplication{Nominations: "n", Application: h},
-		KindCommitLot:           &pb.CommitLot{Election: "e", Commitment: h},
+		KindCommitLot:           &pb.CommitLot{Election: "e", Commitment: h, Round: 1},
 		KindRevealLot:           &pb.RevealLot{Election: "e", Secret: h},
 		KindCastChoice:          &pb.CastChoice{Election: "e", Sequence: 1, Choices: []pb.Choice{{Options: []uint32{0, 199}}, {}}},
 	}

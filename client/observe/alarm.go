@@ -26,11 +26,12 @@ const (
 	BlockTime    Kind = "block-time"    // O11
 	NotSigning   Kind = "not-signing"   // O12
 	SlipInvalid  Kind = "slip-invalid"  // O13
+	LotSecret    Kind = "lot-secret"    // O14
 )
 
 // kinds are all kinds in the order of their numbers.
 var kinds = []Kind{
-	WrongGenesis, Unverifiable, Forked, LogShrunk, LogChanged, LeafChanged, SlipBroken, SlipUnkept, Silent, Stale, BlockTime, NotSigning, SlipInvalid,
+	WrongGenesis, Unverifiable, Forked, LogShrunk, LogChanged, LeafChanged, SlipBroken, SlipUnkept, Silent, Stale, BlockTime, NotSigning, SlipInvalid, LotSecret,
 }
 
 // Failed says whether an alarm of this kind is a failed verification.

@@ -7,6 +7,7 @@
 //	look.go       one look at one node: certified state and signed headers
 //	fork.go       two states that contradict each other
 //	logs.go       logs that must only grow, leaves that must not change
+//	lots.go       secrets that a list waits for
 //	slips.go      promises that must be kept
 //	judge.go      what a look means for time, height and signatures
 //	alarm.go      alarms and events

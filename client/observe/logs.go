@@ -21,7 +21,7 @@ const (
 )
 
 // logs looks at the logs under a certified state: that each has only grown since the newest head that is known, and that leaves that were
-// looked at are what they were.
+// looked at are what they were; and at the lots of the same elections.
 func (o *Observer) logs(ctx context.Context, n *node, v *client.View) error {
 	if n.logged >= v.Height() {
 		return nil
@@ -32,15 +32,21 @@ func (o *Observer) logs(ctx context.Context, n *node, v *client.View) error {
 	}
 	ids = ids[max(0, len(ids)-maxElections):]
 	names, turn := []string{state.LogBlocks}, []string{state.LogBlocks}
+	var lots []string
 	for i, id := range ids {
 		logs := []string{state.LogRoll(id), state.LogBallots(id)}
 		names = append(names, logs...)
 		if parts := (len(ids) + electionsPerLook - 1) / electionsPerLook; i%parts == n.round%parts {
-			turn = append(turn, logs...)
+			turn, lots = append(turn, logs...), append(lots, id)
 		}
 	}
 	for _, name := range turn {
 		if err := o.log(ctx, n, v, name); err != nil {
+			return err
+		}
+	}
+	for _, id := range lots {
+		if err := o.lot(ctx, n, v, id); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package readable
 
 import (
 	"encoding/hex"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -9,16 +10,22 @@ import (
 	pb "votenode/proto/votenode/v1"
 )
 
-// Lot is the lot of an election, as far as it has come. Hashes, commitments, secrets and the seed are hexadecimal, empty where they are not known.
+// Lot is a round of the lot of an election, as far as it has come. Hashes, commitments, secrets and the seed are hexadecimal, empty where they are not
+// known.
 type Lot struct {
+	// Round is from 1. A round above 1 is there because the one before was ended without a secret.
+	Round uint32 `json:"round"`
+	// Renewed is the hash of the resolution that ended the round, empty for the present one.
+	Renewed string `json:"renewed"`
 	// Parts are those of all organisations.
 	Parts []LotPart `json:"parts"`
 	// Height and HeaderHash are those of the lot block, 0 and empty before it is fixed.
 	Height     int64  `json:"lot_block_height"`
 	HeaderHash string `json:"lot_block_hash"`
 	Seed       string `json:"seed"`
-	// Missing are the organisations that everybody waits for: before the election is ready those that have not committed, once the lot block is
-	// fixed those that have not revealed.
+	// Deadline is from when on the round may be ended where a secret is missing, block time in unix seconds; 0 before the lot block is fixed.
+	Deadline int64 `json:"deadline"`
+	// Missing are the organisations that everybody waits for: those that have not committed, or once the lot block is fixed, not revealed.
 	Missing []string `json:"missing"`
 }
 
@@ -27,21 +34,27 @@ type LotPart struct {
 	Organisation string `json:"organisation"`
 	Commitment   string `json:"commitment"`
 	Secret       string `json:"secret"`
+	// Kept is how many rounds were ended without its secret though it was its turn. Those with more reveal first.
+	Kept uint32 `json:"kept"`
 }
 
 // ShowLot tells of the lot of an election with lists; record is nil before anybody has committed. organisations are all of the ledger, sorted.
 func ShowLot(organisations []string, record *pb.Lot) *Lot {
 	if record == nil {
-		record = new(pb.Lot)
+		record = &pb.Lot{Round: 1}
 	}
-	shown := &Lot{Seed: hex.EncodeToString(record.Seed), Missing: []string{}}
+	shown := &Lot{
+		Round: record.Round, Renewed: hex.EncodeToString(record.Renewed), Seed: hex.EncodeToString(record.Seed), Deadline: record.Deadline,
+		Missing: []string{},
+	}
 	if record.Fixed {
 		shown.Height, shown.HeaderHash = record.Height, hex.EncodeToString(record.HeaderHash)
 	}
 	for _, id := range organisations {
 		part := LotPart{Organisation: id}
 		if at := slices.IndexFunc(record.Parts, func(p pb.LotPart) bool { return p.Organisation == id }); at >= 0 {
-			part.Commitment, part.Secret = hex.EncodeToString(record.Parts[at].Commitment), hex.EncodeToString(record.Parts[at].Secret)
+			p := &record.Parts[at]
+			part.Commitment, part.Secret, part.Kept = hex.EncodeToString(p.Commitment), hex.EncodeToString(p.Secret), p.Kept
 		}
 		if part.Commitment == "" || record.Fixed && part.Secret == "" {
 			shown.Missing = append(shown.Missing, id)
@@ -54,15 +67,19 @@ func ShowLot(organisations []string, record *pb.Lot) *Lot {
 // Words tells how far the lot has come, and who is waited for.
 func (l *Lot) Words() string {
 	missing := strings.Join(l.Missing, ", ")
+	round, waits, fixed := "", "; the election is not ready before", "after the closing"
+	if l.Round > 1 {
+		round, waits, fixed = fmt.Sprintf("round %d, ", l.Round), "", "next"
+	}
 	switch {
 	case l.Seed != "":
-		return "drawn, seed " + l.Seed
+		return round + "drawn, seed " + l.Seed
 	case l.HeaderHash != "":
-		return "waits for the secret of " + missing
+		return round + "waits for the secret of " + missing
 	case missing != "":
-		return "waits for the commitment of " + missing + "; the election is not ready before"
+		return round + "waits for the commitment of " + missing + waits
 	}
-	return "committed by all organisations; its block is fixed after the closing"
+	return round + "committed by all organisations; its block is fixed " + fixed
 }
 
 // List is the list of a contest. Candidates are named by their option.

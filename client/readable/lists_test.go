@@ -2,6 +2,7 @@ package readable
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 
 	pb "votenode/proto/votenode/v1"
@@ -16,12 +17,18 @@ func TestLotWords(t *testing.T) {
 		}
 		return list
 	}
+	open := []pb.LotPart{{Organisation: "league", Kept: 1}, {Organisation: "party"}}
 	for want, record := range map[string]*pb.Lot{
-		"waits for the commitment of league, party; the election is not ready before":  nil,
-		"waits for the commitment of party; the election is not ready before":          {Parts: parts(nil)},
-		"committed by all organisations; its block is fixed after the closing":         {Parts: parts(nil, nil), Height: 7, HeaderHash: key(2)},
-		"waits for the secret of party":                                                {Parts: parts(key(3), nil), Height: 7, HeaderHash: key(2), Fixed: true},
-		"drawn, seed 0404040404040404040404040404040404040404040404040404040404040404": {Parts: parts(key(3), key(3)), Height: 7, HeaderHash: key(2), Fixed: true, Seed: key(4)},
+		"waits for the commitment of league, party; the election is not ready before":           nil,
+		"waits for the commitment of party; the election is not ready before":                   {Round: 1, Parts: parts(nil)},
+		"committed by all organisations; its block is fixed after the closing":                  {Parts: parts(nil, nil), Height: 7, HeaderHash: key(2)},
+		"waits for the secret of party":                                                         {Parts: parts(key(3), nil), Height: 7, HeaderHash: key(2), Fixed: true},
+		"round 2, waits for the commitment of league, party":                                    {Round: 2, Parts: open},
+		"round 2, waits for the commitment of league":                                           {Round: 2, Parts: []pb.LotPart{open[0], parts(nil, nil)[1]}},
+		"round 2, committed by all organisations; its block is fixed next":                      {Round: 2, Parts: parts(nil, nil)},
+		"round 2, waits for the secret of league, party":                                        {Round: 2, Parts: parts(nil, nil), Height: 7, HeaderHash: key(2), Fixed: true},
+		"round 2, drawn, seed 0404040404040404040404040404040404040404040404040404040404040404": {Round: 2, Parts: parts(key(3), key(3)), Height: 7, HeaderHash: key(2), Fixed: true, Seed: key(4)},
+		"drawn, seed 0404040404040404040404040404040404040404040404040404040404040404":          {Parts: parts(key(3), key(3)), Height: 7, HeaderHash: key(2), Fixed: true, Seed: key(4)},
 	} {
 		if got := ShowLot(both, record).Words(); got != want {
 			t.Errorf("%q, want %q", got, want)
@@ -29,6 +36,10 @@ func TestLotWords(t *testing.T) {
 	}
 	if shown := ShowLot(both, &pb.Lot{Parts: parts(nil, nil), Height: 7, HeaderHash: key(2)}); shown.Height != 0 || shown.HeaderHash != "" {
 		t.Errorf("a block that is not fixed is shown: %+v", shown)
+	}
+	ended := ShowLot(both, &pb.Lot{Round: 2, Parts: open, Deadline: 5, Renewed: key(6)})
+	if ended.Renewed != strings.Repeat("06", 32) || ended.Deadline != 5 || ended.Parts[0].Kept != 1 || ended.Parts[1].Kept != 0 {
+		t.Errorf("%+v", ended)
 	}
 }
 

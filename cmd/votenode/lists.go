@@ -93,11 +93,11 @@ func writeList(w io.Writer, c *pb.Contest, list *pb.List) {
 
 func newLotCommand() *cobra.Command {
 	return group("lot", "Do your organisation's part in the lot that decides ties in lists",
-		newLotPartCommand("commit", "Commit your organisation to a secret, before the election is ready", `Commit your organisation to a secret for the lot of an election. The secret is made and written to --secret, or read from there where
-the file exists. Keep it: without it lists in which a tie matters are never formed, and nobody can replace it. Show it to nobody before
-the closing.`, lotSecret, client.Officer.CommitLot),
-		newLotPartCommand("reveal", "Reveal your organisation's secret, after the closing", `Reveal the secret of your organisation for the lot of an election. After the closing the command waits until the lot block is fixed. It sends
-nothing before, and nothing but the secret to which your organisation has committed.`, readSecret, client.Officer.RevealLot))
+		newLotPartCommand("commit", "Commit your organisation to a secret, before the election is ready or in another round", `Commit your organisation to a secret for the present round of the lot of an election. The secret is made and written to --secret, or read from there where
+the file exists. Keep it: without it lists in which a tie matters are not formed, unless all organisations agree to another round ('resolution propose
+renew-lot'), for which each makes a new secret. Show it to nobody before the lot block is fixed.`, lotSecret, client.Officer.CommitLot),
+		newLotPartCommand("reveal", "Reveal your organisation's secret, after the closing", `Reveal the secret of your organisation for the lot of an election. After the closing the command waits until the lot block is fixed, and in
+another round until those have revealed that kept theirs in more rounds. It sends nothing before, and nothing but the secret to which your organisation has committed.`, readSecret, client.Officer.RevealLot))
 }
 
 func newLotPartCommand(use, short, long string, secretOf func(path string) ([]byte, error), act func(client.Officer, context.Context, string, []byte) error) *cobra.Command {

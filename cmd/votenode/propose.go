@@ -23,7 +23,7 @@ func newProposeCommand() *cobra.Command {
 		newProposeFileCommand(), newCreateElectionCommand(), newAppointTrusteesCommand(), newSealRollCommand(),
 		newScheduleCommand(), newExtendCommand(), newCancelCommand(), newRevokeVotersCommand(),
 		newReplaceTrusteesCommand(), newExcuseTrialCommand(), newChangeValidatorsCommand(), newChangeOfficersCommand(),
-		newUpgradeSoftwareCommand(), newCancelUpgradeCommand(), newPaperTotalsCommand(), newExcusePaperCommand(), newCancelNominationsCommand(), newRemoveCandidateCommand(),
+		newUpgradeSoftwareCommand(), newCancelUpgradeCommand(), newPaperTotalsCommand(), newExcusePaperCommand(), newCancelNominationsCommand(), newRemoveCandidateCommand(), newRenewLotCommand(),
 		newOpenInitiativesCommand(), newAnswerInitiativeCommand(), newRemovePostCommand())
 }
 
@@ -458,6 +458,22 @@ func newExcusePaperCommand() *cobra.Command {
 		})
 	id = electionFlag(c)
 	c.Flags().StringVar(&corrects, "corrects", "", "hash of the resolution about this polling place that stands, where there is one")
+	require(c, "reason")
+	return c
+}
+
+func newRenewLotCommand() *cobra.Command {
+	var id *string
+	c := decide("renew-lot", "Propose another round of the lot, without the secrets that are missing; --reason says why", cobra.NoArgs,
+		func(c *cobra.Command, o client.Officer, args []string) (*pb.Resolution, error) {
+			d, err := o.RenewLot(c.Context(), *id)
+			return &pb.Resolution{Decision: &pb.Resolution_RenewLot{RenewLot: d}}, err
+		})
+	c.Long = `Propose to end a round of the lot in which an organisation has lost its secret, or keeps it, while a list waits for it. All organisations then commit
+anew. The command waits until a list waits and the time for the secrets is over. The resolution names all who have not revealed: if one of
+them reveals before it takes effect, it does not. Who may have kept its secret may know how this round would have fallen, and you do not:
+approve no second round without asking why. Do not reveal a secret of the round while a resolution that you have approved waits for others; withdraw first.`
+	id = electionFlag(c)
 	require(c, "reason")
 	return c
 }

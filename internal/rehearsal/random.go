@@ -171,7 +171,7 @@ func (c *crowd) next(id string) [][]byte {
 	case pb.PHASE_FINAL:
 		return c.lots(e, e.RevealLot)
 	case pb.PHASE_DECRYPTING:
-		return append(c.decrypt(e), c.lots(e, e.RevealLot)...)
+		return slices.Concat(c.decrypt(e), c.lots(e, e.RevealLot), c.lots(e, e.CommitLot), c.lots(e, func(o string) []byte { return c.renewLot(e, o) }))
 	}
 	return nil
 }
@@ -279,6 +279,15 @@ func (c *crowd) lots(e *Election, act func(organisation string) []byte) [][]byte
 		return nil
 	}
 	return [][]byte{act(one(c, Organisations))}
+}
+
+// renewLot proposes to end the present round of the lot without those who have not revealed, now and then without somebody else.
+func (c *crowd) renewLot(e *Election, organisation string) []byte {
+	missing := []string{organisation}
+	if lot := e.Lot(); lot != nil && !c.luck(5) {
+		missing = election.LotMissing(lot)
+	}
+	return c.propose(e.RenewLot(e.lotRound(), missing...))
 }
 
 // roll returns the entries of the roll.

@@ -26,6 +26,7 @@ var Scenes = map[string]func(t testing.TB, watch func(*Ledger)){
 	"nominations":      nominate,
 	"removed, merged":  removedAndMerged,
 	"too few":          tooFew,
+	"lost secrets":     lostSecrets,
 	"many lists":       manyLists,
 	"many initiatives": manyInitiatives,
 	"polls":            polls,

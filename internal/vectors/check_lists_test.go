@@ -13,9 +13,9 @@ import (
 // checkLists computes the lot from the secrets, and finds each list among all sets of candidates.
 func (v *vectors) checkLists() error {
 	lot := &v.lists.Lot
-	items := [][]byte{[]byte(lot.Chain), []byte(lot.Election), lot.HeaderHash}
+	items := [][]byte{[]byte(lot.Chain), []byte(lot.Election), number(uint64(lot.Round)), lot.HeaderHash}
 	for _, p := range lot.Parts {
-		if err := p.Commitment.isOf(framed("votenode/v1/lot-commitment", []byte(lot.Chain), []byte(lot.Election), []byte(p.Organisation), p.Secret)); err != nil {
+		if err := p.Commitment.isOf(framed("votenode/v1/lot-commitment", []byte(lot.Chain), []byte(lot.Election), []byte(p.Organisation), number(uint64(lot.Round)), p.Secret)); err != nil {
 			return fmt.Errorf("commitment of %s: %w", p.Organisation, err)
 		}
 		items = append(items, p.Secret)

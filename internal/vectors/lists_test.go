@@ -21,6 +21,7 @@ type listsFile struct {
 type lotVector struct {
 	Chain      string          `json:"chain"`
 	Election   string          `json:"election"`
+	Round      uint32          `json:"round"`
 	Parts      []lotPartVector `json:"parts"`
 	Height     int64           `json:"height"`
 	HeaderHash hexBytes        `json:"header_hash"`
@@ -104,11 +105,11 @@ var examples = []struct {
 func (w *world) listsFile() any {
 	lot := load[pb.Lot](w, w.last(), state.LotKey(primary))
 	f := &listsFile{Comment: "the lot of the election, its lists, and worked examples: chapter 17", Lot: lotVector{
-		Chain: w.Genesis.ChainId, Election: primary, Height: lot.Height, HeaderHash: lot.HeaderHash,
+		Chain: w.Genesis.ChainId, Election: primary, Round: lot.Round, Height: lot.Height, HeaderHash: lot.HeaderHash,
 	}}
-	items := [][]byte{[]byte(w.Genesis.ChainId), []byte(primary), lot.HeaderHash}
+	items := [][]byte{[]byte(w.Genesis.ChainId), []byte(primary), number(uint64(lot.Round)), lot.HeaderHash}
 	for _, p := range lot.Parts {
-		commitment := lotDigest("commitment", "votenode/v1/lot-commitment", []byte(w.Genesis.ChainId), []byte(primary), []byte(p.Organisation), p.Secret)
+		commitment := lotDigest("commitment", "votenode/v1/lot-commitment", []byte(w.Genesis.ChainId), []byte(primary), []byte(p.Organisation), number(uint64(lot.Round)), p.Secret)
 		w.same("commitment", commitment.Hash, p.Commitment)
 		f.Lot.Parts = append(f.Lot.Parts, lotPartVector{p.Organisation, p.Secret, commitment})
 		items = append(items, p.Secret)

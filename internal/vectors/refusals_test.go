@@ -165,10 +165,11 @@ var refusals = []struct {
 	// Lots: 9.45, 9.46.
 	{"a commitment by a registrar", "9.45", 30, 6, tx.CodeNotAuthorised, by("league registrar 1")},
 	{"a commitment a byte short", "2.6", 30, 6, tx.CodeInvalidField, signed(func(m *pb.CommitLot) { m.Commitment = m.Commitment[1:] })},
+	{"a commitment for the next round", "9.45", 30, 6, tx.CodeLotRound, signed(func(m *pb.CommitLot) { m.Round++ })},
 	{"a commitment once more", "9.45", 30, 7, tx.CodeAlreadyDone, another(30, 6)},
 	{"another commitment of an organisation", "9.45", 30, 7, tx.CodeLotCommitted, by("league officer 2")},
 	{"a secret while voting", "9.46", 34, 1, tx.CodeWrongPhase, func(*world, *tx.Parsed) []byte {
-		return tx.Sign(rehearsal.Chain, &pb.RevealLot{Election: primary, Secret: rehearsal.LotSecret(primary, "party")}, rehearsal.Key("party officer 2"))
+		return tx.Sign(rehearsal.Chain, &pb.RevealLot{Election: primary, Secret: rehearsal.LotSecret(primary, "party", 1)}, rehearsal.Key("party officer 2"))
 	}},
 	{"another organisation's secret", "9.46", 83, 2, tx.CodeLotSecret, by("party officer 1")},
 	{"a secret with another bit", "9.46", 86, 0, tx.CodeLotSecret, signed(func(m *pb.RevealLot) { m.Secret[31] ^= 1 })},

@@ -166,6 +166,7 @@ var messages = []struct {
 	{"election/*/extension/*", func() election.Message { return new(pb.Extension) }},
 	{"election/*/removed", func() election.Message { return new(pb.RemovedCandidates) }},
 	{"election/*/lot", func() election.Message { return new(pb.Lot) }},
+	{"election/*/lot/*", func() election.Message { return new(pb.Lot) }},
 	{"election/*/list-queue", func() election.Message { return new(pb.ListQueue) }},
 	{"election/*/list/*", func() election.Message { return new(pb.List) }},
 }

@@ -56,7 +56,7 @@ func (c *contract) examples() map[string][]example {
 		"phases":   {"/v1/elections/primary/phases", "/v1/elections/cancelled/phases"},
 		"trustees": {"/v1/elections/primary/trustees", "/v1/elections/cancelled/trustees"},
 		"keys":     {"/v1/elections/primary/keys"},
-		"lot":      {"/v1/elections/primary/lot"},
+		"lot":      {"/v1/elections/primary/lot", "/v1/elections/primary/lot?round=1"},
 		"ballot":   {"/v1/elections/primary/ballots/" + list.Ballots[0].Code},
 		"events":   {"/v1/events?from=1", "/v1/events?from=1&kinds=phase,keys&election=primary"},
 		"place":    {"/v1/elections/primary/voters/0", "/v1/elections/primary/voters/6", "/v1/elections/primary/voters/7"},
@@ -88,7 +88,24 @@ func (c *contract) examples() map[string][]example {
 	c.promises(made)
 	c.rarities(made)
 	c.nominated(made)
+	c.renewed(made)
 	return made
+}
+
+// renewed adds examples from a ledger on which a lot has more than one round.
+func (c *contract) renewed(made map[string][]example) {
+	var l *rehearsal.Ledger
+	rehearsal.Scenes["lost secrets"](c.T, func(founded *rehearsal.Ledger) { l = founded })
+	w := serve(c.T, l)
+	w.indexAll()
+	for id, targets := range map[string][]string{
+		"lot":    {"/v1/elections/primary/lot", "/v1/elections/primary/lot?round=1"},
+		"events": {"/v1/events?from=1&kinds=lot"}, "resolution": eachResolution(w),
+	} {
+		for _, target := range targets {
+			made[id] = append(made[id], example{w, target, ""})
+		}
+	}
 }
 
 // nominated adds examples from a ledger on which candidates are nominated, and one is removed.

@@ -50,9 +50,11 @@ func textOf(l *readable.List) int {
 	return n
 }
 
-// lot serves GET /v1/elections/{id}/lot: how far the lot has come, who is waited for, and which contests wait for it.
+// lot serves GET /v1/elections/{id}/lot?round=N: how far the lot has come, who is waited for, and which contests wait for it; or a round that was ended.
 func (s *Server) lot(r *http.Request) (any, error) {
-	if err := queryOf(r).done(); err != nil {
+	q := queryOf(r)
+	round := q.number("round", 0)
+	if err := q.done(); err != nil {
 		return nil, err
 	}
 	e, err := s.electionOf(r)
@@ -73,6 +75,14 @@ func (s *Server) lot(r *http.Request) (any, error) {
 	record, err := state.Load[pb.Lot](e, state.LotKey(e.id))
 	if err != nil {
 		return nil, err
+	}
+	if round > 0 && (record == nil || round != uint64(record.Round)) {
+		if record == nil || round > uint64(record.Round) {
+			return nil, missing("the lot of %q has no round %d", e.id, round)
+		}
+		if record, err = state.MustLoad[pb.Lot](e, state.LotRoundKey(e.id, uint32(round))); err != nil {
+			return nil, err
+		}
 	}
 	answer := struct {
 		Height int64 `json:"height"`

@@ -84,6 +84,10 @@ const (
 	codeLotCommitted         = 831
 	codeLotEarly             = 832
 	codeLotSecret            = 833
+	codeLotRound             = 834
+	codeLotNotDue            = 835
+	codeLotMissing           = 836
+	codeLotTurn              = 837
 	codeUnknownPlace         = 840
 	codePaperContests        = 841
 	codePaperIssued          = 842

@@ -54,6 +54,8 @@ func kindOf(m *pb.Resolution) uint32 {
 		return 25
 	case *pb.Resolution_RemovePost:
 		return 26
+	case *pb.Resolution_RenewLot:
+		return 27
 	case *pb.Resolution_CancelNominations:
 		return 28
 	}
@@ -107,6 +109,8 @@ func (r *Recount) rule(m *pb.Resolution) error {
 		return r.mayAnswer(d.AnswerInitiative)
 	case *pb.Resolution_RemovePost:
 		return r.mayRemovePost(d.RemovePost)
+	case *pb.Resolution_RenewLot:
+		return r.mayRenew(d.RenewLot)
 	case *pb.Resolution_CancelNominations:
 		return r.mayCancelNominations(d.CancelNominations)
 	}
@@ -162,6 +166,8 @@ func (r *Recount) effect(hash [32]byte, m *pb.Resolution) error {
 		r.answer(d.AnswerInitiative, r.resolutionHash(m))
 	case *pb.Resolution_RemovePost:
 		r.removePost(d.RemovePost, r.resolutionHash(m))
+	case *pb.Resolution_RenewLot:
+		r.byID[d.RenewLot.Election].renew(hash)
 	case *pb.Resolution_CancelNominations:
 		n, err := r.opened(d.CancelNominations.Nominations)
 		if err != nil {

@@ -62,7 +62,8 @@ type election struct {
 	extensions []*pb.Extension
 
 	removed   []pb.RemovedCandidate // sorted
-	lot       pb.Lot
+	lot       pb.Lot                // the present round
+	ended     []pb.Lot              // the rounds before it, from the first on
 	listQueue pb.ListQueue
 	lists     map[uint32]*pb.List // by contest
 }
@@ -124,7 +125,7 @@ func (r *Recount) moveByTime(e *election) error {
 // moveWhenReady: spec 8.2. An opening that has passed meanwhile is forgotten.
 func (r *Recount) moveWhenReady(e *election) {
 	made := e.phase == pb.PHASE_KEY_CEREMONY && e.trialPassed || e.phase == pb.PHASE_SETUP && e.manifest.OpenChoices
-	if !made || !e.sealed || e.hasList() && len(e.lot.Parts) < len(r.organisations) {
+	if !made || !e.sealed || e.hasList() && e.lot.Committed == 0 {
 		return
 	}
 	if e.opening != 0 && r.reached(e.opening) {

@@ -31,23 +31,47 @@ func (r *Recount) commitLot(signer []byte, m *pb.CommitLot) error {
 	if err != nil {
 		return err
 	}
-	e, err := r.in(m.Election, pb.PHASE_SETUP, pb.PHASE_KEY_CEREMONY)
+	e, err := r.in(m.Election, pb.PHASE_SETUP, pb.PHASE_KEY_CEREMONY, pb.PHASE_DECRYPTING)
 	if err != nil {
 		return err
 	}
 	if !e.hasList() {
 		return refuse(codeNoList, "there is no list in %q", m.Election)
 	}
-	if at := e.part(o.Id); at >= 0 {
-		if string(e.lot.Parts[at].Commitment) == string(m.Commitment) {
-			return refuse(codeAlreadyDone, "%q has committed so", o.Id)
-		}
+	if m.Round != e.round() {
+		return refuse(codeLotRound, "the lot is in round %d", e.round())
+	}
+	at := e.part(o.Id)
+	if at < 0 {
+		e.lot.Parts = append(e.lot.Parts, pb.LotPart{Organisation: o.Id})
+		slices.SortFunc(e.lot.Parts, func(a, b pb.LotPart) int { return cmp.Compare(a.Organisation, b.Organisation) })
+		at = e.part(o.Id)
+	}
+	switch part := &e.lot.Parts[at]; string(part.Commitment) {
+	case "":
+		part.Commitment = m.Commitment
+	case string(m.Commitment):
+		return refuse(codeAlreadyDone, "%q has committed so", o.Id)
+	default:
 		return refuse(codeLotCommitted, "%q has committed otherwise", o.Id)
 	}
-	e.lot.Parts = append(e.lot.Parts, pb.LotPart{Organisation: o.Id, Commitment: m.Commitment})
-	slices.SortFunc(e.lot.Parts, func(a, b pb.LotPart) int { return cmp.Compare(a.Organisation, b.Organisation) })
+	bound := 0
+	for _, p := range e.lot.Parts {
+		if len(p.Commitment) == 32 {
+			bound++
+		}
+	}
+	if e.lot.Round = e.round(); bound == len(r.organisations) {
+		e.lot.Committed = r.height
+	}
 	return nil
 }
+
+// round is the number of the lot's present round, from 1.
+func (e *election) round() uint32 { return uint32(len(e.ended)) + 1 }
+
+// number is a round as it is hashed.
+func (e *election) number() []byte { return transcript.Uint64(uint64(e.round())) }
 
 // revealLot: spec 9.46, and the seed of 17.3.
 func (r *Recount) revealLot(signer []byte, m *pb.RevealLot) error {
@@ -66,15 +90,18 @@ func (r *Recount) revealLot(signer []byte, m *pb.RevealLot) error {
 	if !e.lot.Fixed {
 		return refuse(codeLotEarly, "there is no lot block yet")
 	}
-	bound := transcript.Digest(transcript.LabelLotCommitment, []byte(r.chain), []byte(e.id), []byte(o.Id), m.Secret)
+	bound := transcript.Digest(transcript.LabelLotCommitment, []byte(r.chain), []byte(e.id), []byte(o.Id), e.number(), m.Secret)
 	if bound != [32]byte(e.lot.Parts[at].Commitment) {
 		return refuse(codeLotSecret, "this is not what %q has committed to", o.Id)
 	}
 	if len(e.lot.Parts[at].Secret) == 32 {
 		return refuse(codeAlreadyDone, "%q has revealed", o.Id)
 	}
+	if slices.ContainsFunc(e.debtors(), func(p pb.LotPart) bool { return p.Kept > e.lot.Parts[at].Kept }) {
+		return refuse(codeLotTurn, "it is the turn of others before %q", o.Id)
+	}
 	e.lot.Parts[at].Secret = m.Secret
-	items := [][]byte{[]byte(r.chain), []byte(e.id), e.lot.HeaderHash}
+	items := [][]byte{[]byte(r.chain), []byte(e.id), e.number(), e.lot.HeaderHash}
 	for _, p := range e.lot.Parts {
 		if len(p.Secret) == 0 {
 			return nil
@@ -86,16 +113,64 @@ func (r *Recount) revealLot(signer []byte, m *pb.RevealLot) error {
 	return nil
 }
 
+// debtors are the parts of those that have not revealed.
+func (e *election) debtors() []pb.LotPart {
+	return slices.DeleteFunc(slices.Clone(e.lot.Parts), func(p pb.LotPart) bool { return len(p.Secret) == 32 })
+}
+
+// mayRenew: spec 9.49.
+func (r *Recount) mayRenew(d *pb.RenewLot) error {
+	e, err := r.in(d.Election, pb.PHASE_DECRYPTING)
+	if err != nil {
+		return err
+	}
+	debtors := e.debtors()
+	same := func(name string, p pb.LotPart) int { return cmp.Compare(name, p.Organisation) }
+	switch {
+	case !e.hasList():
+		return refuse(codeNoList, "there is no list in %q", d.Election)
+	case d.Round != e.round():
+		return refuse(codeLotRound, "the lot is in round %d", e.round())
+	case !e.lot.Fixed || !r.reached(e.lot.Deadline):
+		return refuse(codeLotNotDue, "the time of the secrets is not over")
+	case len(debtors) == 0 || slices.CompareFunc(d.Missing, debtors, same) != 0:
+		return refuse(codeLotMissing, "%d other organisations have not revealed", len(debtors))
+	case len(e.listQueue.Tied) == 0:
+		return refuse(codeLotNotDue, "no list waits for the lot")
+	}
+	return nil
+}
+
+// renew ends the present round of the lot. Of those that have not revealed only who was not to wait for others has kept its secret. Spec 17.3.
+func (e *election) renew(resolution [32]byte) {
+	most := uint32(0)
+	for _, p := range e.debtors() {
+		most = max(most, p.Kept)
+	}
+	next := pb.Lot{Round: e.round() + 1}
+	for _, p := range e.lot.Parts {
+		fresh := pb.LotPart{Organisation: p.Organisation, Kept: p.Kept}
+		if len(p.Secret) == 0 && p.Kept == most {
+			fresh.Kept++
+		}
+		next.Parts = append(next.Parts, fresh)
+	}
+	e.lot.Renewed = resolution[:]
+	e.ended, e.lot = append(e.ended, e.lot), next
+}
+
 // advanceLists fixes the lot block and forms lists, at most 1,000 in a block. hash is that of the block's header, attested says whether the
 // block before was signed by more than certify of every organisation. Spec 17.3 and 17.4.
 func (r *Recount) advanceLists(e *election, hash [32]byte, attested bool) {
 	if !e.hasList() || e.phase != pb.PHASE_CLOSED && e.phase != pb.PHASE_DECRYPTING {
 		return
 	}
-	if !e.lot.Fixed {
-		if e.lot.Fixed = e.lot.Height > 0 && attested; !e.lot.Fixed {
-			e.lot.Height, e.lot.HeaderHash = r.height, hash[:]
-		}
+	switch {
+	case e.lot.Fixed || e.lot.Committed == 0 || r.height <= e.lot.Committed:
+	case e.lot.Height > 0 && attested:
+		e.lot.Fixed, e.lot.Deadline = true, r.deadline(e.manifest.CeremonyStep)
+	default:
+		e.lot.Height, e.lot.HeaderHash = r.height, hash[:]
 	}
 	if e.phase == pb.PHASE_CLOSED {
 		return
@@ -300,6 +375,9 @@ func bestOf(field []runner, n int, needYoung, needWomen uint32) []int {
 func (e *election) listRecords(at string, emit Emit) {
 	if len(e.lot.Parts) > 0 {
 		emit(Lists, at+"/lot", rules.Encode(&e.lot))
+	}
+	for i := range e.ended {
+		emit(Lists, fmt.Sprintf("%s/lot/%05d", at, i+1), rules.Encode(&e.ended[i]))
 	}
 	if len(e.listQueue.Contests)+len(e.listQueue.Tied) > 0 {
 		emit(Lists, at+"/list-queue", rules.Encode(&e.listQueue))

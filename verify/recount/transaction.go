@@ -302,7 +302,7 @@ func wellFormedResolution(m *pb.Resolution) bool {
 	case *pb.Resolution_AnswerInitiative:
 		document := d.AnswerInitiative.Document
 		return len(document) == 32 || len(document) == 0 && m.Reason != ""
-	case *pb.Resolution_RemoveCandidate, *pb.Resolution_RemovePost, *pb.Resolution_CancelNominations:
+	case *pb.Resolution_RemoveCandidate, *pb.Resolution_RemovePost, *pb.Resolution_RenewLot, *pb.Resolution_CancelNominations:
 		return m.Reason != ""
 	}
 	return true

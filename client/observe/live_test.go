@@ -214,7 +214,7 @@ func TestLive(t *testing.T) {
 	crooked.freeze(nil)
 
 	// A node that takes the question and says nothing.
-	w.s.Limits.Look = time.Second
+	w.s.Limits.Look = 5 * time.Second // an honest node on a slow machine takes less
 	crooked.hush(true)
 	w.restart()
 	w.look(2)

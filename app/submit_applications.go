@@ -3,6 +3,7 @@ package app
 import (
 	"votenode/app/organisation"
 	"votenode/app/state"
+	"votenode/app/text"
 	"votenode/app/tx"
 	pb "votenode/proto/votenode/v1"
 )
@@ -67,11 +68,11 @@ func (r *reading) checkApplication(n *nominations, a *pb.Application, taken map[
 	if err := organisation.CheckKey(a.Key); err != nil {
 		return tx.Refuse(tx.CodeInvalidApplication, "%q: %v", a.Name, err)
 	}
-	if err := organisation.CheckText(a.Name, organisation.MaxTitle); err != nil {
+	if err := text.Check(a.Name, organisation.MaxTitle); err != nil {
 		return tx.Refuse(tx.CodeInvalidApplication, "the name: %v", err)
 	}
 	if a.PutForwardBy != "" {
-		if err := organisation.CheckText(a.PutForwardBy, organisation.MaxTitle); err != nil {
+		if err := text.Check(a.PutForwardBy, organisation.MaxTitle); err != nil {
 			return tx.Refuse(tx.CodeInvalidApplication, "%q: put_forward_by: %v", a.Name, err)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"votenode/app/organisation"
+	"votenode/app/text"
 )
 
 const (
@@ -201,7 +201,7 @@ func refusal(response *http.Response, data []byte) *NodeError {
 // printable returns a sentence of a node without what a terminal would obey instead of showing it, and shortened.
 func printable(sentence string) string {
 	return strings.Map(func(r rune) rune {
-		if organisation.Invisible(r) {
+		if text.Invisible(r) {
 			return utf8.RuneError
 		}
 		return r

@@ -10,6 +10,7 @@ import (
 
 	"votenode/app/election"
 	"votenode/app/organisation"
+	"votenode/app/text"
 	"votenode/crypto/transcript"
 	pb "votenode/proto/votenode/v1"
 )
@@ -51,10 +52,10 @@ func ParseEntry(b []byte) (*pb.GenesisEntry, error) {
 
 // checkEntry checks the fields and returns the key that must sign.
 func checkEntry(entry *pb.GenesisEntry) (signer []byte, err error) {
-	if err := organisation.CheckID(entry.ChainId, organisation.MaxChainID); err != nil {
+	if err := text.CheckID(entry.ChainId, organisation.MaxChainID); err != nil {
 		return nil, fmt.Errorf("chain: %w", err)
 	}
-	if err := organisation.CheckID(entry.Organisation, organisation.MaxOrganisationID); err != nil {
+	if err := text.CheckID(entry.Organisation, organisation.MaxOrganisationID); err != nil {
 		return nil, fmt.Errorf("organisation: %w", err)
 	}
 	switch e := entry.Entry.(type) {

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
+	"votenode/app/text"
 	"votenode/crypto/ballot"
 	pb "votenode/proto/votenode/v1"
 )
@@ -94,21 +94,11 @@ func CheckManifest(m *pb.Manifest) error {
 }
 
 // CheckID says whether s may be the id of an election or a chain: 1 to 40 characters of a-z, 0-9 and '-'.
-func CheckID(s string) error {
-	if len(s) == 0 || len(s) > MaxIDLength {
-		return fmt.Errorf("an id has 1 to %d characters, %q has %d", MaxIDLength, s, len(s))
-	}
-	for _, c := range []byte(s) {
-		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
-			return fmt.Errorf("an id consists of a-z, 0-9 and '-', %q does not", s)
-		}
-	}
-	return nil
-}
+func CheckID(s string) error { return text.CheckID(s, MaxIDLength) }
 
 func checkText(what, s string) error {
-	if len(s) == 0 || len(s) > MaxTextLength || !utf8.ValidString(s) {
-		return fmt.Errorf("a %s has 1 to %d bytes of UTF-8", what, MaxTextLength)
+	if err := text.Check(s, MaxTextLength); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
 	}
 	return nil
 }

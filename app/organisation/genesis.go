@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"votenode/app/text"
 	pb "votenode/proto/votenode/v1"
 )
 
@@ -19,7 +20,7 @@ const (
 
 // CheckGenesis checks every rule that a genesis document has to keep, the power cap included. Spec 1.7.
 func CheckGenesis(doc *pb.Genesis) error {
-	if err := CheckID(doc.ChainId, MaxChainID); err != nil {
+	if err := text.CheckID(doc.ChainId, MaxChainID); err != nil {
 		return fmt.Errorf("chain: %w", err)
 	}
 	if doc.Time < 1 || doc.Time >= MaxTime {

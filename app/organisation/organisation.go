@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 
+	"votenode/app/text"
 	pb "votenode/proto/votenode/v1"
 )
 
@@ -18,7 +19,7 @@ const (
 // CheckOrganisation checks one organisation for itself: id, title, quorum, officers and registrars, each list sorted by key
 // without repetition, no key in both. Spec 1.3.
 func CheckOrganisation(o *pb.Organisation) error {
-	if err := CheckID(o.Id, MaxOrganisationID); err != nil {
+	if err := text.CheckID(o.Id, MaxOrganisationID); err != nil {
 		return fmt.Errorf("organisation: %w", err)
 	}
 	if err := checkOrganisation(o); err != nil {
@@ -28,7 +29,7 @@ func CheckOrganisation(o *pb.Organisation) error {
 }
 
 func checkOrganisation(o *pb.Organisation) error {
-	if err := CheckText(o.Title, MaxTitle); err != nil {
+	if err := text.Check(o.Title, MaxTitle); err != nil {
 		return fmt.Errorf("title: %w", err)
 	}
 	if len(o.Officers) == 0 {
@@ -66,7 +67,7 @@ func checkMembers(members []pb.Member) error {
 
 // CheckMember checks the name and the key of an officer or registrar. Spec 1.3.
 func CheckMember(m *pb.Member) error {
-	if err := CheckText(m.Name, MaxName); err != nil {
+	if err := text.Check(m.Name, MaxName); err != nil {
 		return fmt.Errorf("name: %w", err)
 	}
 	if err := CheckKey(m.Key); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"votenode/app/text"
 	pb "votenode/proto/votenode/v1"
 )
 
@@ -46,10 +47,10 @@ func CheckValidators(validators []pb.Validator, organisations []string) error {
 
 // CheckValidator checks one validator for itself. Spec 1.4.
 func CheckValidator(v *pb.Validator) error {
-	if err := CheckText(v.Name, MaxName); err != nil {
+	if err := text.Check(v.Name, MaxName); err != nil {
 		return fmt.Errorf("validator: name: %w", err)
 	}
-	if err := CheckID(v.Organisation, MaxOrganisationID); err != nil {
+	if err := text.CheckID(v.Organisation, MaxOrganisationID); err != nil {
 		return fmt.Errorf("validator %s: organisation: %w", v.Name, err)
 	}
 	if err := CheckKey(v.Key); err != nil {

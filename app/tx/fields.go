@@ -6,6 +6,7 @@ import (
 
 	"votenode/app/election"
 	"votenode/app/organisation"
+	"votenode/app/text"
 	"votenode/crypto/ballot"
 	pb "votenode/proto/votenode/v1"
 )
@@ -147,8 +148,8 @@ func checkDocument(m *pb.PublishDocument) error {
 }
 
 func checkResolution(r *pb.Resolution) error {
-	if len(r.Reason) > maxReason || !utf8.ValidString(r.Reason) {
-		return Refuse(CodeInvalidField, "reason is at most %d bytes of UTF-8", maxReason)
+	if err := checkProse("reason", r.Reason, maxReason); err != nil {
+		return err
 	}
 	switch d := r.Decision.(type) {
 	case nil:
@@ -424,28 +425,35 @@ func checkApplicationDecisions(m *pb.DecideApplications) error {
 		if i > 0 && bytes.Compare(d.Application, m.Decisions[i-1].Application) <= 0 {
 			return Refuse(CodeInvalidField, "decisions is not strictly ascending by application")
 		}
-		if len(d.Refused) > MaxRefusal || !utf8.ValidString(d.Refused) {
-			return Refuse(CodeInvalidField, "refused is at most %d bytes of UTF-8", MaxRefusal)
+		if err := checkProse("refused", d.Refused, MaxRefusal); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
 func checkTitle(title string) error {
-	if err := organisation.CheckText(title, organisation.MaxTitle); err != nil {
+	if err := text.Check(title, organisation.MaxTitle); err != nil {
 		return Refuse(CodeInvalidField, "title: %v", err)
 	}
 	return nil
 }
 
-// checkMarkdown accepts 1 to most bytes of a text for people (spec 1.2) that may have line feeds and tabs.
-func checkMarkdown(text string, most int) error {
-	if len(text) == 0 || len(text) > most || !utf8.ValidString(text) {
-		return Refuse(CodeInvalidField, "text has %d bytes; 1 to %d of UTF-8 are allowed", len(text), most)
+func checkMarkdown(body string, most int) error {
+	if body == "" {
+		return Refuse(CodeInvalidField, "text is empty; 1 to %d bytes are allowed", most)
 	}
-	for at, r := range text {
-		if r != '\n' && r != '\t' && organisation.Invisible(r) {
-			return Refuse(CodeInvalidField, "text holds the invisible character U+%04X at byte %d", r, at)
+	return checkProse("text", body, most)
+}
+
+// checkProse accepts at most most bytes of a text for people (spec 1.2) that may have line feeds and tabs.
+func checkProse(what, s string, most int) error {
+	if len(s) > most || !utf8.ValidString(s) {
+		return Refuse(CodeInvalidField, "%s has %d bytes; at most %d of UTF-8 are allowed", what, len(s), most)
+	}
+	for at, r := range s {
+		if r != '\n' && r != '\t' && text.Invisible(r) {
+			return Refuse(CodeInvalidField, "%s holds the invisible character U+%04X at byte %d", what, r, at)
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"errors"
+	"strings"
 	"testing"
 
 	"votenode/app/election"
@@ -119,7 +120,8 @@ func TestParseRefusesFields(t *testing.T) {
 		"offset between chunks":  &pb.PublishDocument{Hash: h, Size_: 3, Offset: 1, Chunk: []byte("bc")},
 		"offset behind the end":  &pb.PublishDocument{Hash: h, Size_: ChunkSize, Offset: ChunkSize},
 		"no decision":            &pb.ProposeResolution{},
-		"reason too long":        &pb.ProposeResolution{Resolution: pb.Resolution{Reason: string(make([]byte, 1001)), Decision: &pb.Resolution_CancelElection{CancelElection: &pb.CancelElection{}}}},
+		"reason too long":        &pb.ProposeResolution{Resolution: pb.Resolution{Reason: strings.Repeat("r", 1001), Decision: &pb.Resolution_CancelElection{CancelElection: &pb.CancelElection{}}}},
+		"reason with an escape":  &pb.ProposeResolution{Resolution: pb.Resolution{Reason: "\x1b[2J", Decision: &pb.Resolution_CancelElection{CancelElection: &pb.CancelElection{}}}},
 		"reason not UTF-8":       &pb.ProposeResolution{Resolution: pb.Resolution{Reason: "\xff", Decision: &pb.Resolution_CancelElection{CancelElection: &pb.CancelElection{}}}},
 		"manifest hash":          &pb.ProposeResolution{Resolution: pb.Resolution{Decision: &pb.Resolution_CreateElection{CreateElection: &pb.CreateElection{Manifest: p}}}},
 		"root":                   &pb.ProposeResolution{Resolution: pb.Resolution{Decision: &pb.Resolution_SealRoll{SealRoll: &pb.SealRoll{Root: p}}}},
@@ -152,7 +154,8 @@ func TestParseRefusesFields(t *testing.T) {
 		"no decisions":       &pb.DecideApplications{},
 		"application's hash": &pb.DecideApplications{Decisions: []pb.ApplicationDecision{{Application: h[1:]}}},
 		"decided twice":      &pb.DecideApplications{Decisions: []pb.ApplicationDecision{{Application: h}, {Application: h}}},
-		"refusal too long":   &pb.DecideApplications{Decisions: []pb.ApplicationDecision{{Application: h, Refused: string(make([]byte, MaxRefusal+1))}}},
+		"refusal too long":   &pb.DecideApplications{Decisions: []pb.ApplicationDecision{{Application: h, Refused: strings.Repeat("r", MaxRefusal+1)}}},
+		"refusal turned":     &pb.DecideApplications{Decisions: []pb.ApplicationDecision{{Application: h, Refused: "\u202e"}}},
 		"refusal not UTF-8":  &pb.DecideApplications{Decisions: []pb.ApplicationDecision{{Application: h, Refused: "\xff"}}},
 		"withdrawn hash":     &pb.WithdrawApplication{Application: h[1:]},
 		"nominations' hash": &pb.ProposeResolution{Resolution: pb.Resolution{Decision: &pb.Resolution_OpenNominations{

@@ -22,6 +22,7 @@ const module = "votenode/"
 var rooms = map[string]int{
 	"proto":            -1,
 	"crypto":           0,
+	"app/text":         0,
 	"app/election":     1,
 	"app/organisation": 1,
 	"app/state":        2,

@@ -105,6 +105,7 @@ var refusals = []struct {
 	{"an entry struck that the roll lacks", "9.22", 13, 0, tx.CodeUnknownVoter, resolved(func(r *pb.Resolution) {
 		r.GetSealRoll().Struck = []pb.StruckVoter{{Voter: 8, Cause: pb.REVOCATION_PAPER}}
 	})},
+	{"a reason that turns the direction of writing", "2.6", 45, 0, tx.CodeInvalidField, resolved(func(r *pb.Resolution) { r.Reason = "a\u202eb" })},
 	{"a voter revoked for no cause", "2.6", 45, 0, tx.CodeInvalidField, resolved(func(r *pb.Resolution) { r.Reason = "" })},
 
 	// Key ceremony: 9.15 to 9.19.

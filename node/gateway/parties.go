@@ -5,6 +5,7 @@ import (
 
 	"votenode/app/organisation"
 	"votenode/app/state"
+	"votenode/app/text"
 	pb "votenode/proto/votenode/v1"
 )
 
@@ -86,7 +87,7 @@ func (s *Server) organisation(r *http.Request) (any, error) {
 	}
 	id := r.PathValue("id")
 	var o *pb.Organisation
-	if organisation.CheckID(id, organisation.MaxOrganisationID) == nil {
+	if text.CheckID(id, organisation.MaxOrganisationID) == nil {
 		if o, err = state.Load[pb.Organisation](view, state.OrganisationKey(id)); err != nil {
 			return nil, err
 		}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"votenode/app/organisation"
+	"votenode/app/text"
 )
 
 // Format names the form of the folder and of its index. Spec 10.2.
@@ -84,7 +85,7 @@ func (i *Index) check() error {
 	if i.Format != Format {
 		return fmt.Errorf("%w: %s names the format %q; this program reads %q", ErrFormat, IndexName, clip(i.Format), Format)
 	}
-	if organisation.CheckID(i.Chain, organisation.MaxChainID) != nil || i.Height < 1 || len(i.Files) < 3 || !isHash(i.GenesisHash) {
+	if text.CheckID(i.Chain, organisation.MaxChainID) != nil || i.Height < 1 || len(i.Files) < 3 || !isHash(i.GenesisHash) {
 		return fmt.Errorf("%w: %s names no chain, no block, too few files or no genesis hash", ErrFormat, IndexName)
 	}
 	for at, f := range i.Files {

@@ -1,8 +1,6 @@
 package recount
 
 import (
-	"unicode/utf8"
-
 	"github.com/oasisprotocol/curve25519-voi/primitives/ed25519"
 
 	"votenode/crypto/transcript"
@@ -243,7 +241,7 @@ func wellFormed(body rules.Message) bool {
 		})
 	case *pb.DecideApplications:
 		return allOf(m.Decisions, 1, 100, func(last, d *pb.ApplicationDecision) bool {
-			return len(d.Application) == 32 && len(d.Refused) <= 1_000 && utf8.ValidString(d.Refused) &&
+			return len(d.Application) == 32 && rules.IsProse(d.Refused, 1_000) &&
 				(last == nil || string(d.Application) > string(last.Application))
 		})
 	case *pb.WithdrawApplication:
@@ -275,7 +273,7 @@ func allOf[T any](list []T, least, most int, ok func(last, member *T) bool) bool
 }
 
 func wellFormedResolution(m *pb.Resolution) bool {
-	if len(m.Reason) > 1_000 || !utf8.ValidString(m.Reason) {
+	if !rules.IsProse(m.Reason, 1_000) {
 		return false
 	}
 	switch d := m.Decision.(type) {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"unicode/utf8"
 
 	"votenode/crypto/ballot"
 	pb "votenode/proto/votenode/v1"
@@ -24,7 +23,7 @@ func ParseManifest(b []byte) (*pb.Manifest, error) {
 	}
 	const year = 31_622_400
 	switch {
-	case !isID(m.Election, 40) || !isName(m.Title):
+	case !isID(m.Election, 40) || !IsText(m.Title, 200):
 		return nil, errors.New("election or title")
 	case (m.Opening != 0 || m.Closing != 0) && (m.Opening <= 0 || m.Closing <= m.Opening || m.Closing > LastMoment):
 		return nil, errors.New("times")
@@ -49,7 +48,7 @@ func ParseManifest(b []byte) (*pb.Manifest, error) {
 	standing, districts := make([]bool, len(m.Contests)), map[string]bool{}
 	for i := range m.Styles {
 		s := &m.Styles[i]
-		if !isName(s.District) || districts[s.District] || !isStyle(m, s, standing) {
+		if !IsText(s.District, 200) || districts[s.District] || !isStyle(m, s, standing) {
 			return nil, fmt.Errorf("style %d", i)
 		}
 		districts[s.District] = true
@@ -119,7 +118,7 @@ func places(m *pb.Manifest) error {
 		for i, style := range p.Styles {
 			ordered = ordered && uint64(style) < uint64(len(m.Styles)) && (i == 0 || style > p.Styles[i-1])
 		}
-		if !isID(p.Id, 40) || p.Id <= last || !isName(p.Title) || !ordered {
+		if !isID(p.Id, 40) || p.Id <= last || !IsText(p.Title, 200) || !ordered {
 			return fmt.Errorf("polling place %q", p.Id)
 		}
 		last = p.Id
@@ -149,18 +148,15 @@ func totals(m *pb.Manifest) error {
 	return nil
 }
 
-// isName says whether s is 1 to 200 bytes of UTF-8. Spec 8.1.
-func isName(s string) bool { return len(s) >= 1 && len(s) <= 200 && utf8.ValidString(s) }
-
 func isContest(c *pb.Contest) bool {
 	n, seen := len(c.Options), map[string]bool{}
 	for _, o := range c.Options {
-		if !isName(o) || seen[o] {
+		if !IsText(o, 200) || seen[o] {
 			return false
 		}
 		seen[o] = true
 	}
-	return isName(c.Title) && n >= 1 && n <= 200 && uint64(c.FirstSlot)+uint64(n) <= 1_000 &&
+	return IsText(c.Title, 200) && n >= 1 && n <= 200 && uint64(c.FirstSlot)+uint64(n) <= 1_000 &&
 		c.MaxSelections >= 1 && uint64(c.MaxSelections) <= uint64(n) && c.MinSelections <= c.MaxSelections && isPrimary(c)
 }
 

@@ -50,8 +50,11 @@ func IsText(s string, most int) bool {
 }
 
 // IsMarkdown says whether s is such a text that may have line feeds and tabs. Spec 2.6.
-func IsMarkdown(s string, most int) bool {
-	return len(s) >= 1 && len(s) <= most && utf8.ValidString(s) &&
+func IsMarkdown(s string, most int) bool { return s != "" && IsProse(s, most) }
+
+// IsProse says whether s is empty or a text for IsMarkdown. Spec 2.6.
+func IsProse(s string, most int) bool {
+	return len(s) <= most && utf8.ValidString(s) &&
 		strings.IndexFunc(s, func(c rune) bool { return c != 0x0a && c != 0x09 && disguises(c) }) < 0
 }
 

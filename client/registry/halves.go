@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"runtime"
 	"slices"
 	"strconv"
@@ -57,7 +56,11 @@ func (s *Store) issue(round uint32, random io.Reader, progress func(done int)) (
 		return nil, err
 	}
 	name := s.halfKeysFile(round, s.Organisation)
-	if there, err := read(name); err == nil && !bytes.Equal(there, file) {
+	there, err := optional(name)
+	if err != nil {
+		return nil, err
+	}
+	if there != nil && !bytes.Equal(there, file) {
 		return nil, fmt.Errorf("%s: %w: the secret halves beside it are others", name, ErrFormat)
 	}
 	return file, create(name, file)
@@ -185,22 +188,16 @@ func (s *Store) Expect(round uint32, organisation string, commitment [sha256.Siz
 	if sha256.Sum256(own) == commitment {
 		return fmt.Errorf("that is the commitment to the own halves of round %d; ask the registrar of %q for its own", round, organisation)
 	}
-	name, text := s.commitmentFile(round, organisation), []byte(hex.EncodeToString(commitment[:]))
-	noted, err := read(name)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && bytes.Equal(noted, text) {
-		return create(name, text)
-	}
-	if err != nil {
+	text := []byte(hex.EncodeToString(commitment[:]))
+	revealed, err1 := optional(s.revealedFile(round))
+	taken, err2 := optional(s.halfKeysFile(round, organisation))
+	if err := errors.Join(err1, err2); err != nil {
 		return err
 	}
-	for _, last := range []string{s.revealedFile(round), s.halfKeysFile(round, organisation)} {
-		switch _, err := os.Stat(last); {
-		case err == nil:
-			return fmt.Errorf("%w: the commitment %s of %q is noted, and half-key files were shown since; if it is false, all registrars take the round back: votenode registrar drop", ErrOrder, noted, organisation)
-		case !errors.Is(err, fs.ErrNotExist):
-			return err
-		}
+	if revealed != nil && !bytes.Contains(revealed, revealedLine(organisation, text)) || taken != nil && sha256.Sum256(taken) != commitment {
+		return fmt.Errorf("%w: another commitment of %q was noted before half-key files were shown; if that one is false, all registrars take the round back: votenode registrar drop", ErrOrder, organisation)
 	}
+	name := s.commitmentFile(round, organisation)
 	return keyfile.Replace(name, seal(name, text))
 }
 
@@ -208,8 +205,12 @@ func (s *Store) commitmentFile(round uint32, organisation string) string {
 	return s.file(round, organisation+".commitment")
 }
 
-// revealedFile is there, empty, once the own half-key file may have been shown.
+// revealedFile is there once the own half-key file may have been shown, with a line for the commitment of each other organisation.
 func (s *Store) revealedFile(round uint32) string { return s.file(round, "revealed") }
+
+func revealedLine(organisation string, commitment []byte) []byte {
+	return fmt.Appendf(nil, "%s %s\n", organisation, commitment)
+}
 
 // commitment returns the noted commitment of another organisation. It fails with ErrOrder.
 func (s *Store) commitment(round uint32, organisation string) ([]byte, error) {
@@ -218,16 +219,19 @@ func (s *Store) commitment(round uint32, organisation string) ([]byte, error) {
 
 // Reveal returns the half-key file for the other registrars, once the commitments of all of them are noted. It fails with ErrOrder.
 func (s *Store) Reveal(round uint32) ([]byte, error) {
+	var revealed []byte
 	for _, o := range s.others() {
-		if _, err := s.commitment(round, o); err != nil {
+		commitment, err := s.commitment(round, o)
+		if err != nil {
 			return nil, err
 		}
+		revealed = append(revealed, revealedLine(o, commitment)...)
 	}
 	file, err := s.halfKeys(round, s.Organisation)
 	if err != nil {
 		return nil, err
 	}
-	return file, create(s.revealedFile(round), nil)
+	return file, create(s.revealedFile(round), revealed)
 }
 
 // Prove takes the half-key files of all other registrars, one of each, holds them against their commitments and against the own members,
@@ -452,8 +456,8 @@ func (s *Store) Drop(round uint32) error {
 	if err != nil {
 		return err
 	}
-	members := s.file(round, "members")
-	for _, name := range files[round] {
+	secrets, members := s.file(round, "secrets"), s.file(round, "members")
+	for _, name := range append([]string{secrets}, files[round]...) { // the secrets first: without the others they would seem not shown yet
 		if name != members {
 			if err := keyfile.Remove(name); err != nil {
 				return err

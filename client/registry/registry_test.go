@@ -87,6 +87,9 @@ func TestImport(t *testing.T) {
 			t.Errorf("%s: %d faults are told", name, len(faults.Lines))
 		}
 	}
+	if err := os.WriteFile(filepath.Join(s.folder, "round-9.txt"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if n := must(s.Rounds()); n != 2 {
 		t.Fatalf("%d rounds", n)
 	}
@@ -457,6 +460,12 @@ func TestCommitment(t *testing.T) {
 	if err := s.Expect(1, "party", [32]byte{1}); !errors.Is(err, ErrOrder) {
 		t.Errorf("after the own file was shown: %v", err)
 	}
+	if err := os.Remove(s.commitmentFile(1, "party")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Expect(1, "party", [32]byte{1}); !errors.Is(err, ErrOrder) {
+		t.Errorf("another in the place of one that was lost: %v", err)
+	}
 	if err := s.Expect(1, "party", commitments["party"]); err != nil {
 		t.Errorf("the same again: %v", err)
 	}
@@ -465,6 +474,17 @@ func TestCommitment(t *testing.T) {
 	}
 	if err := stores[1].Expect(1, "league", [32]byte{1}); !errors.Is(err, ErrOrder) {
 		t.Errorf("after the other's file was taken: %v", err)
+	}
+	for _, c := range []struct {
+		s                   *Store
+		damaged, commitment string
+	}{{s, s.revealedFile(1), "party"}, {stores[1], stores[1].halfKeysFile(1, "league"), "league"}} {
+		if err := os.WriteFile(c.damaged, []byte("damaged"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.s.Expect(1, c.commitment, commitments[c.commitment]); !errors.Is(err, ErrFormat) {
+			t.Errorf("%s is damaged: %v", c.damaged, err)
+		}
 	}
 }
 
@@ -518,6 +538,11 @@ func TestLost(t *testing.T) {
 	_, err = must(s.Halves(1))(0)
 	is("a half that is not in the half-key file", err, ErrFormat)
 
+	if err := os.WriteFile(s.halfKeysFile(1, "league"), []byte("damaged"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	is("issue with damaged half keys", issue(s), ErrFormat)
+
 	s, _ = begin()
 	lose(s.halfKeysFile(1, "party"))
 	_, err = s.Keys(1)
@@ -546,12 +571,6 @@ func TestLost(t *testing.T) {
 	lose(s.file(2, "members"))
 	_, err = s.Struck()
 	is("a struck place in no round", err, ErrFormat)
-	lose(s.file(1, "members"))
-	if err := create(s.file(1, "members"), []byte("a,North,\n")); err != nil {
-		t.Fatal(err)
-	}
-	_, err = s.Keys(1)
-	is("fewer members than halves", err, ErrFormat)
 
 	s, _ = begin()
 	lose(filepath.Join(s.folder, struckFile))
@@ -570,6 +589,56 @@ func TestLost(t *testing.T) {
 	_, err = s.Keys(1)
 	if is("a damaged proof", err, ErrFormat); errors.Is(err, ErrOrder) {
 		t.Error("a damaged proof is taken for one that is still to come")
+	}
+}
+
+// TestExchanged: whole files that do not go with the others of their folder, as from another copy of it, are refused.
+func TestExchanged(t *testing.T) {
+	stores := three(t)
+	for _, s := range stores {
+		s.mustImport(t, "member,district\na,North\nb,North\n")
+	}
+	exchange(t, 1, stores...)
+	s := stores[0]
+	refused := func(what, name string, data []byte, step func() error) {
+		t.Helper()
+		whole := must(os.ReadFile(name))
+		if err := os.WriteFile(name, seal(name, data), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := step(); !errors.Is(err, ErrFormat) {
+			t.Errorf("%s: %v", what, err)
+		}
+		if err := os.WriteFile(name, whole, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	own := func() error {
+		_, _, err := s.own(1)
+		return err
+	}
+	refused("fewer members", s.file(1, "members"), []byte("a,North,\n"), own)
+	refused("another district", s.file(1, "members"), []byte("a,North,\nb,\"South, by the sea\",\n"), own)
+	refused("more secrets", s.file(1, "secrets"), append(must(s.secrets(1, 2)), make([]byte, 32)...), func() error {
+		_, err := s.Issue(1, rand.Reader, nil)
+		return err
+	})
+	for what, alter := range map[string]func(m *pb.HalfKeys){
+		"fewer halves of another":              func(m *pb.HalfKeys) { m.Halves = m.Halves[:1] },
+		"another's halves of another district": func(m *pb.HalfKeys) { m.Halves[1].Style = 1 },
+	} {
+		m := must(s.parseHalves(1, "party", must(s.halfKeys(1, "party"))))
+		alter(m)
+		refused(what, s.halfKeysFile(1, "party"), election.Encode(m), func() error {
+			_, err := s.Keys(1)
+			return err
+		})
+	}
+	for _, place := range []string{"0,0", "1,2", "2,0"} {
+		refused("struck "+place, filepath.Join(s.folder, struckFile), []byte(place+",1\n"), func() error {
+			_, err := s.Counts()
+			return err
+		})
 	}
 }
 

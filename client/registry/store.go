@@ -153,6 +153,15 @@ func read(name string) ([]byte, error) {
 	return data[sha256.Size:], nil
 }
 
+// optional is read for a file that need not be there: then it is nil.
+func optional(name string) ([]byte, error) {
+	data, err := read(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return data, err
+}
+
 // need is read for a file that a step makes. It fails with ErrOrder where the step was not taken.
 func need(name, step string) ([]byte, error) {
 	data, err := read(name)

@@ -113,12 +113,12 @@ manifest, the organisation is that of the key. The folder holds secrets in the c
 	return c
 }
 
-// counted says how many there are of what takes an s where they are several.
-func counted(n int, what string) string {
-	if n != 1 {
-		what += "s"
+// counted says how many there are, with the word for one or for more.
+func counted(n int, one, more string) string {
+	if n == 1 {
+		return "1 " + one
 	}
-	return fmt.Sprintf("%d %s", n, what)
+	return fmt.Sprintf("%d %s", n, more)
 }
 
 // shownRound is what is said of a round of members.
@@ -156,7 +156,7 @@ lines counts: all registrars import the same members in the same order. Where a 
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
 			data := shownRound{round, n}
-			return show(c, data, func(w io.Writer) { fmt.Fprintf(w, "round %d: %s\n", data.Round, counted(data.Members, "member")) })
+			return show(c, data, func(w io.Writer) { fmt.Fprintf(w, "round %d: %s\n", data.Round, counted(data.Members, "member", "members")) })
 		},
 	}
 	folder.add(c)
@@ -188,9 +188,13 @@ files of the dropped round are worth nothing. Members whom a reissue struck stay
 				return err
 			}
 			if unknown > 0 {
-				return fmt.Errorf("nothing was dropped: the roll has %d entries of which no round of this folder has the key, and they may be of this round; if files of the other registrars are lost, take them again with prove and accept", unknown)
+				return fmt.Errorf("nothing was dropped: the roll has %s whose keys no round of this folder has, perhaps of this round; if files of the other registrars are lost, take them again with prove and accept", counted(unknown, "entry", "entries"))
 			}
-			return s.Drop(round)
+			if err := s.Drop(round); err != nil {
+				return err
+			}
+			say(c, "round %d is dropped; next: votenode registrar import", round)
+			return nil
 		},
 	}
 	folder.add(c)

@@ -75,7 +75,11 @@ members are struck; who has a ballot paper by then votes twice.`,
 				if err := notSealed(c.Context(), s, v, "those who are struck stay struck"); err != nil {
 					return err
 				}
-				return s.Reinstate(args)
+				if err := s.Reinstate(args); err != nil {
+					return err
+				}
+				say(c, "taken back; now print all struck entries again: votenode registrar revoke --store FOLDER")
+				return nil
 			}
 			struck := s.Struck
 			if len(args) > 0 {
@@ -159,8 +163,8 @@ func showStruck(c *cobra.Command, s *registry.Store, v *client.View, struck []re
 					return lost
 				}
 				if unknown > 0 {
-					return fmt.Errorf("no list is printed, it could leave out %v: that has no key here (%w), and the roll has %d entries of which no round of this folder has the key. What was struck is noted; where files of the other registrars are lost, take them again with prove and accept",
-						member.Place, err, unknown)
+					return fmt.Errorf("no list is printed, it could leave out %v: that has no key here (%w), and the roll has %s whose keys no round of this folder has. What was struck is noted; where files of the other registrars are lost, take them again with prove and accept",
+						member.Place, err, counted(unknown, "entry", "entries"))
 				}
 				say(c, "%v has no key yet, and stands in no roll. Once its round is there, print all struck entries again: votenode registrar revoke --store FOLDER", member.Place)
 				continue
@@ -245,7 +249,7 @@ It is for the time before the roll is sealed: after that an entry can only be re
 			if err != nil {
 				return err
 			}
-			say(c, "round %d: %s; next: votenode registrar issue", round, counted(len(args), "member"))
+			say(c, "round %d: %s; next: votenode registrar issue", round, counted(len(args), "member", "members"))
 			return showStruck(c, s, v, struck)
 		},
 	}

@@ -690,6 +690,19 @@ func TestDrop(t *testing.T) {
 			t.Errorf("round %d is dropped", round)
 		}
 	}
+	stone := s.file(2, "a") // a folder that cannot be removed interrupts
+	if err := os.MkdirAll(filepath.Join(stone, "b"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Drop(2); err == nil || must(s.Rounds()) != 2 {
+		t.Error("an interrupted drop:", err)
+	}
+	if _, err := s.Issue(2, rand.Reader, nil); !errors.Is(err, ErrLost) {
+		t.Error("the halves of a round that is half dropped are given again:", err)
+	}
+	if err := os.RemoveAll(stone); err != nil {
+		t.Fatal(err)
+	}
 	for _, s := range stores {
 		if err := s.Drop(2); err != nil || must(s.Rounds()) != 1 {
 			t.Fatal(err)

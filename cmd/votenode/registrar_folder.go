@@ -156,7 +156,9 @@ lines counts: all registrars import the same members in the same order. Where a 
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
 			data := shownRound{round, n}
-			return show(c, data, func(w io.Writer) { fmt.Fprintf(w, "round %d: %s\n", data.Round, counted(data.Members, "member", "members")) })
+			return show(c, data, func(w io.Writer) {
+				fmt.Fprintf(w, "round %d: %s\n", data.Round, counted(data.Members, "member", "members"))
+			})
 		},
 	}
 	folder.add(c)

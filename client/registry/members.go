@@ -1,12 +1,14 @@
 package registry
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/csv"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 	"strings"
 	"unicode"
@@ -75,10 +77,11 @@ func (s *Store) taken() (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	struck, err := s.struckPlaces()
+	list, err := s.struck(all)
 	if err != nil {
 		return nil, err
 	}
+	struck := byPlace(list)
 	taken := map[string]string{}
 	for i, members := range all {
 		for slot := range members {
@@ -94,8 +97,17 @@ func (s *Store) taken() (map[string]string, error) {
 	return taken, nil
 }
 
+// byteOrderMark is what spreadsheets write before a text in UTF-8.
+const byteOrderMark = "\ufeff"
+
 func (s *Store) parse(r io.Reader, taken map[string]string, progress func(int64)) ([]Member, error) {
-	reader := csv.NewReader(r)
+	buffered := bufio.NewReader(r)
+	if mark, err := buffered.Peek(len(byteOrderMark)); err == nil && string(mark) == byteOrderMark {
+		if _, err := buffered.Discard(len(byteOrderMark)); err != nil {
+			return nil, err
+		}
+	}
+	reader := csv.NewReader(buffered)
 	reader.FieldsPerRecord, reader.ReuseRecord = -1, true
 	header, err := reader.Read()
 	if err != nil {
@@ -212,10 +224,15 @@ func (s *Store) writeMembers(round uint32, list []Member) error {
 	return create(s.file(round, "members"), data.Bytes())
 }
 
-// Members returns the members of a round, by slot.
+// Members returns the members of a round, by slot. It fails with ErrOrder where there is no such round.
 func (s *Store) Members(round uint32) ([]Member, error) {
 	name := s.file(round, "members")
-	data, err := read(name)
+	data, err := need(name, fmt.Sprintf("there is no round %d; import its members with: votenode registrar import", round))
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, lost := s.Rounds(); lost != nil {
+			err = lost
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

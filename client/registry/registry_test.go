@@ -58,7 +58,7 @@ func application(t testing.TB, key *ballot.SecretKey, election string) string {
 func TestImport(t *testing.T) {
 	s := newStore(t, "party")
 	own := must(ballot.GenerateKey(rand.Reader))
-	s.mustImport(t, "member,district\na,North\n\"b, the second\",\"South, by the sea\"\n")
+	s.mustImport(t, "\ufeffmember,district\na,North\n\"b, the second\",\"South, by the sea\"\n")
 	brought := application(t, own, "primary")
 	s.mustImport(t, "member,district,key\nc,North,\nd,North,"+brought+"\n")
 	for name, c := range map[string]struct{ list, want string }{
@@ -86,6 +86,9 @@ func TestImport(t *testing.T) {
 		if errors.As(err, &faults) && len(faults.Lines) > maxFaults {
 			t.Errorf("%s: %d faults are told", name, len(faults.Lines))
 		}
+	}
+	if err := os.WriteFile(filepath.Join(s.folder, "round-9.txt"), nil, 0o600); err != nil {
+		t.Fatal(err)
 	}
 	if n := must(s.Rounds()); n != 2 {
 		t.Fatalf("%d rounds", n)
@@ -219,7 +222,7 @@ func TestRound(t *testing.T) {
 	if !bytes.Equal(keys[2], own.Public().Bytes()) {
 		t.Error("the member's own key is not in its slot")
 	}
-	if _, err := must(stores[0].Halves(1))(2); !errors.Is(err, ErrOrder) {
+	if _, err := must(stores[0].Halves(1))(2); err == nil || !strings.Contains(err.Error(), "brought a key of its own") {
 		t.Errorf("a half of a key that the member brought: %v", err)
 	}
 	if a, b := must(stores[0].Issue(1, rand.Reader, nil)), sha256.Sum256(must(stores[0].Reveal(1))); a != b {
@@ -267,9 +270,6 @@ func TestOrder(t *testing.T) {
 	}
 	if err := s.Expect(1, "party", commitment); err != nil {
 		t.Fatal(err)
-	}
-	if err := s.Expect(1, "party", [32]byte{1}); !errors.Is(err, keyfile.ErrExists) {
-		t.Errorf("a second commitment: %v", err)
 	}
 	if _, err := s.Prove(1, [][]byte{must(other.halfKeys(1, "party"))}, rand.Reader); !errors.Is(err, ErrOrder) {
 		t.Errorf("a file is missing: %v", err)
@@ -324,9 +324,10 @@ func TestDishonestRegistrar(t *testing.T) {
 		alter func(m *pb.HalfKeys)
 		want  string
 	}{
-		"district":    {func(m *pb.HalfKeys) { m.Halves[2].Style = 0 }, "slot 2 has district 0 there, 1 here"},
-		"fewer":       {func(m *pb.HalfKeys) { m.Halves = m.Halves[:2] }, "2 members in round 1, this folder 3"},
-		"application": {func(m *pb.HalfKeys) { m.Halves[0].Application = make([]byte, 64) }, "slot 0 has another key"},
+		"district":    {func(m *pb.HalfKeys) { m.Halves[2].Style = 0 }, `member "c" (slot 2) has the district "North" there, "South, by the sea" here`},
+		"no district": {func(m *pb.HalfKeys) { m.Halves[0].Style = 2 }, `member "a" (slot 0) has the district number 2, which the manifest has not there, "North" here`},
+		"fewer":       {func(m *pb.HalfKeys) { m.Halves = m.Halves[:2] }, "in round 1 are 2, of this folder 3"},
+		"application": {func(m *pb.HalfKeys) { m.Halves[0].Application = make([]byte, 64) }, `member "a" (slot 0) has another key`},
 		// The row of the proof would be the same.
 		"two keys in one slot": {func(m *pb.HalfKeys) {
 			m.Halves[0].Key, m.Halves[1].Key = slices.Concat(m.Halves[0].Key, m.Halves[1].Key), nil
@@ -420,8 +421,8 @@ func TestReissue(t *testing.T) {
 	if got := must(s.Strike([]string{"0-a"}, pb.REVOCATION_LEFT)); len(got) != 1 || got[0].Cause != pb.REVOCATION_LEFT {
 		t.Error(got)
 	}
-	if got := must(s.Strike([]string{"0-a"}, pb.REVOCATION_PAPER)); got[0].Cause != pb.REVOCATION_LEFT {
-		t.Error("the cause changed")
+	if _, err := s.Strike([]string{"0-b", "0-a"}, pb.REVOCATION_PAPER); err == nil || !strings.Contains(err.Error(), `"0-a" is struck already, for REVOCATION_LEFT`) || len(must(s.Struck())) != 2 {
+		t.Error("struck for a second cause:", err)
 	}
 	if _, _, err := s.Reissue([]string{"0-a"}); err == nil || must(s.Rounds()) != 2 {
 		t.Error("a member who was struck for another cause was reissued:", err)
@@ -433,6 +434,287 @@ func TestReissue(t *testing.T) {
 	s.mustImport(t, "member,district\n0-a,North\n")
 	if found := must(s.Find([]string{"0-a"})); found[0].Place != (Place{3, 0}) {
 		t.Error(found)
+	}
+}
+
+// TestCommitment: the own commitment is refused, and a false one is replaced until the own file is shown or the other's is taken.
+func TestCommitment(t *testing.T) {
+	stores := three(t)
+	commitments := map[string][32]byte{}
+	for _, s := range stores {
+		s.mustImport(t, "member,district\na,North\n")
+		commitments[s.Organisation] = must(s.Issue(1, rand.Reader, nil))
+	}
+	s := stores[0]
+	if err := s.Expect(1, "party", commitments["league"]); err == nil || !strings.Contains(err.Error(), "the own halves") {
+		t.Errorf("the own commitment: %v", err)
+	}
+	each(stores, func(s, other *Store) {
+		for _, commitment := range [][32]byte{{1}, commitments[other.Organisation]} {
+			if err := s.Expect(1, other.Organisation, commitment); err != nil {
+				t.Fatal("before the own file is shown:", err)
+			}
+		}
+	})
+	file := must(s.Reveal(1))
+	if err := s.Expect(1, "party", [32]byte{1}); !errors.Is(err, ErrOrder) {
+		t.Errorf("after the own file was shown: %v", err)
+	}
+	if err := os.Remove(s.commitmentFile(1, "party")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Expect(1, "party", [32]byte{1}); !errors.Is(err, ErrOrder) {
+		t.Errorf("another in the place of one that was lost: %v", err)
+	}
+	if err := s.Expect(1, "party", commitments["party"]); err != nil {
+		t.Errorf("the same again: %v", err)
+	}
+	if _, err := stores[1].Prove(1, [][]byte{file, must(stores[2].Reveal(1))}, rand.Reader); err != nil {
+		t.Fatal(err)
+	}
+	if err := stores[1].Expect(1, "league", [32]byte{1}); !errors.Is(err, ErrOrder) {
+		t.Errorf("after the other's file was taken: %v", err)
+	}
+	for _, c := range []struct {
+		s                   *Store
+		damaged, commitment string
+	}{{s, s.revealedFile(1), "party"}, {stores[1], stores[1].halfKeysFile(1, "league"), "league"}} {
+		if err := os.WriteFile(c.damaged, []byte("damaged"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.s.Expect(1, c.commitment, commitments[c.commitment]); !errors.Is(err, ErrFormat) {
+			t.Errorf("%s is damaged: %v", c.damaged, err)
+		}
+	}
+}
+
+// TestLost: without a file that was there, a command fails and makes nothing in its place.
+func TestLost(t *testing.T) {
+	begin := func() (*Store, []*Store) {
+		stores := three(t)
+		for _, s := range stores {
+			s.mustImport(t, "member,district\na,North\nb,\"South, by the sea\"\n")
+		}
+		exchange(t, 1, stores...)
+		return stores[0], stores
+	}
+	lose := func(names ...string) {
+		for _, name := range names {
+			if err := os.Remove(name); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	is := func(what string, err, want error) {
+		t.Helper()
+		if !errors.Is(err, want) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	issue := func(s *Store) error {
+		_, err := s.Issue(1, rand.Reader, nil)
+		return err
+	}
+
+	s, _ := begin()
+	lose(s.file(1, "secrets"))
+	is("issue without secrets", issue(s), ErrLost)
+	_, err := s.Halves(1)
+	is("halves without secrets", err, ErrLost)
+	lose(s.halfKeysFile(1, "league"))
+	is("issue with what others gave alone", issue(s), ErrLost)
+
+	s, stores := begin()
+	own := must(s.Reveal(1))
+	lose(s.halfKeysFile(1, "league"))
+	if err := issue(s); err != nil || !bytes.Equal(must(s.Reveal(1)), own) {
+		t.Error("the half-key file is not made again from the secrets:", err)
+	}
+	lose(s.file(1, "secrets"))
+	if err := create(s.file(1, "secrets"), must(stores[1].secrets(1, 2))); err != nil {
+		t.Fatal(err)
+	}
+	is("issue with other secrets", issue(s), ErrFormat)
+	_, err = must(s.Halves(1))(0)
+	is("a half that is not in the half-key file", err, ErrFormat)
+
+	if err := os.WriteFile(s.halfKeysFile(1, "league"), []byte("damaged"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	is("issue with damaged half keys", issue(s), ErrFormat)
+
+	s, _ = begin()
+	lose(s.halfKeysFile(1, "party"))
+	_, err = s.Keys(1)
+	is("keys without another's halves", err, ErrOrder)
+
+	s, _ = begin()
+	must(s.Strike([]string{"b"}, pb.REVOCATION_PAPER))
+	members := must(os.ReadFile(s.file(1, "members")))
+	for _, second := range []bool{false, true} {
+		if second {
+			s.mustImport(t, "member,district\nc,North\n")
+		}
+		lose(s.file(1, "members"))
+		_, err = s.Counts()
+		is("counts without members", err, ErrLost)
+		_, _, err = s.Import(strings.NewReader("member,district\na,North\n"), nil)
+		is("import where members are lost", err, ErrLost)
+		is("issue where members are lost", issue(s), ErrLost)
+		if err := os.WriteFile(s.file(1, "members"), members, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lose(s.file(2, "members"))
+	s.mustImport(t, "member,district\nd,North\n")
+	must(s.Strike([]string{"d"}, pb.REVOCATION_PAPER))
+	lose(s.file(2, "members"))
+	_, err = s.Struck()
+	is("a struck place in no round", err, ErrFormat)
+
+	s, _ = begin()
+	lose(filepath.Join(s.folder, struckFile))
+	_, err = s.Struck()
+	is("the list of struck members", err, ErrLost)
+	if _, err := Create(s.folder, s.Settings); !errors.Is(err, keyfile.ErrExists) {
+		t.Errorf("a folder made twice: %v", err)
+	}
+	_, err = s.Counts()
+	is("counts without struck members", err, ErrLost)
+
+	s, _ = begin()
+	if err := os.WriteFile(s.proofFile(1, "party"), []byte("damaged"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Keys(1)
+	if is("a damaged proof", err, ErrFormat); errors.Is(err, ErrOrder) {
+		t.Error("a damaged proof is taken for one that is still to come")
+	}
+}
+
+// TestExchanged: whole files that do not go with the others of their folder, as from another copy of it, are refused.
+func TestExchanged(t *testing.T) {
+	stores := three(t)
+	for _, s := range stores {
+		s.mustImport(t, "member,district\na,North\nb,North\n")
+	}
+	exchange(t, 1, stores...)
+	s := stores[0]
+	refused := func(what, name string, data []byte, step func() error) {
+		t.Helper()
+		whole := must(os.ReadFile(name))
+		if err := os.WriteFile(name, seal(name, data), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := step(); !errors.Is(err, ErrFormat) {
+			t.Errorf("%s: %v", what, err)
+		}
+		if err := os.WriteFile(name, whole, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	own := func() error {
+		_, _, err := s.own(1)
+		return err
+	}
+	refused("fewer members", s.file(1, "members"), []byte("a,North,\n"), own)
+	refused("another district", s.file(1, "members"), []byte("a,North,\nb,\"South, by the sea\",\n"), own)
+	refused("more secrets", s.file(1, "secrets"), append(must(s.secrets(1, 2)), make([]byte, 32)...), func() error {
+		_, err := s.Issue(1, rand.Reader, nil)
+		return err
+	})
+	for what, alter := range map[string]func(m *pb.HalfKeys){
+		"fewer halves of another":              func(m *pb.HalfKeys) { m.Halves = m.Halves[:1] },
+		"another's halves of another district": func(m *pb.HalfKeys) { m.Halves[1].Style = 1 },
+	} {
+		m := must(s.parseHalves(1, "party", must(s.halfKeys(1, "party"))))
+		alter(m)
+		refused(what, s.halfKeysFile(1, "party"), election.Encode(m), func() error {
+			_, err := s.Keys(1)
+			return err
+		})
+	}
+	for _, place := range []string{"0,0", "1,2", "2,0"} {
+		refused("struck "+place, filepath.Join(s.folder, struckFile), []byte(place+",1\n"), func() error {
+			_, err := s.Counts()
+			return err
+		})
+	}
+}
+
+// TestReinstate: a strike is taken back for the newest place of a member alone.
+func TestReinstate(t *testing.T) {
+	s := newStore(t, "party")
+	s.mustImport(t, "member,district\na,North\nb,North\n")
+	must(s.Strike([]string{"a", "b"}, pb.REVOCATION_PAPER))
+	if err := s.Reinstate([]string{"a", "nobody"}); err == nil || len(must(s.Struck())) != 2 {
+		t.Error("taken back in part:", err)
+	}
+	if err := s.Reinstate([]string{"a"}); err != nil || !slices.Equal(must(s.Struck()), []Struck{{Place{1, 1}, pb.REVOCATION_PAPER}}) {
+		t.Error(must(s.Struck()), err)
+	}
+	if _, _, err := s.Reissue([]string{"a"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Reinstate([]string{"a"}); err == nil {
+		t.Error("a reissued member has two entries")
+	}
+}
+
+// TestDrop: the newest round is taken back until the proofs of all others are accepted, and made anew.
+func TestDrop(t *testing.T) {
+	stores := three(t)
+	for _, s := range stores {
+		s.mustImport(t, "member,district\na,North\n")
+	}
+	exchange(t, 1, stores...)
+	s := stores[0]
+	if err := s.Drop(1); !errors.Is(err, ErrOrder) || must(s.Rounds()) != 1 {
+		t.Errorf("a round whose keys are made: %v", err)
+	}
+	must(s.Strike([]string{"a"}, pb.REVOCATION_LEFT))
+	for _, s := range stores {
+		s.mustImport(t, "member,district\nb,North\n")
+		must(s.Issue(2, rand.Reader, nil))
+	}
+	each(stores, func(s, other *Store) {
+		if err := s.Expect(2, other.Organisation, sha256.Sum256(must(other.halfKeys(2, other.Organisation)))); err != nil {
+			t.Fatal(err)
+		}
+	})
+	old := must(s.Reveal(2))
+	must(s.Prove(2, [][]byte{must(stores[1].Reveal(2)), must(stores[2].Reveal(2))}, rand.Reader))
+	must(s.Strike([]string{"b"}, pb.REVOCATION_PAPER))
+	for _, round := range []uint32{0, 1, 3} {
+		if err := s.Drop(round); err == nil {
+			t.Errorf("round %d is dropped", round)
+		}
+	}
+	stone := s.file(2, "a") // a folder that cannot be removed interrupts
+	if err := os.MkdirAll(filepath.Join(stone, "b"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Drop(2); err == nil || must(s.Rounds()) != 2 {
+		t.Error("an interrupted drop:", err)
+	}
+	if _, err := s.Issue(2, rand.Reader, nil); !errors.Is(err, ErrLost) {
+		t.Error("the halves of a round that is half dropped are given again:", err)
+	}
+	if err := os.RemoveAll(stone); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range stores {
+		if err := s.Drop(2); err != nil || must(s.Rounds()) != 1 {
+			t.Fatal(err)
+		}
+		s.mustImport(t, "member,district\nb,North\nc,North\n")
+	}
+	if struck := must(s.Struck()); !slices.Equal(struck, []Struck{{Place{1, 0}, pb.REVOCATION_LEFT}}) {
+		t.Error(struck)
+	}
+	exchange(t, 2, stores...)
+	if bytes.Equal(must(s.Reveal(2)), old) || len(must(s.Keys(2))) != 2 {
+		t.Error("the round is the old one")
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"votenode/client/keyfile"
 	pb "votenode/proto/votenode/v1"
@@ -32,6 +33,8 @@ const (
 var (
 	// ErrFormat says that a file is damaged, or of another folder or format.
 	ErrFormat = errors.New("the file is damaged or does not belong here")
+	// ErrLost says that a file is not there which was there once: others that are made after it are.
+	ErrLost = errors.New("a file is lost; put a copy of the whole folder back, or do what docs/runbook/registrar-folder.md says")
 	// ErrOrder says that a step was asked for before the one that it needs.
 	ErrOrder = errors.New("another step comes first")
 	// ErrMismatch says that what another registrar gave does not go with what this one has: one of them is wrong.
@@ -72,7 +75,13 @@ func Create(folder string, s Settings) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := keyfile.Create(filepath.Join(folder, settingsFile), append(data, '\n')); err != nil {
+	name := filepath.Join(folder, settingsFile)
+	if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) { // else the list may be lost, and nobody takes an empty one for it
+		if err := create(filepath.Join(folder, struckFile), nil); err != nil {
+			return nil, err
+		}
+	}
+	if err := keyfile.Create(name, append(data, '\n')); err != nil {
 		return nil, err
 	}
 	return Open(folder)
@@ -144,6 +153,24 @@ func read(name string) ([]byte, error) {
 	return data[sha256.Size:], nil
 }
 
+// optional is read for a file that need not be there: then it is nil.
+func optional(name string) ([]byte, error) {
+	data, err := read(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return data, err
+}
+
+// need is read for a file that a step makes. It fails with ErrOrder where the step was not taken.
+func need(name, step string) ([]byte, error) {
+	data, err := read(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w: %s (%w)", ErrOrder, step, err)
+	}
+	return data, err
+}
+
 // ReadFile reads a file that another registrar gave, at most MaxFile bytes. It fails with ErrFormat for a longer one.
 func ReadFile(name string) ([]byte, error) {
 	f, err := os.Open(name)
@@ -161,16 +188,38 @@ func ReadFile(name string) ([]byte, error) {
 	return data, nil
 }
 
-// Rounds returns how many rounds of members there are.
-func (s *Store) Rounds() (uint32, error) {
-	for n := uint32(0); ; n++ {
-		switch _, err := os.Stat(s.file(n+1, "members")); {
-		case errors.Is(err, fs.ErrNotExist):
-			return n, nil
-		case err != nil:
-			return 0, err
+// files returns the paths of the files of all rounds, by round. Those of the members are the first that a round has.
+func (s *Store) files() (map[uint32][]string, error) {
+	entries, err := os.ReadDir(s.folder)
+	if err != nil {
+		return nil, err
+	}
+	files := map[uint32][]string{}
+	for _, entry := range entries {
+		var round uint32
+		if n, _ := fmt.Sscanf(entry.Name(), "round-%d.", &round); n == 1 && strings.HasPrefix(entry.Name(), filepath.Base(s.file(round, ""))) {
+			files[round] = append(files[round], filepath.Join(s.folder, entry.Name()))
 		}
 	}
+	return files, nil
+}
+
+// Rounds returns how many rounds of members there are. It fails with ErrLost where a round has files but no members, or is missing before others.
+func (s *Store) Rounds() (uint32, error) {
+	files, err := s.files()
+	if err != nil {
+		return 0, err
+	}
+	var newest uint32
+	for round := range files {
+		newest = max(newest, round)
+	}
+	for round := uint32(1); round <= newest; round++ {
+		if members := s.file(round, "members"); !slices.Contains(files[round], members) {
+			return 0, fmt.Errorf("%s: %w", members, ErrLost)
+		}
+	}
+	return newest, nil
 }
 
 // Counts say, by ballot style, how many members all rounds have, how many of these are struck, and how many of the struck vote on paper.
@@ -189,7 +238,7 @@ func (s *Store) Counts() (*Counts, error) {
 			counts.Members[members[i].Style]++
 		}
 	}
-	struck, err := s.Struck()
+	struck, err := s.struck(all)
 	if err != nil {
 		return nil, err
 	}

@@ -28,13 +28,23 @@ type Struck struct {
 	Cause pb.RevocationCause
 }
 
-func (s *Store) struckFile() string { return filepath.Join(s.folder, "struck") }
+const struckFile = "struck"
 
 // Struck lists the struck members in the order in which they were struck.
 func (s *Store) Struck() ([]Struck, error) {
-	data, err := read(s.struckFile())
+	all, err := s.all()
+	if err != nil {
+		return nil, err
+	}
+	return s.struck(all)
+}
+
+// struck is Struck among the members of all rounds. It fails with ErrLost, and with ErrFormat for a place that no round has.
+func (s *Store) struck(all [][]Member) ([]Struck, error) {
+	name := filepath.Join(s.folder, struckFile)
+	data, err := read(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, fmt.Errorf("%s: %w", name, ErrLost)
 	}
 	if err != nil {
 		return nil, err
@@ -43,7 +53,7 @@ func (s *Store) Struck() ([]Struck, error) {
 	reader.FieldsPerRecord = 3
 	rows, err := reader.ReadAll()
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w: %w", s.struckFile(), ErrFormat, err)
+		return nil, fmt.Errorf("%s: %w: %w", name, ErrFormat, err)
 	}
 	list := make([]Struck, len(rows))
 	for i, row := range rows {
@@ -51,20 +61,32 @@ func (s *Store) Struck() ([]Struck, error) {
 		slot, err2 := strconv.ParseUint(row[1], 10, 64)
 		cause, err3 := strconv.ParseInt(row[2], 10, 32)
 		if err := errors.Join(err1, err2, err3); err != nil {
-			return nil, fmt.Errorf("%s: %w: %w", s.struckFile(), ErrFormat, err)
+			return nil, fmt.Errorf("%s: %w: %w", name, ErrFormat, err)
+		}
+		if round == 0 || round > uint64(len(all)) || slot >= uint64(len(all[round-1])) {
+			return nil, fmt.Errorf("%s: %w: there is no slot %d of round %d", name, ErrFormat, slot, round)
 		}
 		list[i] = Struck{Place{uint32(round), slot}, pb.RevocationCause(cause)}
 	}
 	return list, nil
 }
 
-func (s *Store) struckPlaces() (map[Place]pb.RevocationCause, error) {
-	list, err := s.Struck()
+func (s *Store) writeStruck(list []Struck) error {
+	var data bytes.Buffer
+	for _, v := range list {
+		fmt.Fprintf(&data, "%d,%d,%d\n", v.Round, v.Slot, v.Cause)
+	}
+	name := filepath.Join(s.folder, struckFile)
+	return keyfile.Replace(name, seal(name, data.Bytes()))
+}
+
+// byPlace gives the causes of struck members by their places.
+func byPlace(list []Struck) map[Place]pb.RevocationCause {
 	places := make(map[Place]pb.RevocationCause, len(list))
 	for _, v := range list {
 		places[v.Place] = v.Cause
 	}
-	return places, err
+	return places
 }
 
 // Found is a member with its newest place.
@@ -106,35 +128,57 @@ func find(all [][]Member, references []string) ([]Found, error) {
 	return found, nil
 }
 
-// Strike notes that the entries of members are to give no right to vote, and returns them with those of the members that are struck
-// already. All are noted or none.
+// findStruck returns members by their references, and all who are struck.
+func (s *Store) findStruck(references []string) ([]Found, []Struck, error) {
+	all, err := s.all()
+	if err != nil {
+		return nil, nil, err
+	}
+	found, err := find(all, references)
+	if err != nil {
+		return nil, nil, err
+	}
+	list, err := s.struck(all)
+	return found, list, err
+}
+
+// Strike notes that the entries of members are to give no right to vote, and returns them, also those that were struck for this cause before.
+// All are noted or none; it fails where one is struck for another cause.
 func (s *Store) Strike(references []string, cause pb.RevocationCause) ([]Struck, error) {
-	list, err := s.Struck()
+	found, list, err := s.findStruck(references)
 	if err != nil {
 		return nil, err
 	}
-	known, err := s.struckPlaces()
-	if err != nil {
-		return nil, err
-	}
-	found, err := s.Find(references)
-	if err != nil {
-		return nil, err
-	}
+	known := byPlace(list)
 	asked := make([]Struck, len(found))
 	for i := range found {
-		place := found[i].Place
-		if _, there := known[place]; !there {
-			known[place] = cause
-			list = append(list, Struck{place, cause})
+		asked[i] = Struck{found[i].Place, cause}
+		switch before, there := known[found[i].Place]; {
+		case !there:
+			list = append(list, asked[i])
+		case before != cause:
+			return nil, fmt.Errorf("member %q is struck already, for %v; nothing was noted. Before the roll is sealed that is taken back with: votenode registrar revoke REFERENCE --undo",
+				references[i], before)
 		}
-		asked[i] = Struck{place, known[place]}
 	}
-	var data bytes.Buffer
-	for _, v := range list {
-		fmt.Fprintf(&data, "%d,%d,%d\n", v.Round, v.Slot, v.Cause)
+	return asked, s.writeStruck(list)
+}
+
+// Reinstate takes back that members were struck, before the roll is sealed; all of them or none. A member who was reissued or imported again
+// stands in a newer place, and the old one stays struck: nobody gets two entries.
+func (s *Store) Reinstate(references []string) error {
+	found, list, err := s.findStruck(references)
+	if err != nil {
+		return err
 	}
-	return asked, keyfile.Replace(s.struckFile(), seal(s.struckFile(), data.Bytes()))
+	known := byPlace(list)
+	for i := range found {
+		if _, there := known[found[i].Place]; !there {
+			return fmt.Errorf("member %q is not struck; nothing was noted", references[i])
+		}
+		list = slices.DeleteFunc(list, func(v Struck) bool { return v.Place == found[i].Place })
+	}
+	return s.writeStruck(list)
 }
 
 // Reissue strikes the entries of members whose keys are lost and makes a round with the same members, who get new halves there. All
@@ -150,10 +194,11 @@ func (s *Store) Reissue(references []string) (round uint32, struck []Struck, err
 	if err != nil {
 		return 0, nil, err
 	}
-	known, err := s.struckPlaces()
+	before, err := s.struck(all)
 	if err != nil {
 		return 0, nil, err
 	}
+	known := byPlace(before)
 	list := make([]Member, len(found))
 	for i := range found {
 		if cause, struck := known[found[i].Place]; struck && cause != pb.REVOCATION_KEY_LOST {

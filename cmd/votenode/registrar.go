@@ -9,7 +9,7 @@ import (
 
 func newRegistrarCommand() *cobra.Command {
 	return group("registrar", "Make voting keys with the other registrars, bring the roll and compare it",
-		newRegistrarBeginCommand(), newRegistrarImportCommand(), newRegistrarIssueCommand(), newRegistrarExpectCommand(), newRegistrarRevealCommand(),
+		newRegistrarBeginCommand(), newRegistrarImportCommand(), newRegistrarDropCommand(), newRegistrarIssueCommand(), newRegistrarExpectCommand(), newRegistrarRevealCommand(),
 		newRegistrarProveCommand(), newRegistrarAcceptCommand(), newRegistrarRollCommand(), newRegistrarCosignCommand(), newRegistrarSubmitCommand(),
 		newRegistrarHandOutCommand(), newRegistrarRevokeCommand(), newRegistrarReissueCommand(), newRegistrarCountsCommand(), newCheckRollCommand())
 }

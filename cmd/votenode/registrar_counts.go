@@ -102,7 +102,7 @@ list and folder differ.`,
 			}
 			err = show(c, list, func(w io.Writer) { writeCounts(w, list, e.RollSealed) })
 			if err == nil && different > 0 {
-				err = fmt.Errorf("%w: %d districts have other numbers on the ledger or the list than in the folder", client.ErrVerification, different)
+				err = fmt.Errorf("%w: %s with other numbers on the ledger or the list than in the folder", client.ErrVerification, counted(different, "district", "districts"))
 			}
 			return err
 		},

@@ -11,7 +11,7 @@ import (
 	"votenode/client/registry"
 )
 
-// storeFlags name a registrar's folder and a round in it.
+// storeFlags name a registrar's folder and, of some commands, a round in it.
 type storeFlags struct {
 	folder string
 	round  uint32
@@ -19,6 +19,9 @@ type storeFlags struct {
 
 func (f *storeFlags) addOptional(c *cobra.Command) {
 	c.Flags().StringVar(&f.folder, "store", "", "the registrar's folder")
+}
+
+func (f *storeFlags) addRound(c *cobra.Command) {
 	c.Flags().Uint32Var(&f.round, "round", 0, "round of members in the folder; without it the newest")
 }
 
@@ -110,6 +113,14 @@ manifest, the organisation is that of the key. The folder holds secrets in the c
 	return c
 }
 
+// counted says how many there are, with the word for one or for more.
+func counted(n int, one, more string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, more)
+}
+
 // shownRound is what is said of a round of members.
 type shownRound struct {
 	Round   uint32 `json:"round"`
@@ -145,9 +156,52 @@ lines counts: all registrars import the same members in the same order. Where a 
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
 			data := shownRound{round, n}
-			return show(c, data, func(w io.Writer) { fmt.Fprintf(w, "round %d: %d members\n", data.Round, data.Members) })
+			return show(c, data, func(w io.Writer) {
+				fmt.Fprintf(w, "round %d: %s\n", data.Round, counted(data.Members, "member", "members"))
+			})
 		},
 	}
 	folder.add(c)
+	return c
+}
+
+func newRegistrarDropCommand() *cobra.Command {
+	var folder storeFlags
+	var ledger ledgerFlags
+	var round uint32
+	c := &cobra.Command{
+		Use:   "drop --round N",
+		Short: "Take the newest round of members back, before the proofs of all others are accepted",
+		Long: `Take the newest round of members back, with its halves, where the list or a commitment was wrong: as long as the proofs of all others are not
+accepted, none of its keys can come into the roll. The registrars of all organisations do it, and import the members again; halves, commitments and
+files of the dropped round are worth nothing. Members whom a reissue struck stay struck: reissue them again.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			s, v, err := folder.openAt(c, &ledger)
+			if err != nil {
+				return err
+			}
+			roll, err := rollIndices(c.Context(), v, s.Election)
+			if err != nil {
+				return err
+			}
+			unknown, err := unknownEntries(s, roll)
+			if err != nil {
+				return err
+			}
+			if unknown > 0 {
+				return fmt.Errorf("nothing was dropped: the roll has %s whose keys no round of this folder has, perhaps of this round; if files of the other registrars are lost, take them again with prove and accept", counted(unknown, "entry", "entries"))
+			}
+			if err := s.Drop(round); err != nil {
+				return err
+			}
+			say(c, "round %d is dropped; next: votenode registrar import", round)
+			return nil
+		},
+	}
+	folder.add(c)
+	ledger.add(c)
+	c.Flags().Uint32Var(&round, "round", 0, "the newest round")
+	require(c, "round")
 	return c
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -48,6 +49,7 @@ the other organisations, and note theirs (votenode registrar expect), before any
 		},
 	}
 	folder.add(c)
+	folder.addRound(c)
 	return c
 }
 
@@ -56,7 +58,9 @@ func newRegistrarExpectCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "expect ORGANISATION COMMITMENT",
 		Short: "Note another registrar's commitment to its halves",
-		Args:  cobra.ExactArgs(2),
+		Long: `Note another registrar's commitment to its halves. Until the own half-key file is shown (votenode registrar reveal), another commitment takes
+its place.`,
+		Args: cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			commitment, err := parseHash(args[1])
 			if err != nil {
@@ -70,6 +74,7 @@ func newRegistrarExpectCommand() *cobra.Command {
 		},
 	}
 	folder.add(c)
+	folder.addRound(c)
 	return c
 }
 
@@ -100,6 +105,7 @@ func newRegistrarRevealCommand() *cobra.Command {
 		},
 	}
 	folder.add(c)
+	folder.addRound(c)
 	out = outFlag(c)
 	return c
 }
@@ -134,6 +140,7 @@ all of your own halves: so none of them was chosen to cancel another's.`,
 		},
 	}
 	folder.add(c)
+	folder.addRound(c)
 	out = outFlag(c)
 	return c
 }
@@ -183,7 +190,7 @@ func newRegistrarHandOutCommand() *cobra.Command {
 		Use:   "hand-out (--out FOLDER | --member REFERENCE)",
 		Short: "Write a file with the own half of the key for each member of a round, or print one member's",
 		Long: `Write a file with the own half of the key for each member of a round, named by your references in the list members.csv beside them, or
-print the code of one member, to be read out or typed. Whoever has the halves of all organisations has the member's key: each registrar gives
+print the code of one member, to be read out or typed. Who is struck gets none. Whoever has the halves of all organisations has the member's key: each registrar gives
 its half to the member alone, by a channel of its own. Interrupted, the command goes on where it stopped.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -197,6 +204,13 @@ its half to the member alone, by a channel of its own. Interrupted, the command 
 			found, err := s.Find([]string{member})
 			if err != nil {
 				return err
+			}
+			struck, err := struckPlaces(s)
+			if err != nil {
+				return err
+			}
+			if struck[found[0].Place] {
+				return fmt.Errorf("member %q is struck, and gets no half", member)
 			}
 			halves, err := s.Halves(found[0].Round)
 			if err != nil {
@@ -213,20 +227,37 @@ its half to the member alone, by a channel of its own. Interrupted, the command 
 		},
 	}
 	folder.add(c)
+	folder.addRound(c)
 	c.Flags().StringVar(&out, "out", "", "folder for one file for each member")
 	c.Flags().StringVar(&member, "member", "", "reference of the one member whose code is printed")
 	c.MarkFlagsMutuallyExclusive("out", "member")
+	c.MarkFlagsMutuallyExclusive("round", "member")
 	c.MarkFlagsOneRequired("out", "member")
 	return c
 }
 
-// handOut writes one file for each member of a round that gets a half, and the list of who gets which.
+// struckPlaces says which places give no right to vote.
+func struckPlaces(s *registry.Store) (map[registry.Place]bool, error) {
+	list, err := s.Struck()
+	places := make(map[registry.Place]bool, len(list))
+	for _, v := range list {
+		places[v.Place] = true
+	}
+	return places, err
+}
+
+// handOut writes one file for each member of a round that gets a half, and the list of who gets which file of the folder, those of other rounds
+// included.
 func handOut(c *cobra.Command, s *registry.Store, round uint32, folder string) error {
-	members, err := s.Members(round)
+	halves, err := s.Halves(round)
 	if err != nil {
 		return err
 	}
-	halves, err := s.Halves(round)
+	struck, err := struckPlaces(s)
+	if err != nil {
+		return err
+	}
+	rounds, err := s.Rounds()
 	if err != nil {
 		return err
 	}
@@ -235,24 +266,38 @@ func handOut(c *cobra.Command, s *registry.Store, round uint32, folder string) e
 	}
 	var list strings.Builder
 	lines := csv.NewWriter(&list)
-	progress := bar(c, "members", len(members))
-	for slot := range members {
-		if members[slot].Key != nil {
-			continue
-		}
-		half, err := halves(uint64(slot))
+	for r := uint32(1); r <= rounds; r++ {
+		members, err := s.Members(r)
 		if err != nil {
 			return err
 		}
-		name := fmt.Sprintf("%s-%d-%07d.half", s.Organisation, round, slot)
-		text := fmt.Sprintf("# %s: half of a key for election %s on %s\n%s\n", s.Organisation, s.Election, s.Chain, ballot.FormatHalf(half))
-		if err := keyfile.CreateOnce(filepath.Join(folder, name), []byte(text)); err != nil {
-			return err
+		progress := func(int) {}
+		if r == round {
+			progress = bar(c, "members", len(members))
 		}
-		if err := lines.Write([]string{members[slot].Reference, name}); err != nil {
-			return err
+		for slot := range members {
+			if members[slot].Key != nil || struck[registry.Place{Round: r, Slot: uint64(slot)}] {
+				continue
+			}
+			name := fmt.Sprintf("%s-%d-%07d.half", s.Organisation, r, slot)
+			path := filepath.Join(folder, name)
+			if r == round {
+				half, err := halves(uint64(slot))
+				if err != nil {
+					return err
+				}
+				text := fmt.Sprintf("# %s: half of a key for election %s on %s\n%s\n", s.Organisation, s.Election, s.Chain, ballot.FormatHalf(half))
+				if err := keyfile.CreateOnce(path, []byte(text)); err != nil {
+					return err
+				}
+			} else if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			if err := lines.Write([]string{members[slot].Reference, name}); err != nil {
+				return err
+			}
+			progress(slot + 1)
 		}
-		progress(slot + 1)
 	}
 	lines.Flush()
 	return keyfile.Replace(filepath.Join(folder, "members.csv"), []byte(list.String()))

@@ -51,6 +51,7 @@ func (s *rollSource) add(c *cobra.Command) {
 	c.Flags().StringVar(&s.list, "list", "", "list of the members' keys: CSV with the header key,district")
 	c.Flags().StringVar(&s.election, "election", "", "with --list, id of the election")
 	s.folder.addOptional(c)
+	s.folder.addRound(c)
 	c.MarkFlagsMutuallyExclusive("list", "store")
 	c.MarkFlagsOneRequired("list", "store")
 	c.MarkFlagsRequiredTogether("list", "election")
@@ -131,7 +132,7 @@ registrars of the other organisations. What the roll holds already is left out.`
 			if err := keyfile.Create(out, election.Encode(&pb.RollParts{Parts: parts})); err != nil {
 				return err
 			}
-			say(c, "%d entries in %d parts: have a registrar of every other organisation sign them with: votenode registrar cosign %s", countEntries(parts), len(parts), out)
+			say(c, "%s in %s: have a registrar of every other organisation sign them with: votenode registrar cosign %s", counted(countEntries(parts), "entry", "entries"), counted(len(parts), "part", "parts"), out)
 			return nil
 		},
 	}
@@ -203,8 +204,8 @@ func newRegistrarCosignCommand() *cobra.Command {
 // sameParts says whether parts of a roll that somebody gave are those that this registrar would make. It fails with client.ErrVerification.
 func sameParts(given, own []pb.AddRollEntries) error {
 	if len(given) != len(own) {
-		return fmt.Errorf("%w: it has %d parts with %d entries, your own members come to %d parts with %d", client.ErrVerification,
-			len(given), countEntries(given), len(own), countEntries(own))
+		return fmt.Errorf("%w: it has %s with %s, your own members come to %s with %d", client.ErrVerification,
+			counted(len(given), "part", "parts"), counted(countEntries(given), "entry", "entries"), counted(len(own), "part", "parts"), countEntries(own))
 	}
 	for i := range given {
 		part := given[i]

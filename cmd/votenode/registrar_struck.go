@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"cmp"
+	"context"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -44,17 +45,20 @@ func newRegistrarRevokeCommand() *cobra.Command {
 	var folder storeFlags
 	var ledger ledgerFlags
 	var cause string
+	var undo bool
 	c := &cobra.Command{
-		Use:   "revoke [REFERENCE... --cause CAUSE]",
+		Use:   "revoke [REFERENCE... (--cause CAUSE | --undo)]",
 		Short: "Note that members are not to vote with their entries, and print the list for the officers",
 		Long: `Note in the folder that members are not to vote with their entries, and print these entries for the officers: CSV with the header
 roll_index,cause. Before the roll is sealed the list goes into the resolution that seals it (votenode resolution propose seal-roll --struck FILE),
 afterwards into one that revokes (votenode resolution propose revoke-voters --list FILE). CAUSE is paper, key-lost, left or other.
-Without a reference all members who were ever struck or reissued are printed: do so when the roll is complete, and seal it with that list.`,
+Without a reference all members who were ever struck or reissued are printed: do so when the roll is complete, and seal it with that list.
+Nothing is printed where an entry could be left out, because files of its round are lost. --undo takes back, before the roll is sealed, that
+members are struck; who has a ballot paper by then votes twice.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
-			if (len(args) == 0) != (cause == "") {
-				return usagef("references and --cause go together")
+			if (len(args) == 0) != (cause == "" && !undo) {
+				return usagef("references and --cause or --undo go together")
 			}
 			why := pb.REVOCATION_OTHER
 			if cause != "" {
@@ -66,6 +70,16 @@ Without a reference all members who were ever struck or reissued are printed: do
 			s, v, err := folder.openAt(c, &ledger)
 			if err != nil {
 				return err
+			}
+			if undo {
+				if err := notSealed(c.Context(), s, v, "those who are struck stay struck"); err != nil {
+					return err
+				}
+				if err := s.Reinstate(args); err != nil {
+					return err
+				}
+				say(c, "taken back; now print all struck entries again: votenode registrar revoke --store FOLDER")
+				return nil
 			}
 			struck := s.Struck
 			if len(args) > 0 {
@@ -86,7 +100,49 @@ Without a reference all members who were ever struck or reissued are printed: do
 	folder.add(c)
 	ledger.add(c)
 	c.Flags().StringVar(&cause, "cause", "", "paper, key-lost, left or other")
+	c.Flags().BoolVar(&undo, "undo", false, "before the roll is sealed, let the members vote with their entries after all")
+	c.MarkFlagsMutuallyExclusive("cause", "undo")
 	return c
+}
+
+// notSealed fails once the roll of a folder's election is sealed, and says what that means.
+func notSealed(ctx context.Context, s *registry.Store, v *client.View, meaning string) error {
+	e, err := client.LoadElection(ctx, v, s.Election)
+	if err == nil && e.RollSealed {
+		err = fmt.Errorf("the roll of %q is sealed: %s", s.Election, meaning)
+	}
+	return err
+}
+
+// rollIndices gives the place of each key in the roll of an election.
+func rollIndices(ctx context.Context, v *client.View, id string) (map[string]uint64, error) {
+	roll, err := client.RollEntries(ctx, v, id)
+	index := make(map[string]uint64, len(roll))
+	for i := range roll {
+		index[string(roll[i].Key)] = uint64(i)
+	}
+	return index, err
+}
+
+// unknownEntries counts the entries of a roll whose keys no round of the folder has.
+func unknownEntries(s *registry.Store, roll map[string]uint64) (int, error) {
+	rounds, err := s.Rounds()
+	if err != nil {
+		return 0, err
+	}
+	unknown := len(roll)
+	for round := uint32(1); round <= rounds; round++ {
+		keys, err := s.Keys(round)
+		if err != nil && !errors.Is(err, registry.ErrOrder) {
+			return 0, err
+		}
+		for _, key := range keys {
+			if _, there := roll[string(key)]; there {
+				unknown--
+			}
+		}
+	}
+	return unknown, nil
 }
 
 // shownStruck is an entry of the roll that is struck.
@@ -95,15 +151,11 @@ type shownStruck struct {
 	Cause     string `json:"cause"`
 }
 
-// showStruck prints the entries of struck members that stand in the roll.
+// showStruck prints the entries of struck members that stand in the roll. It fails where one may be left out.
 func showStruck(c *cobra.Command, s *registry.Store, v *client.View, struck []registry.Struck) error {
-	roll, err := client.RollEntries(c.Context(), v, s.Election)
+	index, err := rollIndices(c.Context(), v, s.Election)
 	if err != nil {
 		return err
-	}
-	index := make(map[string]uint64, len(roll))
-	for i := range roll {
-		index[string(roll[i].Key)] = uint64(i)
 	}
 	rounds := map[uint32][][]byte{}
 	list := []shownStruck{}
@@ -111,6 +163,14 @@ func showStruck(c *cobra.Command, s *registry.Store, v *client.View, struck []re
 		if rounds[member.Round] == nil {
 			keys, err := s.Keys(member.Round)
 			if errors.Is(err, registry.ErrOrder) {
+				unknown, lost := unknownEntries(s, index)
+				if lost != nil {
+					return lost
+				}
+				if unknown > 0 {
+					return fmt.Errorf("no list is printed, it could leave out %v: that has no key here (%w), and the roll has %s whose keys no round of this folder has. What was struck is noted; where files of the other registrars are lost, take them again with prove and accept",
+						member.Place, err, counted(unknown, "entry", "entries"))
+				}
 				say(c, "%v has no key yet, and stands in no roll. Once its round is there, print all struck entries again: votenode registrar revoke --store FOLDER", member.Place)
 				continue
 			}
@@ -187,18 +247,14 @@ It is for the time before the roll is sealed: after that an entry can only be re
 			if err != nil {
 				return err
 			}
-			e, err := client.LoadElection(c.Context(), v, s.Election)
-			if err != nil {
+			if err := notSealed(c.Context(), s, v, "it takes no new entry; revoke the old ones with: votenode registrar revoke"); err != nil {
 				return err
-			}
-			if e.RollSealed {
-				return fmt.Errorf("the roll of %q is sealed and takes no new entry; revoke the old ones with: votenode registrar revoke", s.Election)
 			}
 			round, struck, err := s.Reissue(args)
 			if err != nil {
 				return err
 			}
-			say(c, "round %d: %d members; next: votenode registrar issue", round, len(args))
+			say(c, "round %d: %s; next: votenode registrar issue", round, counted(len(args), "member", "members"))
 			return showStruck(c, s, v, struck)
 		},
 	}

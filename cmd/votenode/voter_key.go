@@ -91,6 +91,9 @@ func readHalves(c *cobra.Command, files []string, wanted int) ([]*ballot.SecretK
 			return nil, err
 		}
 		half, err := nextHalf(bufio.NewScanner(bytes.NewReader(text)))
+		if errors.Is(err, ballot.ErrHalfCode) {
+			err = fmt.Errorf("the file is damaged or its code mistyped; ask the registrar who gave it for it again (%w)", err)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}

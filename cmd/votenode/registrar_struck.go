@@ -89,11 +89,6 @@ members are struck; who has a ballot paper by then votes twice.`,
 			if err != nil {
 				return err
 			}
-			for i := range args {
-				if list[i].Cause != why {
-					say(c, "%s was struck before, with the cause %s, which stays", args[i], causeName(list[i].Cause))
-				}
-			}
 			return showStruck(c, s, v, list)
 		},
 	}

@@ -100,7 +100,7 @@ func manifest() *pb.Manifest {
 
 func TestForm(t *testing.T) {
 	m := manifest()
-	f, err := NewForm(m, 0)
+	f, err := NewForm(m, 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func TestForm(t *testing.T) {
 		"twice":           func(f *Form) { f.Contests[0].Selected = []string{"a", "a"} },
 		"unknown":         func(f *Form) { f.Contests[0].Selected = []string{"z"} },
 	} {
-		changed, err := NewForm(m, 0)
+		changed, err := NewForm(m, 0, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -131,11 +131,35 @@ func TestForm(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := NewForm(m, 2); err == nil {
+	if _, err := NewForm(m, 2, nil); err == nil {
 		t.Error("a style that is not there")
 	}
 	if _, err := ParseForm([]byte(`{"election":"primary","name":"x"}`)); !errors.Is(err, ErrForm) {
 		t.Errorf("an unknown field: %v", err)
+	}
+}
+
+// TestRemovedOnForms: the ballot names who was removed; one that was printed before is still filled in, and a vote for the candidate is told.
+func TestRemovedOnForms(t *testing.T) {
+	m, removed := manifest(), map[uint32][]uint32{1: {1}}
+	f, err := NewForm(m, 0, removed)
+	if err != nil || f.Contests[0].Removed != nil || !slices.Equal(f.Contests[1].Removed, []string{"e"}) {
+		t.Fatalf("%+v, %v", f, err)
+	}
+	for want, selected := range map[string]string{"": "d", `"e" of "B"`: "e"} {
+		printed, err := NewForm(m, 0, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range []*Form{f, printed} {
+			f.Contests[1].Selected = []string{selected}
+			if _, err := f.Selections(m, 0); err != nil {
+				t.Error(err)
+			}
+			if got, err := f.SelectedRemoved(m, 0, removed); err != nil || strings.Join(got, "") != want {
+				t.Errorf("%q, %v, want %q", got, err, want)
+			}
+		}
 	}
 }
 

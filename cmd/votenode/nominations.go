@@ -315,16 +315,33 @@ func newApplicationsCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			_, n, err := client.LoadNominations(c.Context(), v, args[0])
+			if err != nil {
+				return err
+			}
+			removed, err := readable.RemovedFrom(c.Context(), v, args[0])
+			if err != nil {
+				return err
+			}
 			shown := []*readable.Application{}
 			for _, a := range all {
 				waits := undecided == "" || a.Decision(undecided) == nil && a.Withdrawn == 0
 				if waits && (list == "" || a.Signed.Application.List == list) {
-					shown = append(shown, readable.ShowApplication(v, a))
+					shown = append(shown, readable.ShowApplication(v.Genesis(), a, removed))
 				}
 			}
+			silence := silenceWords(v, n)
 			return show(c, shown, func(w io.Writer) {
 				for _, a := range shown {
-					fmt.Fprintf(w, "%s  %-10s  %s  %s  %s\n", a.Hash, a.Status, a.List, a.District, a.Name)
+					fmt.Fprintf(w, "%s  %-10s  %s  %s  %s%s\n", a.Hash, a.Status, a.List, a.District, a.Name, groupsText(a))
+					for _, d := range a.Decisions {
+						if d.Reason != "" {
+							fmt.Fprintf(w, "    %s refused it: %s\n", d.Organisation, d.Reason)
+						}
+					}
+					if a.Status == "undecided" {
+						fmt.Fprintf(w, "    %s %s\n", strings.Join(a.Undecided, ", "), silence)
+					}
 				}
 			})
 		},
@@ -333,6 +350,19 @@ func newApplicationsCommand() *cobra.Command {
 	c.Flags().StringVar(&list, "list", "", "only those for a list")
 	c.Flags().StringVar(&undecided, "undecided", "", "only those on which an organisation has not decided")
 	return c
+}
+
+// groupsText names the groups that quotas count, of which the candidate is.
+func groupsText(a *readable.Application) string {
+	switch {
+	case a.Young && a.Woman:
+		return " (young, woman)"
+	case a.Young:
+		return " (young)"
+	case a.Woman:
+		return " (woman)"
+	}
+	return ""
 }
 
 func newFormManifestCommand() *cobra.Command {
@@ -379,7 +409,7 @@ func newRemoveCandidateCommand() *cobra.Command {
 			}
 			if int(d.Contest) < len(m.Contests) && int(d.Option) < len(m.Contests[d.Contest].Options) {
 				contest := &m.Contests[d.Contest]
-				say(c, "it is %q of %q; votes stay counted and are shown, and the candidate takes no place", contest.Options[d.Option], contest.Title)
+				say(c, "it is %q of %q; %s", contest.Options[d.Option], contest.Title, readable.RemovedVotes)
 			}
 			d.Election = *id
 			return &pb.Resolution{Decision: &pb.Resolution_RemoveCandidate{RemoveCandidate: d}}, nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/sha256"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -40,7 +41,7 @@ func readNominations(path string) (*pb.Nominations, error) {
 func newCheckNominationsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check NOMINATIONS",
-		Short: "Check every rule of nominations and say what they may come to",
+		Short: "Check every rule of nominations, print their hash and say what they may come to",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			n, err := readNominations(args[0])
@@ -49,15 +50,17 @@ func newCheckNominationsCommand() *cobra.Command {
 			}
 			data := struct {
 				ID    string `json:"id"`
+				Hash  string `json:"hash"`
 				Bytes int    `json:"bytes"`
 				Lists int    `json:"lists"`
 				Most  int    `json:"candidates_at_most"`
-			}{ID: n.Manifest.Election, Bytes: len(election.Encode(n)), Lists: len(n.Lists)}
+			}{ID: n.Manifest.Election, Hash: fmt.Sprintf("%x", sha256.Sum256(election.Encode(n))), Bytes: len(election.Encode(n)), Lists: len(n.Lists)}
 			for i := range n.Lists {
 				data.Most += int(n.Lists[i].Most)
 			}
 			return show(c, data, func(w io.Writer) {
-				fmt.Fprintf(w, "nominations %s: %d lists, at most %d candidates, %d bytes\n", data.ID, data.Lists, data.Most, data.Bytes)
+				fmt.Fprintf(w, "%s\n", data.Hash)
+				say(c, "nominations %s: %d lists, at most %d candidates, %d bytes", data.ID, data.Lists, data.Most, data.Bytes)
 			})
 		},
 	}

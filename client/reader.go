@@ -1,10 +1,12 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"strings"
 
 	"votenode/app/election"
 	"votenode/app/state"
@@ -53,9 +55,31 @@ func Load[M any, P message[M]](ctx context.Context, r Reader, key string) (*M, e
 func MustLoad[M any, P message[M]](ctx context.Context, r Reader, key string) (*M, error) {
 	m, err := Load[M, P](ctx, r, key)
 	if err == nil && m == nil {
-		err = fmt.Errorf("record %q at height %d: %w", key, r.Height(), ErrAbsent)
+		err = fmt.Errorf("%s at height %d: %w", absent(key), r.Height(), ErrAbsent)
 	}
 	return m, err
+}
+
+// absent says in words what is not there under a key.
+func absent(key string) string {
+	kind, rest, _ := strings.Cut(key, "/")
+	switch {
+	case key == state.KeyInitiatives:
+		return "no roll is open to initiatives"
+	case rest == "" || strings.Contains(rest, "/") && kind != "nomination":
+		return fmt.Sprintf("there is no record %q", key)
+	case kind == "initiative":
+		return fmt.Sprintf("there is no initiative %s", cmp.Or(strings.TrimLeft(rest, "0"), "0"))
+	case kind == "nomination":
+		id, hash, of := strings.Cut(rest, "/application/")
+		if of {
+			return fmt.Sprintf("there is no application %s of the nominations %q", hash, id)
+		}
+		return fmt.Sprintf("there are no nominations %q", id)
+	case kind == "resolution" || kind == "document" || kind == "organisation":
+		return fmt.Sprintf("there is no %s %s", kind, rest)
+	}
+	return fmt.Sprintf("there is no record %q", key)
 }
 
 // Elections returns the ids of all elections, in order of creation.

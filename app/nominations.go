@@ -77,7 +77,7 @@ func (a *App) rulesOf(v state.View, hash []byte) (*nominations, error) {
 // before refuses what comes when block time has reached a moment, unix seconds.
 func (r *reading) before(moment int64, what string) error {
 	if r.reached(moment) {
-		return tx.Refuse(tx.CodeNominationsClosed, "%s ended at %d", what, moment)
+		return tx.Refuse(tx.CodeNominationsClosed, "%s ended at %s", what, election.Moment(moment))
 	}
 	return nil
 }

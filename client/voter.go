@@ -108,7 +108,7 @@ func checkVoting(id string, e *pb.Election, now time.Time) error {
 	}
 	when := ""
 	if waits && e.Opening != 0 {
-		when = ", and voting opens at " + time.Unix(e.Opening, 0).UTC().Format(time.RFC3339)
+		when = ", and voting opens at " + election.Moment(e.Opening)
 	}
 	return tx.Refuse(tx.CodeWrongPhase, "the phase of %q is %s%s", id, election.PhaseName(e.Phase), when)
 }

@@ -68,6 +68,22 @@ func TestParseMessageRefuses(t *testing.T) {
 	}
 }
 
+// TestWrongKinds: a value of a wrong kind is told in words for people, with its place.
+func TestWrongKinds(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"cast": "12"}`:                `cast: it is "12" and has to be a whole number from 0, without quotes`,
+		`{"contests": [{"valid": -1}]}`: `contests: [0]: valid: it is -1 and has to be a whole number from 0, without quotes`,
+		`{"contests": 7}`:               `contests: it is 7 and has to be a list in brackets`,
+		`{"place": 7}`:                  `place: it is 7 and has to be a text in quotes`,
+		`{"corrects": 7}`:               `corrects: it is 7 and has to be a text in quotes`,
+		`{"contests": [7]}`:             `contests: [0]: it is 7 and has to be fields in braces`,
+	} {
+		if err := ParseMessage([]byte(text), new(pb.PaperTotals)); err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
+}
+
 func FuzzParseMessage(f *testing.F) {
 	for _, m := range messages {
 		f.Add(FormatMessage(m))

@@ -163,7 +163,7 @@ func (d extendElection) check(r *reading) error {
 		return err
 	}
 	if d.Closing <= e.Closing || d.Closing > election.MaxTime {
-		return tx.Refuse(tx.CodeInvalidTimes, "a later closing than %d is needed, at most %d", e.Closing, int64(election.MaxTime))
+		return tx.Refuse(tx.CodeInvalidTimes, "a later closing than %s is needed, at most %s", election.Moment(e.Closing), election.Moment(election.MaxTime))
 	}
 	if !d.spans() {
 		return r.mayExtend(d.Election)

@@ -80,7 +80,7 @@ func (r *reading) before(s *pb.NominationsState, moment int64, what string) erro
 		return tx.Refuse(tx.CodeNominationsClosed, "the nominations were cancelled at height %d", s.Cancelled)
 	}
 	if r.reached(moment) {
-		return tx.Refuse(tx.CodeNominationsClosed, "%s ended at %d", what, moment)
+		return tx.Refuse(tx.CodeNominationsClosed, "%s ended at %s", what, election.Moment(moment))
 	}
 	return nil
 }

@@ -50,11 +50,37 @@ func (m Member) Publish(ctx context.Context, title, text string, random io.Reade
 	if err != nil || v == nil {
 		return 0, err
 	}
-	return findInitiative(ctx, v, hash)
+	return findInitiative(ctx, v, func(_ uint64, i *pb.Initiative) (bool, error) { return string(i.Transaction) == string(hash[:]), nil })
 }
 
-// findInitiative returns the number of the initiative that a transaction published, from the newest back.
-func findInitiative(ctx context.Context, v *View, hash [32]byte) (uint64, error) {
+// Published returns the newest initiative with this title and text that the member has published. It fails with ErrAbsent.
+func (m Member) Published(ctx context.Context, v *View, title, text string) (uint64, error) {
+	sent, err := v.Member(ctx, m.Election, m.Index)
+	if err != nil {
+		return 0, err
+	}
+	if sent.Number == 0 {
+		return 0, fmt.Errorf("an initiative of entry %d: %w", m.Index, ErrAbsent)
+	}
+	return findInitiative(ctx, v, func(number uint64, i *pb.Initiative) (bool, error) {
+		if i.Election != m.Election || i.RollIndex != m.Index {
+			return false, nil
+		}
+		leaf, err := v.Leaf(ctx, state.LogInitiatives, number)
+		if err != nil {
+			return false, err
+		}
+		parsed, err := tx.Parse(leaf)
+		if err != nil {
+			return false, err
+		}
+		p, ok := parsed.Body().(*pb.PublishInitiative)
+		return ok && p.Title == title && p.Text == text, nil
+	})
+}
+
+// findInitiative returns the number of an initiative, from the newest back. It fails with ErrAbsent.
+func findInitiative(ctx context.Context, v *View, is func(number uint64, i *pb.Initiative) (bool, error)) (uint64, error) {
 	for number, err := range Initiatives(ctx, v) {
 		if err != nil {
 			return 0, err
@@ -63,11 +89,11 @@ func findInitiative(ctx context.Context, v *View, hash [32]byte) (uint64, error)
 		if err != nil {
 			return 0, err
 		}
-		if string(record.Transaction) == string(hash[:]) {
-			return number, nil
+		if found, err := is(number, record); found || err != nil {
+			return number, err
 		}
 	}
-	return 0, fmt.Errorf("the initiative of transaction %x: %w", hash, ErrAbsent)
+	return 0, fmt.Errorf("this initiative: %w", ErrAbsent)
 }
 
 // Initiatives goes through the numbers of all initiatives, the newest first; that none is missing is proven.

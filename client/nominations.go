@@ -127,7 +127,7 @@ func FormedManifest(ctx context.Context, v *View, id string) (*pb.Manifest, erro
 	case s.Cancelled != 0:
 		return nil, fmt.Errorf("nominations %q: %w, for they were cancelled at height %d", id, ErrNotFormed, s.Cancelled)
 	case s.Formed == 0:
-		return nil, fmt.Errorf("nominations %q: %w before %d, in unix seconds of block time", id, ErrNotFormed, n.WithdrawalsUntil)
+		return nil, fmt.Errorf("nominations %q: %w before %s of block time", id, ErrNotFormed, election.Moment(n.WithdrawalsUntil))
 	case len(s.Manifest) == 0:
 		return nil, fmt.Errorf("nominations %q: %w, for nobody stands", id, ErrNotFormed)
 	}

@@ -82,7 +82,7 @@ func LoadElection(ctx context.Context, r Reader, id string) (*pb.Election, error
 
 // LoadDocument returns a published document by its hash, and checks the hash. It fails with ErrAbsent and ErrVerification.
 func LoadDocument(ctx context.Context, r Reader, hash []byte) ([]byte, error) {
-	d, err := MustLoad[pb.Document](ctx, r, state.DocumentKey(hash))
+	d, err := Find[pb.Document](ctx, r, state.DocumentKey(hash), fmt.Sprintf("document %x", hash))
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"votenode/app/election"
 	"votenode/app/state"
+	"votenode/app/tx"
 	pb "votenode/proto/votenode/v1"
 )
 
@@ -31,6 +32,33 @@ func (v *View) RollEntry(ctx context.Context, electionID string, index uint64) (
 	}
 	entry.Style, err = v.styleIn(ctx, e, entry.Style)
 	return entry, err
+}
+
+// CheckNotRevoked says whether an entry of the roll by which an election votes has lost its vote: it was struck when the roll was sealed, or was
+// revoked, there or in the election that has the roll. It fails with the ledger's own refusal. Before a roll is sealed nobody is.
+func (v *View) CheckNotRevoked(ctx context.Context, electionID string, index uint64) error {
+	e, err := LoadElection(ctx, v, electionID)
+	if err != nil {
+		return err
+	}
+	roll := state.RollOf(electionID, e)
+	for _, id := range slices.Compact([]string{electionID, roll}) {
+		leaf, err := v.Voter(ctx, id, index)
+		if errors.Is(err, ErrAbsent) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if leaf.Status == pb.VOTER_REVOKED {
+			return tx.Refuse(tx.CodeRevoked, "entry %d of the roll of %q was struck or revoked", index, roll)
+		}
+	}
+	barred, err := v.Record(ctx, state.BarredKey(roll, index))
+	if err == nil && barred != nil {
+		err = tx.Refuse(tx.CodeRevoked, "entry %d of the roll of %q was revoked", index, roll)
+	}
+	return err
 }
 
 // styleIn returns the style, in an election by the roll of another one, of those who have a style on that roll.

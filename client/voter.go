@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"votenode/app/election"
 	"votenode/app/state"
@@ -88,7 +89,8 @@ func (r Voter) rules(ctx context.Context, fits func(*pb.Manifest) error) (*View,
 	return v, m, fits(m)
 }
 
-// ready looks the voter up. It fails with ErrNotYourKey, ErrNotInPart or ErrAbsent.
+// ready looks the voter up. It fails with ErrNotYourKey, ErrNotInPart or ErrAbsent, and with the refusal of the ledger where the entry is revoked or
+// it is not the time to vote.
 func (r Voter) ready(ctx context.Context, v *View) (*ready, error) {
 	entry, err := v.RollEntry(ctx, r.Election, r.Index)
 	if err != nil {
@@ -97,8 +99,31 @@ func (r Voter) ready(ctx context.Context, v *View) (*ready, error) {
 	if string(entry.Key) != string(r.Key.Public().Bytes()) {
 		return nil, fmt.Errorf("roll of %q, entry %d: %w", r.Election, r.Index, ErrNotYourKey)
 	}
+	if err := v.CheckNotRevoked(ctx, r.Election, r.Index); err != nil {
+		return nil, err
+	}
+	e, err := LoadElection(ctx, v, r.Election)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkVoting(r.Election, e, time.Now()); err != nil {
+		return nil, err
+	}
 	sequence, err := r.nextSequence(ctx, v)
 	return &ready{r, v, entry, sequence}, err
+}
+
+// checkVoting says whether an election can take a ballot. A certified state may be old: an election whose opening has passed is not refused for it.
+func checkVoting(id string, e *pb.Election, now time.Time) error {
+	waits := e.Phase == pb.PHASE_READY
+	if e.Phase == pb.PHASE_VOTING || waits && e.Opening != 0 && e.Opening <= now.Unix() {
+		return nil
+	}
+	when := ""
+	if waits && e.Opening != 0 {
+		when = ", and voting opens at " + election.Moment(e.Opening)
+	}
+	return tx.Refuse(tx.CodeWrongPhase, "the phase of %q is %s%s", id, election.PhaseName(e.Phase), when)
 }
 
 // Prepare encrypts selections, for each contest of the voter's ballot style the indices of the selected options. Manifest, keys

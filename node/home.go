@@ -110,8 +110,10 @@ func initHome(h Home, c Config, private cmted25519.PrivKey, public cmted25519.Pu
 	if err := signing.CheckMoved(string(h)); err != nil {
 		return err
 	}
-	if _, err := os.Lstat(h.ConfigFile()); !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s is a node's home already (%v)", h, err)
+	if _, err := os.Lstat(h.ConfigFile()); err == nil {
+		return fmt.Errorf("%s is a node's home already; it is left as it is", h)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	for _, dir := range []string{h.path("keys"), h.path("sign-state"), h.comet()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"votenode/app/text"
 	"votenode/crypto/ballot"
@@ -122,10 +123,13 @@ func checkTimes(m *pb.Manifest) error {
 // MaxTime is the last moment that a schedule may name, unix seconds: the end of the year 2199.
 const MaxTime = 7_258_118_399
 
+// Moment writes a moment, unix seconds, for people.
+func Moment(seconds int64) string { return time.Unix(seconds, 0).UTC().Format(time.RFC3339) }
+
 // CheckSchedule says whether opening and closing, unix seconds, stand in order and in range.
 func CheckSchedule(opening, closing int64) error {
 	if opening <= 0 || closing <= opening || closing > MaxTime {
-		return fmt.Errorf("opening and closing are unix seconds with 0 < opening < closing <= %d, not %d and %d", MaxTime, opening, closing)
+		return fmt.Errorf("the opening is before the closing, and that at most %s; they are %s and %s", Moment(MaxTime), Moment(opening), Moment(closing))
 	}
 	return nil
 }

@@ -301,3 +301,14 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// TestScheduleWords: what is wrong with times is told in times that people read.
+func TestScheduleWords(t *testing.T) {
+	want := "the opening is before the closing, and that at most 2199-12-31T23:59:59Z; they are 2026-03-01T09:00:00Z and 2026-03-01T08:00:00Z"
+	if err := CheckSchedule(1_772_355_600, 1_772_352_000); err == nil || err.Error() != want {
+		t.Errorf("%v", err)
+	}
+	if err := CheckSchedule(1_772_352_000, 1_772_355_600); err != nil {
+		t.Error(err)
+	}
+}

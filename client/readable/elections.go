@@ -35,6 +35,8 @@ type Election struct {
 	Ceremonies  []Ceremony `json:"ceremonies"`
 	// PlacesMissing are the ids of the polling places that have neither reported nor are excused, from the closing on.
 	PlacesMissing []string `json:"places_missing,omitempty"`
+	// Removed are the candidates whom resolutions removed.
+	Removed []RemovedCandidate `json:"removed,omitempty"`
 	// Lot is there where lists are formed.
 	Lot *Lot `json:"lot,omitempty"`
 }
@@ -122,7 +124,8 @@ func ShowElection(ctx context.Context, v *client.View, id string) (*Election, er
 		return nil, err
 	}
 	shown.Lot = lotOf(v.Genesis(), m, lot)
-	return shown, nil
+	shown.Removed, err = RemovedCandidates(ctx, v, id, m)
+	return shown, err
 }
 
 func showCeremony(organisation string, c *pb.Ceremony) Ceremony {

@@ -23,26 +23,29 @@ type Form struct {
 	Contests []FormContest `json:"contests"`
 }
 
-// FormContest is one question of a Form.
+// FormContest is one question of a Form. Removed are the options whose candidates a resolution removed: see RemovedVotes.
 type FormContest struct {
 	Title    string   `json:"title"`
 	Min      uint32   `json:"min_selections"`
 	Max      uint32   `json:"max_selections"`
 	Options  []string `json:"options"`
+	Removed  []string `json:"removed,omitempty"`
 	Selected []string `json:"selected"`
 }
 
-// NewForm returns the empty ballot of a style.
-func NewForm(m *pb.Manifest, style uint32) (*Form, error) {
+// NewForm returns the empty ballot of a style; removed are the options whose candidates were removed, by contest.
+func NewForm(m *pb.Manifest, style uint32, removed map[uint32][]uint32) (*Form, error) {
 	if int(style) >= len(m.Styles) {
 		return nil, fmt.Errorf("the manifest has no ballot style %d", style)
 	}
 	f := &Form{Election: m.Election, District: m.Styles[style].District}
 	for _, index := range m.Styles[style].Contests {
 		c := &m.Contests[index]
-		f.Contests = append(f.Contests, FormContest{
-			Title: c.Title, Min: c.MinSelections, Max: c.MaxSelections, Options: c.Options, Selected: []string{},
-		})
+		contest := FormContest{Title: c.Title, Min: c.MinSelections, Max: c.MaxSelections, Options: c.Options, Selected: []string{}}
+		for _, option := range removed[index] {
+			contest.Removed = append(contest.Removed, c.Options[option])
+		}
+		f.Contests = append(f.Contests, contest)
 	}
 	return f, nil
 }
@@ -61,10 +64,10 @@ func ParseForm(data []byte) (*Form, error) {
 	return &f, nil
 }
 
-// Selections returns the indices of the selected options by contest, as Voter.Prepare takes them. Nothing but Selected may differ
-// from the empty form. It fails with ErrForm.
+// Selections returns the indices of the selected options by contest, as Voter.Prepare takes them. Nothing but Selected and Removed may
+// differ from the empty form: candidates may have been removed since it was printed. It fails with ErrForm.
 func (f *Form) Selections(m *pb.Manifest, style uint32) ([][]int, error) {
-	empty, err := NewForm(m, style)
+	empty, err := NewForm(m, style, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -94,13 +97,30 @@ func (f *Form) Selections(m *pb.Manifest, style uint32) ([][]int, error) {
 	return selections, nil
 }
 
+// SelectedRemoved returns the selected options, with their contests in words, whose candidates were removed.
+func (f *Form) SelectedRemoved(m *pb.Manifest, style uint32, removed map[uint32][]uint32) ([]string, error) {
+	marked, err := NewForm(m, style, removed)
+	if err != nil {
+		return nil, err
+	}
+	var selected []string
+	for i, c := range marked.Contests {
+		for _, option := range c.Removed {
+			if slices.Contains(f.Contests[i].Selected, option) {
+				selected = append(selected, fmt.Sprintf("%q of %q", option, c.Title))
+			}
+		}
+	}
+	return selected, nil
+}
+
 // FilledForm returns the ballot that an opened one held, for people to read. Check it first.
 func FilledForm(ctx context.Context, v *client.View, opened *client.Challenge) (*Form, error) {
 	_, m, err := client.LoadRules(ctx, v, opened.Election)
 	if err != nil {
 		return nil, err
 	}
-	f, err := NewForm(m, opened.Style)
+	f, err := NewForm(m, opened.Style, nil)
 	if err != nil {
 		return nil, err
 	}

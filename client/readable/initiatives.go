@@ -47,7 +47,7 @@ type Answer struct {
 	Document string `json:"document,omitempty"`
 }
 
-// Removal says by what a post was removed.
+// Removal says by what a post or a candidate was removed.
 type Removal struct {
 	Height     int64  `json:"height"`
 	Resolution string `json:"resolution"`

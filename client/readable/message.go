@@ -121,7 +121,7 @@ func readValue(raw json.RawMessage, v reflect.Value) error {
 	case isBytes(v.Type()):
 		var text string
 		if err := json.Unmarshal(raw, &text); err != nil {
-			return err
+			return wanted(reflect.String, raw)
 		}
 		b, err := hex.DecodeString(text)
 		if err == nil && hex.EncodeToString(b) != text {
@@ -132,7 +132,7 @@ func readValue(raw json.RawMessage, v reflect.Value) error {
 	case v.Kind() == reflect.Slice:
 		var items []json.RawMessage
 		if err := json.Unmarshal(raw, &items); err != nil {
-			return err
+			return wanted(reflect.Slice, raw)
 		}
 		v.Set(reflect.MakeSlice(v.Type(), len(items), len(items)))
 		for i, item := range items {
@@ -144,7 +144,28 @@ func readValue(raw json.RawMessage, v reflect.Value) error {
 	case v.Kind() == reflect.Int32 && raw[0] == '"':
 		return readEnumeration(raw, v)
 	}
-	return json.Unmarshal(raw, v.Addr().Interface())
+	if err := json.Unmarshal(raw, v.Addr().Interface()); err != nil {
+		return wanted(v.Kind(), raw)
+	}
+	return nil
+}
+
+// wanted says what has to stand in the place of a value, without the words of the language.
+func wanted(kind reflect.Kind, raw json.RawMessage) error {
+	words := "a text in quotes"
+	switch kind {
+	case reflect.Bool:
+		words = "true or false"
+	case reflect.Uint32, reflect.Uint64:
+		words = "a whole number from 0, without quotes"
+	case reflect.Int32, reflect.Int64:
+		words = "a whole number, without quotes"
+	case reflect.Slice:
+		words = "a list in brackets"
+	case reflect.Struct:
+		words = "fields in braces"
+	}
+	return fmt.Errorf("it is %.40s and has to be %s", raw, words)
 }
 
 // readEnumeration reads a value of an enumeration by its name; its number does as well.
@@ -164,7 +185,7 @@ func readEnumeration(raw json.RawMessage, v reflect.Value) error {
 func readFields(raw json.RawMessage, v reflect.Value) error {
 	var given map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &given); err != nil {
-		return err
+		return wanted(reflect.Struct, raw)
 	}
 	fields := make(map[string]reflect.Value)
 	for i := range v.NumField() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"time"
 
 	"votenode/app/state"
@@ -72,8 +73,12 @@ type Application struct {
 	Young        bool   `json:"young"`
 	Woman        bool   `json:"woman"`
 	PutForwardBy string `json:"put_forward_by,omitempty"`
-	// Status is withdrawn, refused, stands or undecided.
+	// Status is removed, or one of ApplicationStatus.
 	Status string `json:"status"`
+	// Undecided are the organisations that have decided nothing.
+	Undecided []string `json:"undecided,omitempty"`
+	// Removed is there where a resolution removed the candidate from the election.
+	Removed *Removal `json:"removed,omitempty"`
 	// Submitted and Withdrawn are heights, the latter 0 where it is not; SubmittedBy is an organisation.
 	Submitted   int64      `json:"submitted"`
 	SubmittedBy string     `json:"submitted_by"`
@@ -89,17 +94,25 @@ type Decision struct {
 	Height       int64  `json:"height"`
 }
 
-// ShowApplication puts an application into words.
-func ShowApplication(v *client.View, a *client.Application) *Application {
+// ShowApplication puts an application into words; removed are the candidates of the election who were removed.
+func ShowApplication(g *pb.Genesis, a *client.Application, removed []RemovedCandidate) *Application {
 	own := &a.Signed.Application
 	shown := &Application{
 		Hash: fmt.Sprintf("%x", a.Hash), List: own.List, District: own.District, Name: own.Name, Young: own.Young, Woman: own.Woman,
-		PutForwardBy: own.PutForwardBy, Status: ApplicationStatus(&a.ApplicationState, len(v.Genesis().Organisations)),
+		PutForwardBy: own.PutForwardBy, Status: ApplicationStatus(&a.ApplicationState, len(g.Organisations)),
 		Submitted: a.Submitted, SubmittedBy: a.Organisation, Withdrawn: a.Withdrawn, Decisions: []Decision{},
 	}
 	for i := range a.Decisions {
 		d := &a.Decisions[i]
 		shown.Decisions = append(shown.Decisions, Decision{d.Organisation, DecisionWord(d), d.Refused, d.Height})
+	}
+	for _, id := range organisationIDs(g) {
+		if a.Decision(id) == nil {
+			shown.Undecided = append(shown.Undecided, id)
+		}
+	}
+	if at := slices.IndexFunc(removed, func(r RemovedCandidate) bool { return r.Application == shown.Hash }); at >= 0 {
+		shown.Status, shown.Removed = "removed", &removed[at].Removal
 	}
 	return shown
 }
@@ -128,8 +141,56 @@ func ApplicationStatus(a *pb.ApplicationState, organisations int) string {
 	return "undecided"
 }
 
+// RemovedVotes says what becomes of votes for a candidate who is removed. Spec 16.7 has one rule.
+const RemovedVotes = "votes stay counted and are shown, and the candidate takes no place"
+
+// RemovedCandidate is a candidate whom a resolution removed from a contest, with the hash of the application where there is one.
+type RemovedCandidate struct {
+	Contest     string `json:"contest"`
+	Candidate   string `json:"candidate"`
+	Application string `json:"application,omitempty"`
+	Removal
+}
+
+// RemovedCandidates returns the candidates of an election whom resolutions removed, by contest and option.
+func RemovedCandidates(ctx context.Context, r client.Reader, id string, m *pb.Manifest) ([]RemovedCandidate, error) {
+	record, err := client.Load[pb.RemovedCandidates](ctx, r, state.RemovedKey(id))
+	if err != nil || record == nil {
+		return nil, err
+	}
+	var all []RemovedCandidate
+	for _, c := range record.Removed {
+		if int64(c.Contest) >= int64(len(m.Contests)) || int64(c.Option) >= int64(len(m.Contests[c.Contest].Candidates)) {
+			return nil, fmt.Errorf("the removed candidates of %q do not fit the manifest", id)
+		}
+		resolution, err := LoadResolution(ctx, r, c.Resolution)
+		if err != nil {
+			return nil, err
+		}
+		contest := &m.Contests[c.Contest]
+		all = append(all, RemovedCandidate{
+			contest.Title, contest.Options[c.Option], hex.EncodeToString(contest.Candidates[c.Option].Application),
+			Removal{c.Height, resolution.Hash, resolution.Record.Resolution.Reason},
+		})
+	}
+	return all, nil
+}
+
+// RemovedFrom is RemovedCandidates of the election that the manifest of nominations made, if there is one yet.
+func RemovedFrom(ctx context.Context, r client.Reader, nominations string) ([]RemovedCandidate, error) {
+	record, err := r.Record(ctx, state.RemovedKey(nominations))
+	if err != nil || record == nil {
+		return nil, err
+	}
+	_, m, err := client.LoadRules(ctx, r, nominations)
+	if err != nil {
+		return nil, err
+	}
+	return RemovedCandidates(ctx, r, nominations, m)
+}
+
 // RemovedOptions returns the options of an election whose candidates a resolution removed, by contest.
-func RemovedOptions(ctx context.Context, v *client.View, id string) (map[uint32][]uint32, error) {
+func RemovedOptions(ctx context.Context, v client.Reader, id string) (map[uint32][]uint32, error) {
 	record, err := client.Load[pb.RemovedCandidates](ctx, v, state.RemovedKey(id))
 	if err != nil || record == nil {
 		return nil, err

@@ -68,6 +68,22 @@ func TestParseMessageRefuses(t *testing.T) {
 	}
 }
 
+// TestWrongKinds: a value of a wrong kind is told in words for people, with its place.
+func TestWrongKinds(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"cast": "12"}`:                `cast: it is "12" and has to be a whole number from 0, without quotes`,
+		`{"contests": [{"valid": -1}]}`: `contests: [0]: valid: it is -1 and has to be a whole number from 0, without quotes`,
+		`{"contests": 7}`:               `contests: it is 7 and has to be a list in brackets`,
+		`{"place": 7}`:                  `place: it is 7 and has to be a text in quotes`,
+		`{"corrects": 7}`:               `corrects: it is 7 and has to be a text in quotes`,
+		`{"contests": [7]}`:             `contests: [0]: it is 7 and has to be fields in braces`,
+	} {
+		if err := ParseMessage([]byte(text), new(pb.PaperTotals)); err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
+}
+
 func FuzzParseMessage(f *testing.F) {
 	for _, m := range messages {
 		f.Add(FormatMessage(m))
@@ -100,7 +116,7 @@ func manifest() *pb.Manifest {
 
 func TestForm(t *testing.T) {
 	m := manifest()
-	f, err := NewForm(m, 0)
+	f, err := NewForm(m, 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +137,7 @@ func TestForm(t *testing.T) {
 		"twice":           func(f *Form) { f.Contests[0].Selected = []string{"a", "a"} },
 		"unknown":         func(f *Form) { f.Contests[0].Selected = []string{"z"} },
 	} {
-		changed, err := NewForm(m, 0)
+		changed, err := NewForm(m, 0, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -131,11 +147,35 @@ func TestForm(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := NewForm(m, 2); err == nil {
+	if _, err := NewForm(m, 2, nil); err == nil {
 		t.Error("a style that is not there")
 	}
 	if _, err := ParseForm([]byte(`{"election":"primary","name":"x"}`)); !errors.Is(err, ErrForm) {
 		t.Errorf("an unknown field: %v", err)
+	}
+}
+
+// TestRemovedOnForms: the ballot names who was removed; one that was printed before is still filled in, and a vote for the candidate is told.
+func TestRemovedOnForms(t *testing.T) {
+	m, removed := manifest(), map[uint32][]uint32{1: {1}}
+	f, err := NewForm(m, 0, removed)
+	if err != nil || f.Contests[0].Removed != nil || !slices.Equal(f.Contests[1].Removed, []string{"e"}) {
+		t.Fatalf("%+v, %v", f, err)
+	}
+	for want, selected := range map[string]string{"": "d", `"e" of "B"`: "e"} {
+		printed, err := NewForm(m, 0, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range []*Form{f, printed} {
+			f.Contests[1].Selected = []string{selected}
+			if _, err := f.Selections(m, 0); err != nil {
+				t.Error(err)
+			}
+			if got, err := f.SelectedRemoved(m, 0, removed); err != nil || strings.Join(got, "") != want {
+				t.Errorf("%q, %v, want %q", got, err, want)
+			}
+		}
 	}
 }
 

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
+	"strings"
 
 	"votenode/app/election"
 	"votenode/app/state"
@@ -87,6 +89,8 @@ func (t *Trustee) Run(ctx context.Context, untilOver bool) error {
 			t.complaint = err.Error()
 		}
 		if untilOver && err == nil && t.allOver() {
+			t.Say("every election to which this key is appointed is over (%s), and there is nothing to wait for: for another election start again once the key is appointed to it",
+				strings.Join(slices.Sorted(maps.Keys(t.seats)), ", "))
 			return nil
 		}
 	}

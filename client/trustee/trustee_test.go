@@ -551,7 +551,7 @@ func TestRun(t *testing.T) {
 	if err := s.Run(ctx, true); err != nil {
 		t.Fatal(err)
 	}
-	if len(said) != 1 || !strings.Contains(said[0], errNoAnswer.Error()) {
+	if len(said) != 2 || !strings.Contains(said[0], errNoAnswer.Error()) || !strings.Contains(said[1], "is over ("+electionID+"), and there is nothing to wait for") {
 		t.Fatalf("said %q", said)
 	}
 	if err := s.Run(ctx, false); err == nil || err.Error() != "no more states" {

@@ -75,7 +75,7 @@ func (f *auditFlags) run(c *cobra.Command, args []string) (*audit.Report, error)
 	var report *audit.Report
 	if len(f.nodes) > 0 {
 		report, err = f.nodesReport(c, options)
-	} else {
+	} else if _, err = os.Stat(args[0]); err == nil {
 		bar := newMeter(c, "bytes")
 		options.Progress = bar.set
 		report, err = audit.Run(c.Context(), os.DirFS(args[0]), options)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -148,15 +149,33 @@ func newCandidateStatusCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			shown := readable.ShowApplication(v, a)
-			return show(c, shown, func(w io.Writer) { writeApplication(w, shown) })
+			_, n, err := client.LoadNominations(c.Context(), v, signed.Application.Nominations)
+			if err != nil {
+				return err
+			}
+			removed, err := readable.RemovedFrom(c.Context(), v, signed.Application.Nominations)
+			if err != nil {
+				return err
+			}
+			shown := readable.ShowApplication(v.Genesis(), a, removed)
+			silence := silenceWords(v, n)
+			return show(c, shown, func(w io.Writer) { writeApplication(w, shown, silence) })
 		},
 	}
 	ledger.add(c)
 	return c
 }
 
-func writeApplication(w io.Writer, a *readable.Application) {
+// silenceWords says what it means that an organisation has decided nothing on an application.
+func silenceWords(v *client.View, n *pb.Nominations) string {
+	until := time.Unix(n.DecisionsUntil, 0).UTC()
+	if v.Time().Before(until) {
+		return "has decided nothing yet; it may until " + momentText(&until)
+	}
+	return "decided nothing until " + momentText(&until) + ", and so has not registered it"
+}
+
+func writeApplication(w io.Writer, a *readable.Application, silence string) {
 	fmt.Fprintf(w, "application  %s\ncandidate    %s, list %s, district %s\nstatus       %s\nsubmitted    at height %d, by %s\n",
 		a.Hash, a.Name, a.List, a.District, a.Status, a.Submitted, a.SubmittedBy)
 	for _, d := range a.Decisions {
@@ -166,7 +185,13 @@ func writeApplication(w io.Writer, a *readable.Application) {
 		}
 		fmt.Fprintln(w)
 	}
+	for _, organisation := range a.Undecided {
+		fmt.Fprintf(w, "%-12s %s\n", organisation, silence)
+	}
 	if a.Withdrawn != 0 {
 		fmt.Fprintf(w, "withdrawn    at height %d\n", a.Withdrawn)
+	}
+	if a.Removed != nil {
+		fmt.Fprintf(w, "removed      at height %d by resolution %s: %s\n             %s\n", a.Removed.Height, a.Removed.Resolution, a.Removed.Reason, readable.RemovedVotes)
 	}
 }

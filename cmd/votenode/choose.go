@@ -37,7 +37,7 @@ func castNow(c *cobra.Command, prepared casting, until client.Wait, waited, slip
 func newVoterChooseCommand() *cobra.Command {
 	var flags voterFlags
 	var wait waitFlag
-	var yes bool
+	var yes, removedMeant bool
 	var options []string
 	var slips string
 	c := &cobra.Command{
@@ -55,7 +55,7 @@ the poll closes you can choose again; the last choice counts.`,
 			if (len(args) == 0) == (len(options) == 0) {
 				return usagef("give a filled-in ballot, or --option for each option that you choose")
 			}
-			choice, err := flags.choose(c, args, options)
+			choice, err := flags.choose(c, args, options, removedMeant)
 			if err != nil {
 				return err
 			}
@@ -71,13 +71,14 @@ the poll closes you can choose again; the last choice counts.`,
 	flags.add(c)
 	wait.add(c)
 	c.Flags().BoolVar(&yes, "yes", false, "cast without asking")
+	removedFlag(c, &removedMeant)
 	c.Flags().StringArrayVar(&options, "option", nil, "title of an option that you choose, where there is one question; repeat it for more")
 	c.Flags().StringVar(&slips, "slips", ".", "folder for the acceptance slips that validators sign")
 	return c
 }
 
 // choose signs a choice, and shows its confirmation code.
-func (f *voterFlags) choose(c *cobra.Command, paths, options []string) (*client.Choice, error) {
+func (f *voterFlags) choose(c *cobra.Command, paths, options []string, removedMeant bool) (*client.Choice, error) {
 	var filled *readable.Form
 	if len(paths) > 0 {
 		var err error
@@ -98,7 +99,7 @@ func (f *voterFlags) choose(c *cobra.Command, paths, options []string) (*client.
 		}
 		filled.Contests[0].Selected = options
 	}
-	selections, err := filled.Selections(voter.manifest, voter.entry.Style)
+	selections, err := voter.selections(filled, removedMeant)
 	if err != nil {
 		return nil, err
 	}

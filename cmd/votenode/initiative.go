@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -135,6 +136,7 @@ func ownRoll(c *cobra.Command, args []string) (func(*client.View) (string, error
 
 func newInitiativePublishCommand() *cobra.Command {
 	var title string
+	var again bool
 	c := act("publish FILE", "Publish an initiative",
 		`Publish an initiative: its title, and its text in Markdown from a file, or from standard input where that is -. It stays on the ledger for ever,
 under your place in the roll; removing it later hides it where it is shown, and takes nothing back.`, 1, openRoll,
@@ -142,6 +144,19 @@ under your place in the roll; removing it later hides it where it is shown, and 
 			text, err := readText(c, args[0], tx.MaxInitiative)
 			if err != nil {
 				return err
+			}
+			if !again {
+				v, err := m.Ledger.Certified(c.Context())
+				if err != nil {
+					return err
+				}
+				number, err := m.Published(c.Context(), v, title, text)
+				if err == nil {
+					return fmt.Errorf("you have published the same as initiative %d; with --again it is published once more", number)
+				}
+				if !errors.Is(err, client.ErrAbsent) {
+					return err
+				}
 			}
 			number, err := m.Publish(c.Context(), title, text, rand.Reader)
 			if err != nil || m.Wait != client.WaitCertified {
@@ -153,6 +168,7 @@ under your place in the roll; removing it later hides it where it is shown, and 
 			return show(c, data, func(w io.Writer) { fmt.Fprintln(w, number) })
 		})
 	c.Flags().StringVar(&title, "title", "", "title, at most 200 bytes")
+	c.Flags().BoolVar(&again, "again", false, "publish it also where you have published the same before")
 	require(c, "title")
 	return c
 }

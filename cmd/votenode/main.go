@@ -47,8 +47,12 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if err == nil {
 		return exitOK
 	}
-	fmt.Fprintf(stderr, "votenode: %v\n", err)
 	code := exitCode(err, running)
+	text := err.Error()
+	if code == exitUsage {
+		text = plainUsage(text)
+	}
+	fmt.Fprintf(stderr, "votenode: %s\n", text)
 	if code == exitUsage {
 		fmt.Fprintf(stderr, "Usage: %s\nRun '%s --help' to see more.\n", command.UseLine(), command.CommandPath())
 	}

@@ -95,7 +95,36 @@ func newDocumentCommand() *cobra.Command {
 		},
 	}
 	flags.add(publish)
-	return group("document", "Publish documents", publish)
+	return group("document", "Publish and read documents", publish, newShowDocumentCommand())
+}
+
+func newShowDocumentCommand() *cobra.Command {
+	var ledger ledgerFlags
+	c := &cobra.Command{
+		Use:   "show HASH",
+		Short: "Print a document by its hash: manifests and nominations as JSON",
+		Long: `Print a document that is on the ledger, such as the manifest that a resolution names, and say what it is. What is printed has the hash; manifests
+and nominations are printed as JSON, any other document as it is.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			hash, err := parseHash(args[0])
+			if err != nil {
+				return usageError{err}
+			}
+			v, err := ledger.view(c)
+			if err != nil {
+				return err
+			}
+			document, err := readable.LoadDocument(c.Context(), v, hash[:])
+			if err != nil {
+				return err
+			}
+			say(c, "%s", document.Words)
+			return createFile(c, "-", document.Text)
+		},
+	}
+	ledger.add(c)
+	return c
 }
 
 // bar returns a function that shows progress on a terminal.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/sha256"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -40,7 +41,7 @@ func readNominations(path string) (*pb.Nominations, error) {
 func newCheckNominationsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check NOMINATIONS",
-		Short: "Check every rule of nominations and say what they may come to",
+		Short: "Check every rule of nominations, print their hash and say what they may come to",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			n, err := readNominations(args[0])
@@ -49,15 +50,17 @@ func newCheckNominationsCommand() *cobra.Command {
 			}
 			data := struct {
 				ID    string `json:"id"`
+				Hash  string `json:"hash"`
 				Bytes int    `json:"bytes"`
 				Lists int    `json:"lists"`
 				Most  int    `json:"candidates_at_most"`
-			}{ID: n.Manifest.Election, Bytes: len(election.Encode(n)), Lists: len(n.Lists)}
+			}{ID: n.Manifest.Election, Hash: fmt.Sprintf("%x", sha256.Sum256(election.Encode(n))), Bytes: len(election.Encode(n)), Lists: len(n.Lists)}
 			for i := range n.Lists {
 				data.Most += int(n.Lists[i].Most)
 			}
 			return show(c, data, func(w io.Writer) {
-				fmt.Fprintf(w, "nominations %s: %d lists, at most %d candidates, %d bytes\n", data.ID, data.Lists, data.Most, data.Bytes)
+				fmt.Fprintf(w, "%s\n", data.Hash)
+				say(c, "nominations %s: %d lists, at most %d candidates, %d bytes", data.ID, data.Lists, data.Most, data.Bytes)
 			})
 		},
 	}
@@ -317,16 +320,33 @@ func newApplicationsCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			_, n, err := client.LoadNominations(c.Context(), v, args[0])
+			if err != nil {
+				return err
+			}
+			removed, err := readable.RemovedFrom(c.Context(), v, args[0])
+			if err != nil {
+				return err
+			}
 			shown := []*readable.Application{}
 			for _, a := range all {
 				waits := undecided == "" || a.Decision(undecided) == nil && a.Withdrawn == 0
 				if waits && (list == "" || a.Signed.Application.List == list) {
-					shown = append(shown, readable.ShowApplication(v, a))
+					shown = append(shown, readable.ShowApplication(v.Genesis(), a, removed))
 				}
 			}
+			silence := silenceWords(v, n)
 			return show(c, shown, func(w io.Writer) {
 				for _, a := range shown {
-					fmt.Fprintf(w, "%s  %-10s  %s  %s  %s\n", a.Hash, a.Status, a.List, a.District, a.Name)
+					fmt.Fprintf(w, "%s  %-10s  %s  %s  %s%s\n", a.Hash, a.Status, a.List, a.District, a.Name, groupsText(a))
+					for _, d := range a.Decisions {
+						if d.Reason != "" {
+							fmt.Fprintf(w, "    %s refused it: %s\n", d.Organisation, d.Reason)
+						}
+					}
+					if a.Status == "undecided" {
+						fmt.Fprintf(w, "    %s %s\n", strings.Join(a.Undecided, ", "), silence)
+					}
 				}
 			})
 		},
@@ -335,6 +355,19 @@ func newApplicationsCommand() *cobra.Command {
 	c.Flags().StringVar(&list, "list", "", "only those for a list")
 	c.Flags().StringVar(&undecided, "undecided", "", "only those on which an organisation has not decided")
 	return c
+}
+
+// groupsText names the groups that quotas count, of which the candidate is.
+func groupsText(a *readable.Application) string {
+	switch {
+	case a.Young && a.Woman:
+		return " (young, woman)"
+	case a.Young:
+		return " (young)"
+	case a.Woman:
+		return " (woman)"
+	}
+	return ""
 }
 
 func newFormManifestCommand() *cobra.Command {
@@ -390,7 +423,7 @@ func newRemoveCandidateCommand() *cobra.Command {
 			}
 			if int(d.Contest) < len(m.Contests) && int(d.Option) < len(m.Contests[d.Contest].Options) {
 				contest := &m.Contests[d.Contest]
-				say(c, "it is %q of %q; votes stay counted and are shown, and the candidate takes no place", contest.Options[d.Option], contest.Title)
+				say(c, "it is %q of %q; %s", contest.Options[d.Option], contest.Title, readable.RemovedVotes)
 			}
 			d.Election = *id
 			return &pb.Resolution{Decision: &pb.Resolution_RemoveCandidate{RemoveCandidate: d}}, nil

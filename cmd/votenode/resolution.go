@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -107,6 +108,13 @@ func newApprovalCommand(use, short string, act func(client.Officer, context.Cont
 				return err
 			}
 			say(c, "the resolution is:\n%s", readable.FormatMessage(&r.Record.Resolution))
+			v, err := officer.Ledger.Certified(c.Context())
+			if err != nil {
+				return err
+			}
+			if err := sayDocument(c, v, &r.Record.Resolution); err != nil {
+				return err
+			}
 			if err := act(officer, c.Context(), hash); err != nil {
 				return err
 			}
@@ -115,6 +123,20 @@ func newApprovalCommand(use, short string, act func(client.Officer, context.Cont
 	}
 	flags.add(c)
 	return c
+}
+
+// sayDocument says what the document is that a resolution names, and how it is read.
+func sayDocument(c *cobra.Command, v *client.View, r *pb.Resolution) error {
+	subject, err := readable.SubjectOf(c.Context(), v, r)
+	if err != nil || len(subject.Document) == 0 {
+		return err
+	}
+	document, err := readable.LoadDocument(c.Context(), v, subject.Document)
+	if err != nil {
+		return err
+	}
+	say(c, "it names %s; read it with: votenode document show %x", document.Words, subject.Document)
+	return nil
 }
 
 func newResolutionListCommand() *cobra.Command {
@@ -133,15 +155,28 @@ func newResolutionListCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			organisations, err := client.Organisations(c.Context(), v)
+			if err != nil {
+				return err
+			}
 			list := []shownResolution{}
 			for _, r := range all {
-				if r.Open() || !open {
-					list = append(list, shownResolution{r.Hash, r.Status, r.Record.Resolution.Reason})
+				if open && !r.Open() {
+					continue
 				}
+				subject, err := readable.SubjectOf(c.Context(), v, &r.Record.Resolution)
+				if err != nil {
+					return err
+				}
+				list = append(list, shownResolution{r.Hash, r.Status, subject.Decision, subject.Election, approvalsOf(organisations, r.Record), r.Record.Resolution.Reason})
 			}
 			return show(c, list, func(w io.Writer) {
 				for _, r := range list {
-					fmt.Fprintf(w, "%s  %-10s  %s\n", r.Hash, r.Status, r.Reason)
+					var approvals []string
+					for _, a := range r.Approvals {
+						approvals = append(approvals, fmt.Sprintf("%s %d of %d", a.Organisation, a.Given, a.Quorum))
+					}
+					fmt.Fprintf(w, "%s  %-10s  %-18s  %s  (%s)  %s\n", r.Hash, r.Status, r.Decision, r.Election, strings.Join(approvals, ", "), r.Reason)
 				}
 			})
 		},
@@ -152,9 +187,34 @@ func newResolutionListCommand() *cobra.Command {
 }
 
 type shownResolution struct {
-	Hash   string `json:"hash"`
-	Status string `json:"status"`
-	Reason string `json:"reason"`
+	Hash     string `json:"hash"`
+	Status   string `json:"status"`
+	Decision string `json:"decision"`
+	// Election is empty where the decision is about none.
+	Election  string          `json:"election"`
+	Approvals []approvalCount `json:"approvals"`
+	Reason    string          `json:"reason"`
+}
+
+// approvalCount says how many officers of an organisation have approved, and how many have to where the organisation does.
+type approvalCount struct {
+	Organisation string `json:"organisation"`
+	Given        int    `json:"given"`
+	Quorum       uint32 `json:"quorum"`
+}
+
+// approvalsOf counts the approvals of a resolution by organisation.
+func approvalsOf(organisations []pb.Organisation, record *pb.ResolutionRecord) []approvalCount {
+	counts := make([]approvalCount, len(organisations))
+	for i := range organisations {
+		counts[i] = approvalCount{Organisation: organisations[i].Id, Quorum: organisations[i].OfficerQuorum}
+		for _, a := range record.Approvals {
+			if a.Organisation == organisations[i].Id {
+				counts[i].Given++
+			}
+		}
+	}
+	return counts
 }
 
 func newResolutionShowCommand() *cobra.Command {
@@ -174,7 +234,7 @@ func newResolutionShowCommand() *cobra.Command {
 				return err
 			}
 			var shown *readable.Resolution
-			_, err = l.Until(c.Context(), func(ctx context.Context, v *client.View) (bool, error) {
+			v, err := l.Until(c.Context(), func(ctx context.Context, v *client.View) (bool, error) {
 				if shown, err = readable.LoadResolution(ctx, v, hash[:]); err != nil {
 					return false, err
 				}
@@ -184,6 +244,9 @@ func newResolutionShowCommand() *cobra.Command {
 				return err
 			}
 			say(c, "%s", shown.Status)
+			if err := sayDocument(c, v, &shown.Record.Resolution); err != nil {
+				return err
+			}
 			return createFile(c, "-", readable.FormatMessage(shown.Record))
 		},
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -22,6 +23,12 @@ Data goes to standard output, talk to standard error. Exit codes: 0 done, 1 erro
 		Args:          noSuchCommand,
 		RunE:          func(c *cobra.Command, args []string) error { return c.Help() },
 	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		if c.HasSubCommands() {
+			err = cmp.Or(noSuchCommand(c, c.Flags().Args()), err) // a command that is not there is why its flags are not
+		}
+		return err
+	})
 	root.PersistentFlags().Bool("json", false, "print data as JSON")
 	root.AddGroup(
 		&cobra.Group{ID: "people", Title: "For persons:"},

@@ -49,11 +49,25 @@ type openVoter struct {
 	view     *client.View
 	manifest *pb.Manifest
 	entry    *pb.RollEntry
+	removed  map[uint32][]uint32 // options whose candidates were removed, by contest
 }
 
 // form returns the empty ballot of the voter.
 func (v *openVoter) form() (*readable.Form, error) {
-	return readable.NewForm(v.manifest, v.entry.Style)
+	return readable.NewForm(v.manifest, v.entry.Style, v.removed)
+}
+
+// selections reads what is selected. Where a candidate is selected who was removed, the voter has to say that this is meant.
+func (v *openVoter) selections(filled *readable.Form, meant bool) ([][]int, error) {
+	selections, err := filled.Selections(v.manifest, v.entry.Style)
+	if err != nil {
+		return nil, err
+	}
+	removed, err := filled.SelectedRemoved(v.manifest, v.entry.Style, v.removed)
+	if err == nil && len(removed) > 0 && !meant {
+		err = fmt.Errorf("a resolution removed %s: %s; choose somebody else, or say with --removed that you mean it", strings.Join(removed, " and "), readable.RemovedVotes)
+	}
+	return selections, err
 }
 
 // open finds the voter and opens the book. What is wrong with the election is told first: fits, if not nil, says whether it is of the kind that
@@ -86,7 +100,11 @@ func (f *voterFlags) open(c *cobra.Command, fits func(*pb.Manifest) error) (*ope
 	if err != nil {
 		return nil, err
 	}
-	return &openVoter{voter, v, m, entry}, f.book.open(f.key.file, voter)
+	removed, err := readable.RemovedOptions(c.Context(), v, voter.Election)
+	if err != nil {
+		return nil, err
+	}
+	return &openVoter{voter, v, m, entry, removed}, f.book.open(f.key.file, voter)
 }
 
 func newVoterBallotCommand() *cobra.Command {
@@ -100,9 +118,17 @@ func newVoterBallotCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := voter.view.CheckNotRevoked(c.Context(), voter.Election, voter.Index); err != nil {
+				return err
+			}
 			form, err := voter.form()
 			if err != nil {
 				return err
+			}
+			for _, contest := range form.Contests {
+				if len(contest.Removed) > 0 {
+					say(c, "removed from %q by resolution: %s; %s", contest.Title, strings.Join(contest.Removed, ", "), readable.RemovedVotes)
+				}
 			}
 			return writeJSON(c, "-", form)
 		},
@@ -134,7 +160,7 @@ func readForm(path string) (*readable.Form, error) {
 }
 
 // prepare reads the filled-in ballot, encrypts it and shows its confirmation code.
-func (f *voterFlags) prepare(c *cobra.Command, path string) (*client.Prepared, error) {
+func (f *voterFlags) prepare(c *cobra.Command, path string, removedMeant bool) (*client.Prepared, error) {
 	filled, err := readForm(path)
 	if err != nil {
 		return nil, err
@@ -143,7 +169,7 @@ func (f *voterFlags) prepare(c *cobra.Command, path string) (*client.Prepared, e
 	if err != nil {
 		return nil, err
 	}
-	selections, err := filled.Selections(voter.manifest, voter.entry.Style)
+	selections, err := voter.selections(filled, removedMeant)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -160,7 +186,7 @@ func (f *voterFlags) prepare(c *cobra.Command, path string) (*client.Prepared, e
 func newVoterCastCommand() *cobra.Command {
 	var flags voterFlags
 	var wait waitFlag
-	var yes bool
+	var yes, removedMeant bool
 	var opening, slips string
 	c := &cobra.Command{
 		Use:   "cast BALLOT",
@@ -175,7 +201,7 @@ Until voting closes you can cast again as often as you like; the last ballot cou
 			if err != nil {
 				return err
 			}
-			prepared, err := flags.prepare(c, args[0])
+			prepared, err := flags.prepare(c, args[0], removedMeant)
 			if err != nil {
 				return err
 			}
@@ -194,9 +220,14 @@ Until voting closes you can cast again as often as you like; the last ballot cou
 	flags.add(c)
 	wait.add(c)
 	c.Flags().BoolVar(&yes, "yes", false, "cast without asking")
+	removedFlag(c, &removedMeant)
 	c.Flags().StringVar(&opening, "opening", "opened-ballot.json", "new file for the opened ballot, where it is challenged")
 	c.Flags().StringVar(&slips, "slips", ".", "folder for the acceptance slips that validators sign")
 	return c
+}
+
+func removedFlag(c *cobra.Command, meant *bool) {
+	c.Flags().BoolVar(meant, "removed", false, "you mean a vote for a candidate who was removed")
 }
 
 // askCast asks until the answer is cast or challenge.
@@ -252,7 +283,7 @@ func newVoterChallengeCommand() *cobra.Command {
 is 'voter cast', answered with challenge.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			prepared, err := flags.prepare(c, args[0])
+			prepared, err := flags.prepare(c, args[0], true)
 			if err != nil {
 				return err
 			}

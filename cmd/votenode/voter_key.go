@@ -56,6 +56,9 @@ half is another member's, or of another time.`,
 			if err != nil {
 				return err
 			}
+			if err := v.CheckNotRevoked(c.Context(), *id, index); err != nil {
+				return err
+			}
 			key, err := keyfile.NewVoter(secret)
 			if err != nil {
 				return err

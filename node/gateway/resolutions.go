@@ -4,9 +4,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"net/http"
-	"reflect"
 	"slices"
-	"strings"
 
 	"votenode/app/state"
 	"votenode/app/tx"
@@ -40,7 +38,7 @@ type approval struct {
 
 func resolutionOf(view *state.Snapshot, hash string, record *pb.ResolutionRecord, waiting []string) resolution {
 	shown := resolution{
-		Hash: hash, Decision: decisionName(&record.Resolution), Reason: record.Resolution.Reason, Status: readable.StatusOf(record, view.Height()),
+		Hash: hash, Decision: readable.DecisionName(&record.Resolution), Reason: record.Resolution.Reason, Status: readable.StatusOf(record, view.Height()),
 		Proposed: record.Proposed, Expires: record.Expires, Decided: record.Decided,
 		Approvals: make([]approval, len(record.Approvals)), Withdrawn: make([]digits, len(record.Withdrawn)),
 	}
@@ -57,15 +55,6 @@ func resolutionOf(view *state.Snapshot, hash string, record *pb.ResolutionRecord
 		shown.Status = "waiting"
 	}
 	return shown
-}
-
-// decisionName returns the name of the field that a resolution has set; every one on the ledger decides something.
-func decisionName(r *pb.Resolution) string {
-	if r.Decision == nil {
-		return ""
-	}
-	name, _, _ := strings.Cut(reflect.TypeOf(r.Decision).Elem().Field(0).Tag.Get("json"), ",")
-	return name
 }
 
 // waitingOf returns the hashes of resolutions that are completely approved and not in effect yet.

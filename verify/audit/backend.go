@@ -111,8 +111,11 @@ func (m *backend) list(of map[string]*cells.Cells, id string, size int) *cells.C
 	return of[id]
 }
 
-// isPlaced says whether the leaves of a log are transactions of their blocks: ballots, and reports, which extensions ask for.
-func isPlaced(log string) bool { return strings.HasSuffix(log, "/ballots") || log == state.LogIntake }
+// isPlaced says whether the leaves of a log are transactions of their blocks: ballots, reports, which extensions ask for, and initiatives, whose
+// titles the report tells.
+func isPlaced(log string) bool {
+	return strings.HasSuffix(log, "/ballots") || log == state.LogIntake || log == state.LogInitiatives
+}
 
 // setLeaf keeps a leaf of a roll log, and the place of one that is a transaction.
 func (m *backend) setLeaf(rest, value []byte) error {

@@ -30,6 +30,10 @@ type Report struct {
 
 	Checks    []Check    `json:"checks"`
 	Elections []Election `json:"elections"`
+	// Nominations, Initiatives and RemovedComments are those of the state after the last committed block.
+	Nominations     []Nominations `json:"nominations"`
+	Initiatives     []Initiative  `json:"initiatives"`
+	RemovedComments []Post        `json:"removed_comments"`
 	// Transactions counts all transactions by the names of their kind and code.
 	Transactions map[string]map[string]uint64 `json:"transactions"`
 	// Uncertified tells which organisations have not certified which states by themselves, Missing who did not sign which blocks.
@@ -52,14 +56,21 @@ type Election struct {
 	ID    string `json:"id"`
 	Title string `json:"title"`
 	Phase string `json:"phase"`
-	// Recorded are the ballots in the log, Counted those that count, Voters the entries of the roll.
+	// Recorded are the ballots in the log, Counted those that count, Voters the entries of the roll. Revoked are those of them that have lost the
+	// vote, Struck those of these that had lost it when the roll was sealed.
 	Voters   uint64 `json:"voters"`
+	Sealed   bool   `json:"roll_sealed"`
+	Struck   uint64 `json:"struck"`
+	Revoked  uint64 `json:"revoked"`
 	Recorded uint64 `json:"ballots_recorded"`
 	Counted  uint64 `json:"ballots_counted"`
 	// Refused counts the ballots of this election that were refused, by the name of the code.
 	Refused  map[string]uint64 `json:"ballots_refused"`
 	Spoiled  uint64            `json:"ballots_spoiled"`
 	Contests []Contest         `json:"contests"`
+	// Removed are the candidates who were removed, Extensions the closings that were put off.
+	Removed    []Candidate `json:"removed"`
+	Extensions []Extension `json:"extensions"`
 	// Decided is the height at which the election came to its end, 0 before.
 	Decided int64 `json:"decided_height"`
 	// Certified says that the end is certified.
@@ -155,10 +166,14 @@ func (t *tally) refuse(id, code string) {
 func (a *auditor) finish() error {
 	r := a.report
 	r.Elections, r.Transactions, r.Uncertified, r.Missing = []Election{}, map[string]map[string]uint64{}, []Lack{}, []Absence{}
+	r.Nominations, r.Initiatives, r.RemovedComments = []Nominations{}, []Initiative{}, []Post{}
 	if a.certifier != nil {
 		r.Committed, r.Attested, r.Certified = a.replay.view().Height(), max(0, r.Height-2), a.certifier.height
 		r.Uncertified, r.Missing, r.Transactions = a.certifier.lacks(), a.certifier.missing(), a.tally.kinds
 		if err := a.elections(); err != nil {
+			return err
+		}
+		if err := a.others(); err != nil {
 			return err
 		}
 		a.ends()
@@ -218,6 +233,22 @@ func (a *auditor) elections() error {
 	return nil
 }
 
+// others reads what the state after the last block holds beside elections; like elections where a record cannot be read.
+func (a *auditor) others() error {
+	list, err := nominations(a.replay.view())
+	if err == nil {
+		a.report.Nominations = list
+		a.report.Initiatives, a.report.RemovedComments, err = initiatives(a.replay.view())
+	}
+	if err == nil {
+		return nil
+	}
+	if err = a.stop(checkState, err); errors.Is(err, errStop) {
+		return nil
+	}
+	return err
+}
+
 func (a *auditor) election(view state.View, id string) (*Election, error) {
 	record, err := state.MustLoad[pb.Election](view, state.ElectionKey(id))
 	if err != nil {
@@ -228,7 +259,7 @@ func (a *auditor) election(view state.View, id string) (*Election, error) {
 		return nil, err
 	}
 	e := &Election{
-		ID: id, Title: manifest.Title, Phase: election.PhaseName(record.Phase), Voters: record.RollSize,
+		ID: id, Title: manifest.Title, Phase: election.PhaseName(record.Phase), Removed: []Candidate{}, Extensions: []Extension{},
 		Refused: a.tally.ballots[id], Spoiled: a.tally.spoiled[id], Decided: a.tally.over[id],
 	}
 	e.Certified = e.Decided != 0 && e.Decided <= a.report.Certified
@@ -248,6 +279,9 @@ func (a *auditor) election(view state.View, id string) (*Election, error) {
 		if voter.Status == pb.VOTER_COUNTS {
 			e.Counted++
 		}
+	}
+	if err := errors.Join(e.roll(view, record), e.changes(view, manifest)); err != nil {
+		return nil, err
 	}
 	return e, e.contests(view, id, manifest)
 }

@@ -97,7 +97,11 @@ func TestReport(t *testing.T) {
 	}
 	var text bytes.Buffer
 	report.Write(&text)
-	for _, want := range []string{"No genesis hash was given", "8 voters; ballots: 7 recorded, 5 counted, 1 challenged", "Farida", "list of Maslikhat\n  place 1: Erlan, 2 votes, by substitution\n", "\naudit: passed\n"} {
+	for _, want := range []string{"No genesis hash was given",
+		"8 voters, of them 2 without a vote: 1 struck before, 1 revoked later; ballots: 7 recorded, 5 counted, 1 challenged", "0 entries, the roll is not sealed; ",
+		", cause other, by resolution ", ": an outage\n", "\ninitiative 0, of the roll of primary: Streetlights\n1 supports, 1 comments\n", ": It will be done.\n",
+		"\ncomment, post 3: removed by resolution ", ": It names a person.\n",
+		"Farida", "list of Maslikhat\n  place 1: Erlan, 2 votes, by substitution\n", "\naudit: passed\n"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the text lacks %q:\n%s", want, text.String())
 		}

@@ -88,8 +88,18 @@ var nominated = sync.OnceValue(func() (l *rehearsal.Ledger) {
 func TestChangedNominations(t *testing.T) {
 	l := nominated()
 	hash := genesis.Hash(l.Genesis)
-	if report := run(t, l.Record(l.Blocks), &hash); !report.Passed {
+	report := run(t, l.Record(l.Blocks), &hash)
+	if !report.Passed {
 		t.Fatal(report.Failure())
+	}
+	var text bytes.Buffer
+	report.Write(&text)
+	for _, want := range []string{
+		"\nnominations primary: 9 applications, 2 refused, 2 withdrawn, 4 stand; manifest ", "\nremoved: Dana of Mazhilis, by resolution ", ": a court says so\n",
+	} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("the text lacks %q:\n%s", want, text.String())
+		}
 	}
 	for name, c := range map[string]struct {
 		kind   tx.Kind

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 )
 
 // Write writes the report for people.
@@ -25,9 +26,20 @@ func (r *Report) Write(w io.Writer) {
 		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\n", c.Number, c.Name, c.Outcome, c.Read, c.Found)
 	}
 	table.Flush()
+	for _, n := range r.Nominations {
+		fmt.Fprintf(w, "\nnominations %s: %d applications, %d refused, %d withdrawn, %d stand", n.ID, n.Submitted, n.Refused, n.Withdrawn, n.Standing)
+		switch {
+		case n.Manifest != "":
+			fmt.Fprintf(w, "; manifest %s, formed at height %d", n.Manifest, n.Formed)
+		case n.Formed != 0:
+			fmt.Fprint(w, "; no manifest, for nobody stands")
+		}
+		fmt.Fprintln(w)
+	}
 	for i := range r.Elections {
 		r.Elections[i].write(w)
 	}
+	r.writeInitiatives(w)
 	r.writeMissing(w)
 	if r.Passed {
 		fmt.Fprintln(w, "\naudit: passed")
@@ -38,12 +50,25 @@ func (r *Report) Write(w io.Writer) {
 
 func (e *Election) write(w io.Writer) {
 	fmt.Fprintf(w, "\nelection %s, %s: %s\n", e.ID, e.Title, e.Phase)
-	fmt.Fprintf(w, "%d voters; ballots: %d recorded, %d counted, %d challenged\n", e.Voters, e.Recorded, e.Counted, e.Spoiled)
+	voters := fmt.Sprintf("%d voters", e.Voters)
+	switch {
+	case !e.Sealed:
+		voters = fmt.Sprintf("%d entries, the roll is not sealed", e.Voters)
+	case e.Revoked > 0:
+		voters += fmt.Sprintf(", of them %d without a vote: %d struck before, %d revoked later", e.Revoked, e.Struck, e.Revoked-e.Struck)
+	}
+	fmt.Fprintf(w, "%s; ballots: %d recorded, %d counted, %d challenged\n", voters, e.Recorded, e.Counted, e.Spoiled)
 	for _, code := range slices.Sorted(maps.Keys(e.Refused)) {
 		fmt.Fprintf(w, "%d ballots refused: %s\n", e.Refused[code], code)
 	}
 	if e.Decided != 0 && !e.Certified {
 		fmt.Fprintln(w, "The end of this election is not certified in this record.")
+	}
+	for _, x := range e.Extensions {
+		fmt.Fprintf(w, "extended from %s to %s, cause %s, %s\n", x.OldClosing.Format(time.RFC3339), x.Closing.Format(time.RFC3339), x.Cause, x.words())
+	}
+	for _, c := range e.Removed {
+		fmt.Fprintf(w, "removed: %s of %s, %s\n", c.Name, c.Contest, c.words())
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, c := range e.Contests {
@@ -72,6 +97,29 @@ func (e *Election) write(w io.Writer) {
 		if len(c.List) > 0 {
 			fmt.Fprintf(w, "list of %s\n  %s\n", c.Title, strings.Join(c.List, "\n  "))
 		}
+	}
+}
+
+// words says by what it was decided.
+func (d *Decided) words() string {
+	return fmt.Sprintf("by resolution %s at height %d: %s", d.Resolution, d.Height, d.Reason)
+}
+
+func (r *Report) writeInitiatives(w io.Writer) {
+	for _, i := range r.Initiatives {
+		fmt.Fprintf(w, "\ninitiative %d, of the roll of %s: %s\n%d supports, %d comments\n", i.Number, i.Election, i.Title, i.Supports, i.Comments)
+		if i.Owed != 0 {
+			fmt.Fprintf(w, "answer owed since height %d, due by height %d\n", i.Owed, i.Deadline)
+		}
+		if i.Answer != nil {
+			fmt.Fprintf(w, "answered %s\n", i.Answer.words())
+		}
+		if i.Removed != nil {
+			fmt.Fprintf(w, "removed %s\n", i.Removed.words())
+		}
+	}
+	for _, p := range r.RemovedComments {
+		fmt.Fprintf(w, "\ncomment, post %d: removed %s\n", p.Post, p.words())
 	}
 }
 

@@ -176,8 +176,8 @@ func silenceWords(v *client.View, n *pb.Nominations) string {
 }
 
 func writeApplication(w io.Writer, a *readable.Application, silence string) {
-	fmt.Fprintf(w, "application  %s\ncandidate    %s, list %s, district %s\nstatus       %s\nsubmitted    at height %d, by %s\n",
-		a.Hash, a.Name, a.List, a.District, a.Status, a.Submitted, a.SubmittedBy)
+	fmt.Fprintf(w, "application  %s\ncandidate    %s%s, list %s, district %s\nstatus       %s\nsubmitted    at height %d, by %s\n",
+		a.Hash, a.Name, groupsText(a), a.List, a.District, a.Status, a.Submitted, a.SubmittedBy)
 	for _, d := range a.Decisions {
 		fmt.Fprintf(w, "%-12s %s at height %d", d.Organisation, d.Decision, d.Height)
 		if d.Reason != "" {

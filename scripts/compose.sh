@@ -196,7 +196,7 @@ status() {
       code=1
       why "$node" | sed 's/^/  /'
     fi
-    answer=$("$binary" node status --node "$(gateway "$node")" 2>&1) || code=1
+    answer=$("$binary" status --node "$(gateway "$node")" 2>&1) || code=1
     grep -E '^(votenode:|height|certified|peers|alarm|health)' <<<"$answer" | sed 's/^/  /' || true
   done
   return $code

@@ -43,7 +43,7 @@ Data goes to standard output, talk to standard error. Exit codes: 0 done, 1 erro
 	}
 	add("people", newKeyCommand(), newVoterCommand(), newInitiativeCommand(), newTrusteeCommand(), newRegistrarCommand(), newCandidateCommand(), newResolutionCommand(), newDocumentCommand(), newLotCommand())
 	add("nodes", newGenesisCommand(), newNodeCommand(), newSignerCommand(), newBackupCommand(), newRestoreCommand())
-	add("everybody", newVerifyCommand(), newObserveCommand(), newIntakeCommand(), newSlipCommand(), newStateCommand(), newExportCommand(), newAuditCommand(), newElectionCommand(), newListCommand(), newManifestCommand(), newNominationsCommand(),
+	add("everybody", newStatusCommand(), newVerifyCommand(), newObserveCommand(), newIntakeCommand(), newSlipCommand(), newStateCommand(), newExportCommand(), newAuditCommand(), newElectionCommand(), newListCommand(), newManifestCommand(), newNominationsCommand(),
 		newDemoCommand(), newBenchCommand(), newVersionCommand())
 	return root
 }

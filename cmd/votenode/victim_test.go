@@ -153,7 +153,7 @@ func (v *victim) neverCertified() {
 	if err := <-asked; !errors.Is(err, context.Canceled) {
 		v.Errorf("a certified receipt on a branch: %v", err)
 	}
-	told := v.runs(exitOK, "node", "status", "--node", v.p1.Gateway())
+	told := v.runs(exitOK, "status", "--node", v.p1.Gateway())
 	if !strings.Contains(told, "alarm      blocks are committed, but nothing is certified since height ") || !strings.Contains(told, ": party signs with 1 of 2 power") {
 		v.Errorf("the status of P1:\n%s", told)
 	}

@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// TestNodeStatus: what `votenode node status` says in words, and its exit code, of a node that is well, one that takes no clients, and one
+// TestStatus: what `votenode status` says in words, and its exit code, of a node that is well, one that takes no clients, and one
 // that is sick.
-func TestNodeStatus(t *testing.T) {
+func TestStatus(t *testing.T) {
 	const status = `{"chain_id": "c", "validator": "p1", "organisation": "party", "height": 7, "alarms": [%s]}`
 	for name, test := range map[string]struct {
 		alarms, health, ready string
@@ -37,7 +37,7 @@ func TestNodeStatus(t *testing.T) {
 			defer node.Close()
 			for _, extra := range [][]string{nil, {"--json"}} {
 				var out, errs bytes.Buffer
-				if code := run(append([]string{"node", "status", "--node", node.URL}, extra...), strings.NewReader(""), &out, &errs); code != test.code {
+				if code := run(append([]string{"status", "--node", node.URL}, extra...), strings.NewReader(""), &out, &errs); code != test.code {
 					t.Errorf("exit %d: %s", code, &errs)
 				}
 				for _, line := range test.says {

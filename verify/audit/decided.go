@@ -42,14 +42,29 @@ type Extension struct {
 	Decided
 }
 
-// roll tells of the entries of the roll by which an election votes.
-func (e *Election) roll(view state.View, record *pb.Election) error {
+// struck returns how many entries were struck from each roll when it was sealed, by election. It goes through all resolutions.
+func struck(view state.View) (map[string]uint64, error) {
+	all := map[string]uint64{}
+	return all, view.Records(state.ResolutionPrefix, func(_ string, value []byte) error {
+		r := new(pb.ResolutionRecord)
+		if err := election.Decode(value, r); err != nil {
+			return err
+		}
+		if seal := r.Resolution.GetSealRoll(); seal != nil && r.Status == pb.RESOLUTION_EFFECTIVE {
+			all[seal.Election] = uint64(len(seal.Struck))
+		}
+		return nil
+	})
+}
+
+// roll tells of the entries of the roll by which an election votes; struck are those of all rolls.
+func (e *Election) roll(view state.View, record *pb.Election, struck map[string]uint64) error {
 	id := state.RollOf(e.ID, record)
 	head, err := view.Head(state.LogRoll(id))
 	if err != nil {
 		return err
 	}
-	e.Voters, e.Sealed = head.Size, record.RollSealed
+	e.Voters, e.Sealed, e.Struck = head.Size, record.RollSealed, struck[id]
 	counts, err := state.Load[pb.RollCounts](view, state.RollCountsKey(id))
 	if err != nil {
 		return err
@@ -57,16 +72,7 @@ func (e *Election) roll(view state.View, record *pb.Election) error {
 	for _, n := range counts.GetRevoked() {
 		e.Revoked += n
 	}
-	return view.Records(state.ResolutionPrefix, func(_ string, value []byte) error {
-		r := new(pb.ResolutionRecord)
-		if err := election.Decode(value, r); err != nil {
-			return err
-		}
-		if seal := r.Resolution.GetSealRoll(); seal != nil && seal.Election == id && r.Status == pb.RESOLUTION_EFFECTIVE {
-			e.Struck = uint64(len(seal.Struck))
-		}
-		return nil
-	})
+	return nil
 }
 
 // changes tells of removed candidates, by contest and option, and of extensions in order.

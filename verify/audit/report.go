@@ -222,8 +222,15 @@ func (a *auditor) elections() error {
 		a.checks.fault(checkState, "%v", err)
 		return nil
 	}
+	struck, err := struck(view)
+	if err != nil {
+		if err = a.stop(checkState, err); errors.Is(err, errStop) {
+			return nil
+		}
+		return err
+	}
 	for _, id := range list.Ids {
-		e, err := a.election(view, id)
+		e, err := a.election(view, id, struck)
 		if err == nil {
 			a.report.Elections = append(a.report.Elections, *e)
 		} else if err = a.stop(checkState, fmt.Errorf("election %q: %w", id, err)); !errors.Is(err, errStop) {
@@ -249,7 +256,7 @@ func (a *auditor) others() error {
 	return err
 }
 
-func (a *auditor) election(view state.View, id string) (*Election, error) {
+func (a *auditor) election(view state.View, id string, struck map[string]uint64) (*Election, error) {
 	record, err := state.MustLoad[pb.Election](view, state.ElectionKey(id))
 	if err != nil {
 		return nil, err
@@ -280,7 +287,7 @@ func (a *auditor) election(view state.View, id string) (*Election, error) {
 			e.Counted++
 		}
 	}
-	if err := errors.Join(e.roll(view, record), e.changes(view, manifest)); err != nil {
+	if err := errors.Join(e.roll(view, record, struck), e.changes(view, manifest)); err != nil {
 		return nil, err
 	}
 	return e, e.contests(view, id, manifest)

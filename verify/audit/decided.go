@@ -114,6 +114,8 @@ type Nominations struct {
 	// Manifest is the hash of the manifest that was formed at the height Formed; empty and 0 before, and empty where nobody stands.
 	Manifest string `json:"manifest"`
 	Formed   int64  `json:"formed"`
+	// Cancelled is there where a resolution cancelled them: nobody stands in an election by them.
+	Cancelled *Decided `json:"cancelled,omitempty"`
 }
 
 // nominations tells of all nominations, in order of opening.
@@ -128,7 +130,15 @@ func nominations(view state.View) ([]Nominations, error) {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, Nominations{id, n.Submitted, n.Refused, n.Withdrawn, n.Standing, hex.EncodeToString(n.Manifest), n.Formed})
+		shown := Nominations{id, n.Submitted, n.Refused, n.Withdrawn, n.Standing, hex.EncodeToString(n.Manifest), n.Formed, nil}
+		if n.Cancelled != 0 {
+			by, err := decided(view, n.Cancelled, n.CancelledBy)
+			if err != nil {
+				return nil, err
+			}
+			shown.Cancelled = &by
+		}
+		list = append(list, shown)
 	}
 	return list, nil
 }

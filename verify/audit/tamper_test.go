@@ -96,6 +96,7 @@ func TestChangedNominations(t *testing.T) {
 	report.Write(&text)
 	for _, want := range []string{
 		"\nnominations primary: 9 applications, 2 refused, 2 withdrawn, 4 stand; manifest ", "\nremoved: Dana of Mazhilis, by resolution ", ": a court says so\n",
+		"\nnominations second: 2 applications, 0 refused, 0 withdrawn, 1 stand; cancelled by resolution ", ": too few candidates\n",
 	} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the text lacks %q:\n%s", want, text.String())

@@ -33,6 +33,8 @@ func (r *Report) Write(w io.Writer) {
 			fmt.Fprintf(w, "; manifest %s, formed at height %d", n.Manifest, n.Formed)
 		case n.Formed != 0:
 			fmt.Fprint(w, "; no manifest, for nobody stands")
+		case n.Cancelled != nil:
+			fmt.Fprintf(w, "; cancelled %s", n.Cancelled.words())
 		}
 		fmt.Fprintln(w)
 	}

@@ -72,6 +72,9 @@ func (e *Election) write(w io.Writer) {
 	for _, c := range e.Removed {
 		fmt.Fprintf(w, "removed: %s of %s, %s\n", c.Name, c.Contest, c.words())
 	}
+	for _, l := range e.Rounds {
+		fmt.Fprintf(w, "round %d of the lot: ended without the secrets of %s, %s\n", l.Round, strings.Join(l.Missing, ", "), l.words())
+	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, c := range e.Contests {
 		status := c.Status

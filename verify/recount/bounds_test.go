@@ -53,6 +53,12 @@ func TestBounds(t *testing.T) {
 	cancellation := func(reason string) *pb.ProposeResolution {
 		return &pb.ProposeResolution{Resolution: pb.Resolution{Reason: reason, Decision: &pb.Resolution_CancelNominations{CancelNominations: &pb.CancelNominations{}}}}
 	}
+	hiding := func(reason string) *pb.ProposeResolution {
+		return &pb.ProposeResolution{Resolution: pb.Resolution{Reason: reason, Decision: &pb.Resolution_RemovePost{RemovePost: &pb.RemovePost{}}}}
+	}
+	renewal := func(reason string) *pb.ProposeResolution {
+		return &pb.ProposeResolution{Resolution: pb.Resolution{Reason: reason, Decision: &pb.Resolution_RenewLot{RenewLot: &pb.RenewLot{}}}}
+	}
 	reports := func(n int) *pb.ReportIntake {
 		m := &pb.ReportIntake{Start: 1, Height: tx.IntakeInterval, Refused: make([]pb.RefusalCount, n)}
 		for i := range m.Refused {
@@ -85,6 +91,8 @@ func TestBounds(t *testing.T) {
 		"struck":       {wellFormed(struck(tx.MaxStruck)), wellFormed(struck(tx.MaxStruck + 1))},
 		"a reason":     {wellFormed(removal("a court says so")), wellFormed(removal(""))},
 		"cancelling":   {wellFormed(cancellation("a court says so")), wellFormed(cancellation(""))},
+		"hiding":       {wellFormed(hiding("a court says so")), wellFormed(hiding(""))},
+		"another lot":  {wellFormed(renewal("the file is lost")), wellFormed(renewal(""))},
 		"revocations":  {wellFormed(revocations(tx.MaxRevocations)), wellFormed(revocations(tx.MaxRevocations + 1))},
 	} {
 		if !c.most || c.more {

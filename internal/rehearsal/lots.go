@@ -150,11 +150,15 @@ func removedAndMerged(t testing.TB, watch func(*Ledger)) {
 // then on; the second one without both; the third one is drawn.
 func lostSecrets(t testing.TB, watch func(*Ledger)) {
 	e := Tied(t, watch)
+	e.Make(1)
+	e.Make(e.Lot().Deadline - e.Now())
+	notDue := func(round uint32) {
+		raw, _ := e.Propose("party officer 1", e.RenewLot(round, "league", "party"))
+		e.Refuse(tx.CodeLotNotDue, raw)
+	}
+	notDue(1) // no list waits
 	e.WaitForLot()
 	e.Refuse(tx.CodeLotCommitted, Sign("party officer 1", &pb.CommitLot{Election: e.ID, Commitment: make([]byte, 32), Round: 1}))
-	early, _ := e.Propose("party officer 1", e.RenewLot(1, "league", "party"))
-	e.Refuse(tx.CodeLotNotDue, early)
-	e.Make(e.Lot().Deadline - e.Now())
 	for _, wrong := range []struct {
 		code tx.Code
 		r    *pb.Resolution
@@ -192,12 +196,12 @@ func lostSecrets(t testing.TB, watch func(*Ledger)) {
 	if lot := e.Lot(); lot.Committed != e.Height() || lot.Height != 0 {
 		t.Fatalf("height %d: lot %v", e.Height(), lot)
 	}
-	waits, _ := e.Propose("party officer 1", e.RenewLot(2, "league", "party"))
-	e.Refuse(tx.CodeLotNotDue, waits)
+	notDue(2) // the lot block is not fixed
 	e.Make(1)
 	if lot := e.Lot(); !lot.Fixed || lot.Height != lot.Committed+1 {
 		t.Fatalf("height %d: lot %v", e.Height(), lot)
 	}
+	notDue(2) // nobody is late
 	e.Refuse(tx.CodeLotSecret, reveal)
 	e.Refuse(tx.CodeLotTurn, e.RevealLot("party"))
 	e.Make(e.Lot().Deadline - e.Now())

@@ -19,12 +19,12 @@ type Decided struct {
 	Reason     string `json:"reason"`
 }
 
-func decided(view state.View, height int64, resolution []byte) (Decided, error) {
+func decided(view state.View, resolution []byte) (Decided, error) {
 	record, err := state.MustLoad[pb.ResolutionRecord](view, state.ResolutionKey(resolution))
 	if err != nil {
 		return Decided{}, err
 	}
-	return Decided{height, hex.EncodeToString(resolution), record.Resolution.Reason}, nil
+	return Decided{record.Decided, hex.EncodeToString(resolution), record.Resolution.Reason}, nil
 }
 
 // Candidate is a candidate who was removed from a contest.
@@ -42,14 +42,36 @@ type Extension struct {
 	Decided
 }
 
-// roll tells of the entries of the roll by which an election votes.
-func (e *Election) roll(view state.View, record *pb.Election) error {
+// struck returns how many entries were struck from each roll when it was sealed, by election. It goes through all resolutions.
+func struck(view state.View) (map[string]uint64, error) {
+	all := map[string]uint64{}
+	return all, view.Records(state.ResolutionPrefix, func(_ string, value []byte) error {
+		r := new(pb.ResolutionRecord)
+		if err := election.Decode(value, r); err != nil {
+			return err
+		}
+		if seal := r.Resolution.GetSealRoll(); seal != nil && r.Status == pb.RESOLUTION_EFFECTIVE {
+			all[seal.Election] = uint64(len(seal.Struck))
+		}
+		return nil
+	})
+}
+
+// Round is a round of the lot that was ended without the secrets of some organisations.
+type Round struct {
+	Round   uint32   `json:"round"`
+	Missing []string `json:"missing"`
+	Decided
+}
+
+// roll tells of the entries of the roll by which an election votes; struck are those of all rolls.
+func (e *Election) roll(view state.View, record *pb.Election, struck map[string]uint64) error {
 	id := state.RollOf(e.ID, record)
 	head, err := view.Head(state.LogRoll(id))
 	if err != nil {
 		return err
 	}
-	e.Voters, e.Sealed = head.Size, record.RollSealed
+	e.Voters, e.Sealed, e.Struck = head.Size, record.RollSealed, struck[id]
 	counts, err := state.Load[pb.RollCounts](view, state.RollCountsKey(id))
 	if err != nil {
 		return err
@@ -57,16 +79,7 @@ func (e *Election) roll(view state.View, record *pb.Election) error {
 	for _, n := range counts.GetRevoked() {
 		e.Revoked += n
 	}
-	return view.Records(state.ResolutionPrefix, func(_ string, value []byte) error {
-		r := new(pb.ResolutionRecord)
-		if err := election.Decode(value, r); err != nil {
-			return err
-		}
-		if seal := r.Resolution.GetSealRoll(); seal != nil && seal.Election == id && r.Status == pb.RESOLUTION_EFFECTIVE {
-			e.Struck = uint64(len(seal.Struck))
-		}
-		return nil
-	})
+	return nil
 }
 
 // changes tells of removed candidates, by contest and option, and of extensions in order.
@@ -76,7 +89,7 @@ func (e *Election) changes(view state.View, m *pb.Manifest) error {
 		return err
 	}
 	for _, c := range removed.GetRemoved() {
-		by, err := decided(view, c.Height, c.Resolution)
+		by, err := decided(view, c.Resolution)
 		if err != nil {
 			return err
 		}
@@ -88,13 +101,33 @@ func (e *Election) changes(view state.View, m *pb.Manifest) error {
 		if err != nil || x == nil {
 			return err
 		}
-		by, err := decided(view, x.Height, x.Resolution)
+		by, err := decided(view, x.Resolution)
 		if err != nil {
 			return err
 		}
 		cause := strings.ToLower(strings.TrimPrefix(x.Cause.String(), "EXTENSION_"))
 		e.Extensions = append(e.Extensions, Extension{cause, time.Unix(x.OldClosing, 0).UTC(), time.Unix(x.Closing, 0).UTC(), by})
 	}
+}
+
+// rounds tells of the rounds of the lot before the present one.
+func (e *Election) rounds(view state.View) error {
+	lot, err := state.Load[pb.Lot](view, state.LotKey(e.ID))
+	if err != nil {
+		return err
+	}
+	for round := uint32(1); round < lot.GetRound(); round++ {
+		ended, err := state.MustLoad[pb.Lot](view, state.LotRoundKey(e.ID, round))
+		if err != nil {
+			return err
+		}
+		by, err := decided(view, ended.Renewed)
+		if err != nil {
+			return err
+		}
+		e.Rounds = append(e.Rounds, Round{round, election.LotMissing(ended), by})
+	}
+	return nil
 }
 
 // Nominations counts applications.
@@ -108,6 +141,8 @@ type Nominations struct {
 	// Manifest is the hash of the manifest that was formed at the height Formed; empty and 0 before, and empty where nobody stands.
 	Manifest string `json:"manifest"`
 	Formed   int64  `json:"formed"`
+	// Cancelled is there where a resolution cancelled them: nobody stands in an election by them.
+	Cancelled *Decided `json:"cancelled,omitempty"`
 }
 
 // nominations tells of all nominations, in order of opening.
@@ -122,7 +157,15 @@ func nominations(view state.View) ([]Nominations, error) {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, Nominations{id, n.Submitted, n.Refused, n.Withdrawn, n.Standing, hex.EncodeToString(n.Manifest), n.Formed})
+		shown := Nominations{id, n.Submitted, n.Refused, n.Withdrawn, n.Standing, hex.EncodeToString(n.Manifest), n.Formed, nil}
+		if n.Cancelled != 0 {
+			by, err := decided(view, n.CancelledBy)
+			if err != nil {
+				return nil, err
+			}
+			shown.Cancelled = &by
+		}
+		list = append(list, shown)
 	}
 	return list, nil
 }
@@ -161,7 +204,7 @@ func initiatives(view state.View) ([]Initiative, []Post, error) {
 		}
 		var gone *Decided
 		if taken != nil {
-			by, err := decided(view, taken.Height, taken.Resolution)
+			by, err := decided(view, taken.Resolution)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -204,7 +247,7 @@ func initiative(view state.View, number uint64, record *pb.Initiative, removed *
 	if record.Answered == 0 {
 		return i, nil
 	}
-	answer, err := decided(view, record.Answered, record.Answer)
+	answer, err := decided(view, record.Answer)
 	i.Answer = &answer
 	return i, err
 }

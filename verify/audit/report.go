@@ -68,9 +68,10 @@ type Election struct {
 	Refused  map[string]uint64 `json:"ballots_refused"`
 	Spoiled  uint64            `json:"ballots_spoiled"`
 	Contests []Contest         `json:"contests"`
-	// Removed are the candidates who were removed, Extensions the closings that were put off.
+	// Removed are the candidates who were removed, Extensions the closings that were put off, Rounds those of the lot that were ended.
 	Removed    []Candidate `json:"removed"`
 	Extensions []Extension `json:"extensions"`
+	Rounds     []Round     `json:"lot_rounds_ended"`
 	// Decided is the height at which the election came to its end, 0 before.
 	Decided int64 `json:"decided_height"`
 	// Certified says that the end is certified.
@@ -222,8 +223,15 @@ func (a *auditor) elections() error {
 		a.checks.fault(checkState, "%v", err)
 		return nil
 	}
+	struck, err := struck(view)
+	if err != nil {
+		if err = a.stop(checkState, err); errors.Is(err, errStop) {
+			return nil
+		}
+		return err
+	}
 	for _, id := range list.Ids {
-		e, err := a.election(view, id)
+		e, err := a.election(view, id, struck)
 		if err == nil {
 			a.report.Elections = append(a.report.Elections, *e)
 		} else if err = a.stop(checkState, fmt.Errorf("election %q: %w", id, err)); !errors.Is(err, errStop) {
@@ -249,7 +257,7 @@ func (a *auditor) others() error {
 	return err
 }
 
-func (a *auditor) election(view state.View, id string) (*Election, error) {
+func (a *auditor) election(view state.View, id string, struck map[string]uint64) (*Election, error) {
 	record, err := state.MustLoad[pb.Election](view, state.ElectionKey(id))
 	if err != nil {
 		return nil, err
@@ -259,7 +267,7 @@ func (a *auditor) election(view state.View, id string) (*Election, error) {
 		return nil, err
 	}
 	e := &Election{
-		ID: id, Title: manifest.Title, Phase: election.PhaseName(record.Phase), Removed: []Candidate{}, Extensions: []Extension{},
+		ID: id, Title: manifest.Title, Phase: election.PhaseName(record.Phase), Removed: []Candidate{}, Extensions: []Extension{}, Rounds: []Round{},
 		Refused: a.tally.ballots[id], Spoiled: a.tally.spoiled[id], Decided: a.tally.over[id],
 	}
 	e.Certified = e.Decided != 0 && e.Decided <= a.report.Certified
@@ -280,7 +288,7 @@ func (a *auditor) election(view state.View, id string) (*Election, error) {
 			e.Counted++
 		}
 	}
-	if err := errors.Join(e.roll(view, record), e.changes(view, manifest)); err != nil {
+	if err := errors.Join(e.roll(view, record, struck), e.changes(view, manifest), e.rounds(view)); err != nil {
 		return nil, err
 	}
 	return e, e.contests(view, id, manifest)

@@ -107,3 +107,13 @@ func TestReport(t *testing.T) {
 		}
 	}
 }
+
+// TestReasonOnOneLine: the reason of a resolution may have line feeds, and writes no line of the text.
+func TestReasonOnOneLine(t *testing.T) {
+	var text bytes.Buffer
+	r := &Report{RemovedComments: []Post{{Post: 3, Decided: Decided{Height: 7, Resolution: "ab", Reason: "It names a person.\n\naudit: passed\n\t"}}}}
+	r.Write(&text)
+	if want := "\ncomment, post 3: removed by resolution ab at height 7: It names a person. audit: passed\n\naudit: failed\n"; !strings.HasSuffix(text.String(), want) {
+		t.Errorf("%s", text.String())
+	}
+}

@@ -83,6 +83,33 @@ var nominated = sync.OnceValue(func() (l *rehearsal.Ledger) {
 	return l
 })
 
+// TestRoundsOfLot: the report tells which rounds of a lot were ended, without whose secrets, and why.
+func TestRoundsOfLot(t *testing.T) {
+	var l *rehearsal.Ledger
+	rehearsal.Scenes["lost secrets"](t, func(founded *rehearsal.Ledger) { l = founded })
+	for range 3 { // until its end is certified
+		l.Make(1)
+	}
+	hash := genesis.Hash(l.Genesis)
+	report := run(t, l.Record(l.Blocks), &hash)
+	if !report.Passed {
+		t.Fatal(report.Failure())
+	}
+	var text bytes.Buffer
+	report.Write(&text)
+	for _, want := range []string{
+		"\nround 1 of the lot: ended without the secrets of league, by resolution ", "\nround 2 of the lot: ended without the secrets of league, party, by resolution ",
+		": the file is lost\n",
+	} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("the text lacks %q:\n%s", want, text.String())
+		}
+	}
+	if rounds := report.Elections[0].Rounds; len(rounds) != 2 || rounds[0].Height == 0 || rounds[1].Height <= rounds[0].Height {
+		t.Errorf("%+v", rounds)
+	}
+}
+
 // What is said of a candidate makes a difference, whoever signs it anew: a reason, a flag, a decision that is left out, and the time at which
 // the manifest is formed.
 func TestChangedNominations(t *testing.T) {
@@ -96,6 +123,7 @@ func TestChangedNominations(t *testing.T) {
 	report.Write(&text)
 	for _, want := range []string{
 		"\nnominations primary: 9 applications, 2 refused, 2 withdrawn, 4 stand; manifest ", "\nremoved: Dana of Mazhilis, by resolution ", ": a court says so\n",
+		"\nnominations second: 2 applications, 0 refused, 0 withdrawn, 1 stand; cancelled by resolution ", ": too few candidates\n",
 	} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the text lacks %q:\n%s", want, text.String())

@@ -33,6 +33,8 @@ func (r *Report) Write(w io.Writer) {
 			fmt.Fprintf(w, "; manifest %s, formed at height %d", n.Manifest, n.Formed)
 		case n.Formed != 0:
 			fmt.Fprint(w, "; no manifest, for nobody stands")
+		case n.Cancelled != nil:
+			fmt.Fprintf(w, "; cancelled %s", n.Cancelled.words())
 		}
 		fmt.Fprintln(w)
 	}
@@ -70,6 +72,9 @@ func (e *Election) write(w io.Writer) {
 	for _, c := range e.Removed {
 		fmt.Fprintf(w, "removed: %s of %s, %s\n", c.Name, c.Contest, c.words())
 	}
+	for _, l := range e.Rounds {
+		fmt.Fprintf(w, "round %d of the lot: ended without the secrets of %s, %s\n", l.Round, strings.Join(l.Missing, ", "), l.words())
+	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, c := range e.Contests {
 		status := c.Status
@@ -100,9 +105,9 @@ func (e *Election) write(w io.Writer) {
 	}
 }
 
-// words says by what it was decided.
+// words says by what it was decided, on one line: a reason may have line feeds, and must not write lines of the report.
 func (d *Decided) words() string {
-	return fmt.Sprintf("by resolution %s at height %d: %s", d.Resolution, d.Height, d.Reason)
+	return fmt.Sprintf("by resolution %s at height %d: %s", d.Resolution, d.Height, strings.Join(strings.Fields(d.Reason), " "))
 }
 
 func (r *Report) writeInitiatives(w io.Writer) {

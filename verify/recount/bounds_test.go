@@ -53,6 +53,15 @@ func TestBounds(t *testing.T) {
 	cancellation := func(reason string) *pb.ProposeResolution {
 		return &pb.ProposeResolution{Resolution: pb.Resolution{Reason: reason, Decision: &pb.Resolution_CancelNominations{CancelNominations: &pb.CancelNominations{}}}}
 	}
+	refusing := func(why string) *pb.DecideApplications {
+		return &pb.DecideApplications{Decisions: []pb.ApplicationDecision{{Application: make([]byte, 32), Refused: why}}}
+	}
+	hiding := func(reason string) *pb.ProposeResolution {
+		return &pb.ProposeResolution{Resolution: pb.Resolution{Reason: reason, Decision: &pb.Resolution_RemovePost{RemovePost: &pb.RemovePost{}}}}
+	}
+	renewal := func(reason string) *pb.ProposeResolution {
+		return &pb.ProposeResolution{Resolution: pb.Resolution{Reason: reason, Decision: &pb.Resolution_RenewLot{RenewLot: &pb.RenewLot{}}}}
+	}
 	reports := func(n int) *pb.ReportIntake {
 		m := &pb.ReportIntake{Start: 1, Height: tx.IntakeInterval, Refused: make([]pb.RefusalCount, n)}
 		for i := range m.Refused {
@@ -84,7 +93,11 @@ func TestBounds(t *testing.T) {
 		"signatures":   {wellFormed(signatures(organisation.MaxOrganisations)), wellFormed(signatures(organisation.MaxOrganisations + 1))},
 		"struck":       {wellFormed(struck(tx.MaxStruck)), wellFormed(struck(tx.MaxStruck + 1))},
 		"a reason":     {wellFormed(removal("a court says so")), wellFormed(removal(""))},
+		"prose":        {wellFormed(removal("a court\n\tsays so")), wellFormed(removal("a court \x1b[2J"))},
+		"refusal":      {wellFormed(refusing("no\n\tmember")), wellFormed(refusing("no \u202emember"))},
 		"cancelling":   {wellFormed(cancellation("a court says so")), wellFormed(cancellation(""))},
+		"hiding":       {wellFormed(hiding("a court says so")), wellFormed(hiding(""))},
+		"another lot":  {wellFormed(renewal("the file is lost")), wellFormed(renewal(""))},
 		"revocations":  {wellFormed(revocations(tx.MaxRevocations)), wellFormed(revocations(tx.MaxRevocations + 1))},
 	} {
 		if !c.most || c.more {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strings"
 
 	"votenode/app/state"
 	"votenode/app/tx"
@@ -56,8 +57,11 @@ type Removal struct {
 
 // String says it in a sentence.
 func (r *Removal) String() string {
-	return fmt.Sprintf("removed by resolution %s: %s", r.Resolution, r.Reason)
+	return fmt.Sprintf("removed by resolution %s: %s", r.Resolution, OneLine(r.Reason))
 }
+
+// OneLine puts what somebody wrote on one line, so that it cannot write lines that look like the program's.
+func OneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // Post is an initiative or a comment. What is removed has neither title nor text.
 type Post struct {

@@ -36,6 +36,9 @@ func SubjectOf(ctx context.Context, r client.Reader, decided *pb.Resolution) (*S
 		s.Document = decided.GetCreateElection().Manifest
 	case decided.GetOpenNominations() != nil:
 		s.Document = decided.GetOpenNominations().Nominations
+	case decided.GetCancelNominations() != nil:
+		s.Election = decided.GetCancelNominations().Nominations
+		return s, nil
 	case decided.GetAnswerInitiative() != nil:
 		s.Document = decided.GetAnswerInitiative().Document
 		return s, nil

@@ -45,6 +45,7 @@ func TestSubject(t *testing.T) {
 		"no document": {pb.Resolution{Decision: &pb.Resolution_OpenNominations{OpenNominations: &pb.OpenNominations{Nominations: key(7)}}}, Subject{"open_nominations", "", key(7)}},
 		"answer":      {pb.Resolution{Decision: &pb.Resolution_AnswerInitiative{AnswerInitiative: &pb.AnswerInitiative{Document: answer}}}, Subject{"answer_initiative", "", answer}},
 		"cancel":      {pb.Resolution{Decision: &pb.Resolution_CancelElection{CancelElection: &pb.CancelElection{Election: "e"}}}, Subject{"cancel_election", "e", nil}},
+		"nominations": {pb.Resolution{Decision: &pb.Resolution_CancelNominations{CancelNominations: &pb.CancelNominations{Nominations: "n"}}}, Subject{"cancel_nominations", "n", nil}},
 		"no election": {pb.Resolution{Decision: &pb.Resolution_RemovePost{RemovePost: &pb.RemovePost{}}}, Subject{"remove_post", "", nil}},
 	} {
 		got, err := SubjectOf(t.Context(), p, &c.decision)

@@ -111,7 +111,7 @@ func writeElection(w io.Writer, e *readable.Election) {
 		fmt.Fprintf(w, "roll of    %s\n", e.RollOf)
 	}
 	for _, r := range e.Removed {
-		fmt.Fprintf(w, "removed    %s of %s, at height %d by resolution %s: %s; %s\n", r.Candidate, r.Contest, r.Height, r.Resolution, r.Reason, readable.RemovedVotes)
+		fmt.Fprintf(w, "removed    %s of %s, at height %d by resolution %s: %s; %s\n", r.Candidate, r.Contest, r.Height, r.Resolution, readable.OneLine(r.Reason), readable.RemovedVotes)
 	}
 	if e.OpenChoices {
 		fmt.Fprintln(w, "choices    open: signed, not encrypted, and counted at once")

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -316,20 +315,20 @@ func writeInitiative(w io.Writer, i *shownInitiative) {
 		fmt.Fprintf(w, "answer      at height %d, resolution %s\n", a.Height, a.Resolution)
 		for _, line := range []string{a.Reason, a.Document} {
 			if line != "" {
-				fmt.Fprintf(w, "            %s\n", line)
+				fmt.Fprintf(w, "            %s\n", readable.OneLine(line))
 			}
 		}
 	}
 	fmt.Fprintf(w, "\n%s\n", titleOf(i.Initiative))
 	if i.Text != "" {
-		fmt.Fprintf(w, "\n%s\n", strings.TrimRight(i.Text, "\n"))
+		fmt.Fprintf(w, "\n%s\n", indented(i.Text))
 	}
 	for _, comment := range i.List {
-		text := strings.TrimRight(comment.Text, "\n")
+		text := comment.Text
 		if comment.Removed != nil {
 			text = "(" + comment.Removed.String() + ")"
 		}
-		fmt.Fprintf(w, "\n-- post %d, of entry %d\n%s\n", comment.Post, comment.RollIndex, text)
+		fmt.Fprintf(w, "\n-- post %d, of entry %d\n%s\n", comment.Post, comment.RollIndex, indented(text))
 	}
 }
 

@@ -176,7 +176,7 @@ func newResolutionListCommand() *cobra.Command {
 					for _, a := range r.Approvals {
 						approvals = append(approvals, fmt.Sprintf("%s %d of %d", a.Organisation, a.Given, a.Quorum))
 					}
-					fmt.Fprintf(w, "%s  %-10s  %-18s  %s  (%s)  %s\n", r.Hash, r.Status, r.Decision, r.Election, strings.Join(approvals, ", "), r.Reason)
+					fmt.Fprintf(w, "%s  %-10s  %-18s  %s  (%s)  %s\n", r.Hash, r.Status, r.Decision, r.Election, strings.Join(approvals, ", "), readable.OneLine(r.Reason))
 				}
 			})
 		},

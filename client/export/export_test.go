@@ -82,8 +82,31 @@ type gateway struct {
 	lie func(height int64, raw []byte) []byte
 	// asked are the heights that were asked for.
 	asked []int64
+	mu    sync.Mutex // where a connection broke, two are served at a time
 	// known says when the proof of the epoch is there.
 	known func() bool
+}
+
+// heights returns the heights that were asked for until now.
+func (g *gateway) heights() []int64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Clone(g.asked)
+}
+
+// block returns what it answers for a block, and whether it has it.
+func (g *gateway) block(height int64) (raw []byte, there bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if height < 1 || height > g.have {
+		return nil, false
+	}
+	g.asked = append(g.asked, height)
+	raw = rehearsal.Encode(g.Blocks[height-1])
+	if g.lie != nil {
+		raw = g.lie(height, raw)
+	}
+	return raw, true
 }
 
 // serve runs a gateway and returns its address.
@@ -110,15 +133,11 @@ func (g *gateway) serve(t *testing.T) string {
 	})
 	mux.HandleFunc("GET /v1/blocks/{height}", func(w http.ResponseWriter, r *http.Request) {
 		height, err := strconv.ParseInt(r.PathValue("height"), 10, 64)
-		if err != nil || height < 1 || height > g.have {
+		raw, there := g.block(height)
+		if err != nil || !there {
 			w.WriteHeader(http.StatusNotFound)
 			answer(w, map[string]string{"error": "there is no such block"})
 			return
-		}
-		g.asked = append(g.asked, height)
-		raw := rehearsal.Encode(g.Blocks[height-1])
-		if g.lie != nil {
-			raw = g.lie(height, raw)
 		}
 		if _, err := w.Write(raw); err != nil && !errors.Is(err, http.ErrContentLength) {
 			t.Error(err)
@@ -217,7 +236,7 @@ func TestExportOfAGrowingLedger(t *testing.T) {
 	c := founded()
 	g := c.honest()
 	g.have, g.proven = 3, 1
-	g.known = func() bool { return len(g.asked) > 10 } // the epoch begins at height 10
+	g.known = func() bool { return len(g.heights()) > 10 } // the epoch begins at height 10
 	g.lie = func(height int64, raw []byte) []byte { g.have = min(height+1, g.Height()); return raw }
 	folder := filepath.Join(t.TempDir(), "record")
 	height := c.Height() - 1
@@ -251,8 +270,8 @@ func TestExportGoesOn(t *testing.T) {
 	if _, err := run(t, t.Context(), folder, c.Ledger, export.Options{Height: height}, second); err != nil {
 		t.Fatal(err)
 	}
-	if second.asked[0] != 6 {
-		t.Errorf("it began again at block %d", second.asked[0])
+	if asked := second.heights(); asked[0] != 6 {
+		t.Errorf("it began again at block %d", asked[0])
 	}
 	expect(t, folder, c, height)
 }

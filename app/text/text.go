@@ -6,6 +6,7 @@ package text
 
 import (
 	"fmt"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -45,3 +46,6 @@ func Invisible(r rune) bool {
 	return r < 0x20 || 0x7f <= r && r <= 0x9f || // C0, DEL, C1
 		r == 0x200e || r == 0x200f || 0x2028 <= r && r <= 0x202e || 0x2066 <= r && r <= 0x2069 || r == 0xfeff
 }
+
+// OneLine puts what somebody wrote on one line, so that it cannot write lines that look like the program's.
+func OneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

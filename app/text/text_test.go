@@ -28,6 +28,12 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+func TestOneLine(t *testing.T) {
+	if got := text.OneLine(" a\n\naudit:\tpassed\u2028b\n"); got != "a audit: passed b" {
+		t.Errorf("%q", got)
+	}
+}
+
 func refused(t *testing.T, name string, err error, want string) {
 	t.Helper()
 	if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {

@@ -167,21 +167,12 @@ func checkResolution(r *pb.Resolution) error {
 	case *pb.Resolution_PaperTotals:
 		return checkPaperTotals(d.PaperTotals)
 	case *pb.Resolution_ExcusePaper:
-		if r.Reason == "" {
-			return Refuse(CodeInvalidField, "reason is empty; it says why the polling place brings no totals")
-		}
-		return checkCorrects(d.ExcusePaper.Corrects)
+		return firstOf(required(r.Reason), checkCorrects(d.ExcusePaper.Corrects))
 	case *pb.Resolution_OpenNominations:
 		return length("nominations", d.OpenNominations.Nominations, 32)
-	case *pb.Resolution_RemoveCandidate:
-		if r.Reason == "" {
-			return Refuse(CodeInvalidField, "reason is empty; a candidate is removed for a reason")
-		}
-	case *pb.Resolution_CancelNominations:
-		return required(r.Reason)
 	case *pb.Resolution_AnswerInitiative:
 		return checkAnswer(r.Reason, d.AnswerInitiative.Document)
-	case *pb.Resolution_RemovePost, *pb.Resolution_RenewLot:
+	case *pb.Resolution_RemoveCandidate, *pb.Resolution_CancelNominations, *pb.Resolution_RemovePost, *pb.Resolution_RenewLot:
 		return required(r.Reason)
 	}
 	return nil
@@ -439,6 +430,7 @@ func checkTitle(title string) error {
 	return nil
 }
 
+// checkMarkdown accepts 1 to most bytes of such a text as checkProse does.
 func checkMarkdown(body string, most int) error {
 	if body == "" {
 		return Refuse(CodeInvalidField, "text is empty; 1 to %d bytes are allowed", most)

@@ -5,9 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"strings"
 
 	"votenode/app/state"
+	"votenode/app/text"
 	"votenode/app/tx"
 	"votenode/client"
 	pb "votenode/proto/votenode/v1"
@@ -57,11 +57,8 @@ type Removal struct {
 
 // String says it in a sentence.
 func (r *Removal) String() string {
-	return fmt.Sprintf("removed by resolution %s: %s", r.Resolution, OneLine(r.Reason))
+	return fmt.Sprintf("removed by resolution %s: %s", r.Resolution, text.OneLine(r.Reason))
 }
-
-// OneLine puts what somebody wrote on one line, so that it cannot write lines that look like the program's.
-func OneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // Post is an initiative or a comment. What is removed has neither title nor text.
 type Post struct {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"votenode/app/text"
 	"votenode/app/tx"
 	"votenode/client"
 	"votenode/client/keyfile"
@@ -181,7 +182,7 @@ func writeApplication(w io.Writer, a *readable.Application, silence string) {
 	for _, d := range a.Decisions {
 		fmt.Fprintf(w, "%-12s %s at height %d", d.Organisation, d.Decision, d.Height)
 		if d.Reason != "" {
-			fmt.Fprintf(w, ": %s", readable.OneLine(d.Reason))
+			fmt.Fprintf(w, ": %s", text.OneLine(d.Reason))
 		}
 		fmt.Fprintln(w)
 	}
@@ -192,6 +193,6 @@ func writeApplication(w io.Writer, a *readable.Application, silence string) {
 		fmt.Fprintf(w, "withdrawn    at height %d\n", a.Withdrawn)
 	}
 	if a.Removed != nil {
-		fmt.Fprintf(w, "removed      at height %d by resolution %s: %s\n             %s\n", a.Removed.Height, a.Removed.Resolution, readable.OneLine(a.Removed.Reason), readable.RemovedVotes)
+		fmt.Fprintf(w, "removed      at height %d by resolution %s: %s\n             %s\n", a.Removed.Height, a.Removed.Resolution, text.OneLine(a.Removed.Reason), readable.RemovedVotes)
 	}
 }

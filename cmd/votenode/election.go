@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"votenode/app/text"
 	"votenode/client"
 	"votenode/client/readable"
 )
@@ -111,7 +112,7 @@ func writeElection(w io.Writer, e *readable.Election) {
 		fmt.Fprintf(w, "roll of    %s\n", e.RollOf)
 	}
 	for _, r := range e.Removed {
-		fmt.Fprintf(w, "removed    %s of %s, at height %d by resolution %s: %s; %s\n", r.Candidate, r.Contest, r.Height, r.Resolution, readable.OneLine(r.Reason), readable.RemovedVotes)
+		fmt.Fprintf(w, "removed    %s of %s, at height %d by resolution %s: %s; %s\n", r.Candidate, r.Contest, r.Height, r.Resolution, text.OneLine(r.Reason), readable.RemovedVotes)
 	}
 	if e.OpenChoices {
 		fmt.Fprintln(w, "choices    open: signed, not encrypted, and counted at once")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"votenode/app/text"
 	"votenode/client/readable"
 )
 
@@ -55,7 +56,7 @@ func writePaper(w io.Writer, places []readable.PollingPlace) {
 	for _, p := range places {
 		fmt.Fprintf(w, "%-20s  %-8s  %s\n", p.ID, p.Status, p.Title)
 		if p.Resolution != "" {
-			fmt.Fprintf(w, "    resolution %s: %s\n", p.Resolution, readable.OneLine(p.Reason))
+			fmt.Fprintf(w, "    resolution %s: %s\n", p.Resolution, text.OneLine(p.Reason))
 		}
 		if t := p.Totals; t != nil {
 			fmt.Fprintf(w, "    %d entitled, %d ballots issued: %d spoiled, %d cast, %d not returned\n", t.Entitled, t.Issued, t.Spoiled, t.Cast, t.NotReturned)
@@ -92,7 +93,7 @@ func writeExtensions(w io.Writer, list []readable.Extension) {
 	for _, x := range list {
 		old, closing := time.Unix(x.OldClosing, 0).UTC(), time.Unix(x.Closing, 0).UTC()
 		fmt.Fprintf(w, "extension %d, %s: %s\n    closing %s instead of %s, resolution %s at height %d\n",
-			x.Number, x.Cause, readable.OneLine(x.Reason), momentText(&closing), momentText(&old), x.Resolution, x.Height)
+			x.Number, x.Cause, text.OneLine(x.Reason), momentText(&closing), momentText(&old), x.Resolution, x.Height)
 		if x.From == 0 {
 			continue
 		}

@@ -12,6 +12,7 @@ import (
 
 	"votenode/app"
 	"votenode/app/state"
+	"votenode/app/text"
 	"votenode/app/tx"
 	"votenode/client"
 	"votenode/client/keyfile"
@@ -315,7 +316,7 @@ func writeInitiative(w io.Writer, i *shownInitiative) {
 		fmt.Fprintf(w, "answer      at height %d, resolution %s\n", a.Height, a.Resolution)
 		for _, line := range []string{a.Reason, a.Document} {
 			if line != "" {
-				fmt.Fprintf(w, "            %s\n", readable.OneLine(line))
+				fmt.Fprintf(w, "            %s\n", text.OneLine(line))
 			}
 		}
 	}

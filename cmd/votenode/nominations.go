@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"votenode/app/election"
+	"votenode/app/text"
 	"votenode/app/tx"
 	"votenode/client"
 	"votenode/client/keyfile"
@@ -290,7 +291,7 @@ func writeNominations(w io.Writer, n *readable.Nominations) {
 	fmt.Fprintf(w, "lists         %d\nsubmitted     %d, of them %d refused, %d withdrawn\nstanding      %d\n", n.Lists, n.Submitted, n.Refused, n.Withdrawn, n.Standing)
 	switch {
 	case n.Cancelled != 0:
-		fmt.Fprintf(w, "cancelled     at height %d: %s\n", n.Cancelled, readable.OneLine(n.CancelReason))
+		fmt.Fprintf(w, "cancelled     at height %d: %s\n", n.Cancelled, text.OneLine(n.CancelReason))
 	case n.Formed == 0:
 		fmt.Fprintf(w, "manifest      not formed\n")
 	case n.Manifest == "":
@@ -341,7 +342,7 @@ func newApplicationsCommand() *cobra.Command {
 					fmt.Fprintf(w, "%s  %-10s  %s  %s  %s%s\n", a.Hash, a.Status, a.List, a.District, a.Name, groupsText(a))
 					for _, d := range a.Decisions {
 						if d.Reason != "" {
-							fmt.Fprintf(w, "    %s refused it: %s\n", d.Organisation, readable.OneLine(d.Reason))
+							fmt.Fprintf(w, "    %s refused it: %s\n", d.Organisation, text.OneLine(d.Reason))
 						}
 					}
 					if a.Status == "undecided" {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"votenode/app/text"
 	"votenode/client"
 	"votenode/client/keyfile"
 	"votenode/client/readable"
@@ -176,7 +177,7 @@ func newResolutionListCommand() *cobra.Command {
 					for _, a := range r.Approvals {
 						approvals = append(approvals, fmt.Sprintf("%s %d of %d", a.Organisation, a.Given, a.Quorum))
 					}
-					fmt.Fprintf(w, "%s  %-10s  %-18s  %s  (%s)  %s\n", r.Hash, r.Status, r.Decision, r.Election, strings.Join(approvals, ", "), readable.OneLine(r.Reason))
+					fmt.Fprintf(w, "%s  %-10s  %-18s  %s  (%s)  %s\n", r.Hash, r.Status, r.Decision, r.Election, strings.Join(approvals, ", "), text.OneLine(r.Reason))
 				}
 			})
 		},

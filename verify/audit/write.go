@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"votenode/app/text"
 )
 
 // Write writes the report for people.
@@ -107,7 +108,7 @@ func (e *Election) write(w io.Writer) {
 
 // words says by what it was decided, on one line: a reason may have line feeds, and must not write lines of the report.
 func (d *Decided) words() string {
-	return fmt.Sprintf("by resolution %s at height %d: %s", d.Resolution, d.Height, strings.Join(strings.Fields(d.Reason), " "))
+	return fmt.Sprintf("by resolution %s at height %d: %s", d.Resolution, d.Height, text.OneLine(d.Reason))
 }
 
 func (r *Report) writeInitiatives(w io.Writer) {
